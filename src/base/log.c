@@ -1,0 +1,87 @@
+/* log.c — writing log lines; see log.h.
+ *
+ * The line on the pipe is "<level>context event key=value…\n"; the parent puts
+ * time, role and instance in front.  Only the loop's thread logs. */
+#include "base/log.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int out = STDERR_FILENO;
+static enum log_level most_shown = LOG_INFO;
+static const char *(*context)(void);
+static unsigned long lost;
+
+void log_to(int fd, enum log_level most)
+{
+	out = fd;
+	most_shown = most;
+}
+
+void log_set_context(const char *(*name)(void))
+{
+	context = name;
+}
+
+static bool put(struct buf *b)
+{
+	if (b->full) {
+		b->full = false;
+		if (b->n > b->cap - 5)
+			b->n = b->cap - 5;
+		buf_add(b, S(" …"));
+	}
+	buf_add_char(b, '\n');
+	return write(out, b->p, b->n) == (ssize_t)b->n;
+}
+
+void log_event(enum log_level level, const char *event, const char *fmt, ...)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug" };
+	const char *who = context ? context() : "";
+	static char line[LOG_LINE_MAX], text[LOG_LINE_MAX - 512];      /* too big for a fiber's stack */
+	struct buf b = buf_over(line, sizeof(line) - 1);
+	int was = errno;
+	va_list ap;
+
+	if (level > most_shown)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	if (lost) {
+		buf_addf(&b, "warn log-lost lines=%lu\n", lost);
+		if (write(out, b.p, b.n) == (ssize_t)b.n)
+			lost = 0;
+		buf_clear(&b);
+	}
+	buf_addf(&b, "%s %s%s%s", names[level], who, *who ? " " : "", event);
+	if (*text)
+		buf_addf(&b, " %s", text);
+	if (!put(&b))
+		lost++;
+	errno = was;
+}
+
+const char *log_quote(struct str s)
+{
+	enum { PLACES = 8 };
+	static char places[PLACES][LOG_VALUE_MAX + 32];
+	static unsigned next;
+	char *to = places[next++ % PLACES];
+	struct buf b = buf_over(to, sizeof(places[0]) - 2);
+
+	buf_add_char(&b, '"');
+	buf_add_printable(&b, s, LOG_VALUE_MAX);
+	b.full = false;
+	to[b.n] = '"';
+	to[b.n + 1] = '\0';
+	return to;
+}

@@ -1,0 +1,102 @@
+/* fiber.h — conversations written as straight lines.
+ *
+ * A fiber is a function with a stack of its own (64 KiB and a guard page) that
+ * gives the processor away only where it waits.  One loop (libuv) wakes those
+ * whose descriptor, time or event has come.
+ *
+ * Words:  a *nursery* owns fibers and is left only when all have ended;  a
+ * *deadline* is a scope (WITHIN) in which waits fail when it runs out;  to
+ * *cancel* a fiber makes its present and every later wait fail with
+ * FAULT_CANCEL, so that it leaves through its own returns.
+ *
+ * Outside a fiber (tools, tests) the waiting calls simply block; in a role
+ * process that is a bug and aborts (fiber_only()). */
+#pragma once
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/time.h"
+
+struct buf;
+struct fiber;
+struct uv_loop_s;
+
+typedef void fiber_fn(void *arg);        /* SUSPENDS */
+
+struct nursery {
+	struct fiber *first;     /* those that have not ended */
+	size_t n;
+	struct wait *joiner;
+	bool cancelled;          /* a fiber started from now on begins cancelled */
+};
+
+/* Start a fiber; it first runs when the present one waits.  false: no memory for a stack. */
+bool fiber_start(struct nursery *n, const char *name, fiber_fn *fn, void *arg);
+void nursery_cancel(struct nursery *n);
+/* Wait until all have ended. */
+SUSPENDS bool nursery_join(struct nursery *n, struct err *e);
+/* For AUTO: cancel and join; not itself cancellable. */
+SUSPENDS void nursery_end(struct nursery *n);
+
+/* Run fn(arg) as the first fiber; returns when it and everything it started has ended. */
+void loop_run(fiber_fn *fn, void *arg);
+struct uv_loop_s *loop_uv(void);
+bool fiber_inside(void);
+/* From now on waiting outside a fiber aborts. */
+void fiber_only(void);
+
+/* The present fiber's name, "" outside one.  The name is its log prefix. */
+const char *fiber_name(void);
+PRINTF_LIKE(1, 2) void fiber_rename(const char *fmt, ...);
+void fiber_cancel(struct fiber *f);
+struct fiber *fiber_self(void);
+/* False if this fiber is cancelled or its deadline has passed; does not wait. */
+bool fiber_check(struct err *e);
+/* Counts switches: a NO_WAIT block asserts that it does not move. */
+uint64_t fiber_switches(void);
+
+SUSPENDS bool fiber_sleep(int64_t us, struct err *e);
+/* Let the others run once; in loops over big inputs each 64 KiB. */
+SUSPENDS void breathe(void);
+
+/* Wait for a descriptor; events is POLLIN and/or POLLOUT.  `what` is a literal for the list of fibers. */
+SUSPENDS bool fd_wait(int fd, short events, const char *what, struct err *e);
+/* Before a descriptor that was ever waited for is closed: forgets its watcher. */
+void fd_wait_forget(int fd);
+
+/* Something to wait for: an event that another fiber announces.  Zero is good. */
+struct waiting;
+struct wait {
+	struct waiting *first, *last;
+};
+SUSPENDS bool wait_on(struct wait *w, const char *what, struct err *e);
+void wait_wake(struct wait *w);          /* the one that waits longest */
+void wait_wake_all(struct wait *w);
+
+/* WITHIN(30 * SECOND) { … }: waits inside fail with FAULT_TEMP and timed_out once the time is
+ * up; an outer deadline always holds.  Leave it by return or by its end; break leaves it too. */
+struct deadline {
+	int64_t was;
+};
+struct deadline deadline_begin(int64_t us);
+void deadline_end(struct deadline *d);
+#define WITHIN(us) \
+	for (AUTO(deadline_end) struct deadline d_##__LINE__ = deadline_begin(us), *o_##__LINE__ = &d_##__LINE__; \
+	     o_##__LINE__; o_##__LINE__ = NULL)
+
+/* Run fn(arg) in a thread of the pool (it may block, must not log and must not touch the loop).
+ * Always waits for its end; the result is what fn left in arg. */
+SUSPENDS void off_loop(void (*fn)(void *), void *arg);
+/* Run fn(arg) on the loop's 8 MiB stack: for libraries of unknown depth. */
+void on_loop_stack(void (*fn)(void *), void *arg);
+
+/* A line per fiber: name, what it waits for, since when (ms). */
+void fiber_list(struct buf *b);
+
+struct no_wait {
+	uint64_t switches;
+};
+void no_wait_end(struct no_wait *n);
+#define NO_WAIT \
+	for (AUTO(no_wait_end) struct no_wait n_##__LINE__ = { fiber_switches() }, *q_##__LINE__ = &n_##__LINE__; \
+	     q_##__LINE__; q_##__LINE__ = NULL)
