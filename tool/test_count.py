@@ -34,6 +34,9 @@ def from_meson(path):
         for result, what in results:
             print("ok" if result == "skip" else result, "-", f"{name}: {what}")
         bad = row["result"] in ("TIMEOUT", "INTERRUPT", "ERROR") or row["returncode"] != 0
+        if bad:
+            print("\n".join("# " + line for line in (row.get("stdout", "") + row.get("stderr", ""))
+                            .splitlines()[-80:]))
         if not results:
             print("not ok" if bad else "ok", "-", name)
         elif bad and all(r != "not ok" for r, _ in results):
