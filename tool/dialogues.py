@@ -27,10 +27,15 @@ def messages():
             for kind, number, name, sender, to in ROW.findall(source.code(DEF))]
 
 
-def calls():
-    """role → {role it calls: [names of the calls]}, without calls of the parent."""
+def calls(to_all=True):
+    """role → {role it calls: [names of the calls]}, without questions to the parent.
+
+    to_all=False leaves out what goes to every role alike.
+    """
     table = {r: {} for r in roles()}
     for kind, _, name, senders, receivers in messages():
+        if not to_all and len(receivers) > 2:
+            continue
         for a in senders if kind == "CALL" else ():
             for b in receivers - {a, "parent"}:
                 table[a].setdefault(b, []).append(name)

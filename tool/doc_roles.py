@@ -16,13 +16,12 @@ END = "<!-- end -->"
 
 def section():
     lines = ["| role | calls | with |", "|---|---|---|"]
-    for role, others in dialogues.calls().items():
-        for other in sorted(others):
-            names = others[other]
-            if not any(names == rest for o, rest in others.items() if o < other):
-                same = [o for o in sorted(others) if others[o] == names]
-                who = "every role" if len(same) >= len(dialogues.roles()) - 3 else ", ".join(same)
-                lines.append(f"| `{role}` | {who} | {', '.join(f'`{n}`' for n in names)} |")
+    for role, others in dialogues.calls(to_all=False).items():
+        for other, names in sorted(others.items()):
+            lines.append(f"| `{role}` | `{other}` | {', '.join(f'`{n}`' for n in names)} |")
+    for kind, _, name, senders, receivers in dialogues.messages():
+        if kind == "CALL" and len(receivers) > 2:
+            lines.append(f"| {', '.join(f'`{r}`' for r in sorted(senders))} | every role | `{name}` |")
     return "\n".join(lines)
 
 

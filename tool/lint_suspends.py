@@ -20,6 +20,7 @@ import source
 MARK = re.compile(r"\bSUSPENDS\b([^;{}()]*?)\(\s*(\*?)\s*(\w+)?")
 EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"(?: label: "([^"]+)")?')
 FUNCTION = re.compile(r"^(?:[A-Za-z_][^\n;{}()=]*?[\s*])?(\w+)\([^;{}]*\)\s*\n\{(.*?)^\}", re.DOTALL | re.MULTILINE)
+DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
 EXEMPT = {"fiber/fiber.c", "fiber/loop.c", "fiber/switch.c", "main.c"}
 
 
@@ -31,7 +32,7 @@ def watched(path):
 def marks(path):
     """Names of marked functions and of marked function-pointer fields in a file."""
     functions, fields = set(), set()
-    for m in MARK.finditer(source.code(path)):
+    for m in MARK.finditer(DIRECTIVE.sub("", source.code(path))):
         before, star, inner = m[1], m[2], m[3]
         if star and inner:
             fields.add(inner)
