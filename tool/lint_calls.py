@@ -1,12 +1,14 @@
 """No circle of calls between roles, and each number of a message is used once.
 
+src/role/roles.def says who may call whom, src/ipc/dialogues.def with what.
 While a role serves a call it calls only roles below it; two roles that wait for
 each other would wait for ever.  Asking the parent is a message, not a call.
 The one exception, named in ARCHITECTURE.md: a session in a mailbox gives a letter to the
 queue, never while it serves the queue.
 """
-import source
 import dialogues
+import role_table
+import source
 
 EXCEPTION = ("mailbox", "queue")
 
@@ -34,6 +36,13 @@ def check():
         yield "skip: there are no dialogues yet"
         return
     where = source.name(dialogues.DEF)
+    allowed = {row["name"]: row["calls"] for row in role_table.rows()}
+    if ring := circle(allowed):
+        yield f"{source.name(role_table.DEF)}: a circle of calls: {' → '.join(ring)}"
+    for role, others in dialogues.calls(to_all=False).items():
+        for other in set(others) - set(allowed.get(role, others)):
+            yield (f"{source.name(role_table.DEF)}: {role} may not call {other}, "
+                   f"but {where} has {others[other][0]}")
     if ring := circle(dialogues.calls()):
         yield f"{where}: a circle of calls: {' → '.join(ring)}"
     numbers = {}

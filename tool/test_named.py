@@ -20,5 +20,5 @@ if units:
                            "build/asan/meson-logs/testlog.json"], check=False).returncode
 if pathlib.Path("test/e2e/run").exists() and os.access("test/e2e/run", os.X_OK):
     subprocess.run(["./dev", "build"], check=True)
-    bad |= subprocess.run(["test/e2e/run", *words], check=False).returncode
+    bad |= subprocess.run(["test/e2e/run", "--all", *words], check=False).returncode
 sys.exit(1 if bad else 0)
