@@ -89,7 +89,7 @@ struct conf_domains { struct conf_domain *p; size_t n; };
 #define ONE_duration int64_t             /* microseconds */
 #define ONE_size uint64_t                /* bytes */
 #define ONE_path struct str              /* absolute */
-#define ONE_text struct str
+#define ONE_chars struct str
 #define ONE_mark char                    /* 0: off */
 #define ONE_domain struct str            /* lower case */
 #define ONE_address struct str           /* its domain in lower case */
