@@ -16,6 +16,17 @@ static const char *syntax_of(const struct conf_row *row)
 	return row->type ? row->type->syntax : "WORD ...";
 }
 
+/* A list of words may be continued on its line. */
+static const char *more_of(const struct conf_row *row)
+{
+	return row->kind == KIND_MANY && row->type->is_word ? " ..." : "";
+}
+
+static bool is_block(const struct conf_row *row)
+{
+	return row->type && row->type->section != SECTION_NONE;
+}
+
 static bool is_shown(const struct conf_row *row)
 {
 	return row->reload != RELOAD_IMAGE;
@@ -48,9 +59,9 @@ static void add_wrapped(struct buf *b, struct str text, const char *prefix, bool
 static void explain_row(enum conf_section section, const struct conf_row *row, struct buf *b)
 {
 	const char *in = section_name(section), *syntax = syntax_of(row);
-	bool is_block = row->type && row->type->section != SECTION_NONE;
 
-	buf_addf(b, "%s%s%s%s\n", row->name, syntax[0] ? " " : "", syntax, is_block ? " { ... }" : "");
+	buf_addf(b, "%s%s%s%s%s\n", row->name, syntax[0] ? " " : "", syntax, more_of(row),
+		 is_block(row) ? " { ... }" : "");
 	add_wrapped(b, str_from_z(row->help), "    ", false);
 	buf_addf(b, in ? "    stands in the block of %s\n" : "    stands outside all blocks%s\n", in ? in : "");
 	if (row->kind == KIND_LATER) {
@@ -61,6 +72,8 @@ static void explain_row(enum conf_section section, const struct conf_row *row, s
 		buf_add(b, S("    may stand several times\n"));
 	if (row->deflt)
 		buf_addf(b, "    default: %s\n", row->deflt);
+	if (is_block(row) && row->kind == KIND_ONE)
+		return;
 	buf_add(b, row->reload == RELOAD_RESTART ? S("    a change needs a restart\n")
 						 : S("    a reload applies a change\n"));
 }
@@ -93,37 +106,29 @@ bool conf_explain(struct str name, struct buf *b, struct err *e)
 
 /* the man page */
 
-/* Upper-case words are arguments, others stand as they are: .It Ic listen Ar PROTOCOL … */
+/* "auto|COUNT" as mdoc: capitals are arguments, other words stand as they are. */
 static void man_syntax(struct buf *b, struct str syntax)
 {
-	bool is_arg, was_arg = false, first = true;
+	static const struct {
+		char mark;
+		struct str mdoc;
+	} marks[] = {
+		{ '|', { " |", 2 } }, { '[', { " Oo", 3 } }, { ']', { " Oc", 3 } },
+		{ ':', { " : Ns", 5 } }, { ' ', { "", 0 } },
+	};
+	size_t n;
 
-	for (size_t i = 0; i < syntax.n;) {
-		size_t end = i;
-
-		while (end < syntax.n && !strchr(" |[]:", syntax.p[end]))
-			end++;
-		if (end == i) {
-			const char *mark = syntax.p[i] == '|' ? " No |" : syntax.p[i] == '[' ? " Oo" : syntax.p[i] == ']' ? " Oc" : "";
-
-			if (syntax.p[i] == ':')
-				buf_add(b, S(" : Ns"));
-			else
-				buf_add(b, str_from_z(mark));
-			first |= mark[0] != '\0' || syntax.p[i] == ':';
-			i++;
-			continue;
-		}
-		struct str w = str_sub(syntax, i, end - i);
-
-		is_arg = str_at(w, 0) >= 'A' && str_at(w, 0) <= 'Z';
-		if (first || is_arg != was_arg)
-			buf_add(b, is_arg ? S(" Ar") : S(" Cm"));
-		buf_add_char(b, ' ');
-		buf_add(b, w);
-		was_arg = is_arg;
-		first = false;
-		i = end;
+	for (; syntax.n; syntax = str_from(syntax, n)) {
+		for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+			if (syntax.p[0] == marks[i].mark)
+				buf_add(b, marks[i].mdoc);
+		for (n = 0; n < syntax.n && !str_has(S(" |[]:"), syntax.p[n]); n++)
+			;
+		if (n)
+			buf_addf(b, " %s " STR_FMT, syntax.p[0] >= 'A' && syntax.p[0] <= 'Z' ? "Ar" : "Cm",
+				 STR_ARG(str_head(syntax, n)));
+		else
+			n = 1;
 	}
 }
 
@@ -131,7 +136,8 @@ static void man_row(const struct conf_row *row, struct buf *b)
 {
 	buf_addf(b, ".It Ic %s", row->name);
 	man_syntax(b, str_from_z(syntax_of(row)));
-	if (row->type && row->type->section != SECTION_NONE)
+	buf_add(b, str_from_z(more_of(row)));
+	if (is_block(row))
 		buf_add(b, S(" Brq ..."));
 	buf_add_char(b, '\n');
 	add_wrapped(b, str_from_z(row->help), "", true);
@@ -141,7 +147,7 @@ static void man_row(const struct conf_row *row, struct buf *b)
 		buf_add(b, S("May stand several times.\n"));
 	if (row->deflt)
 		buf_addf(b, "Default:\n.Li %s .\n", row->deflt);
-	if (row->kind != KIND_LATER && row->reload == RELOAD_RESTART)
+	if (row->kind != KIND_LATER && row->reload == RELOAD_RESTART && !is_block(row))
 		buf_add(b, S("A change needs a restart.\n"));
 }
 
@@ -175,27 +181,30 @@ static const char sample_head[] =
 	"\n"
 	"# All directives, with their defaults.  Take the # away from what you change.\n";
 
-static void sample_section(enum conf_section section, const char *indent, struct buf *b)
+/* `#name value`; inside a block that is itself commented out `#    name value`. */
+static void sample_section(enum conf_section section, const char *line, const char *help,
+			   struct buf *b)
 {
 	for (size_t i = 0; i < conf_sections[section].n; i++) {
 		const struct conf_row *row = &conf_sections[section].row[i];
 		const char *words = row->deflt ? row->deflt : syntax_of(row);
-		bool is_block = row->type && row->type->section != SECTION_NONE;
 
 		if (!is_shown(row) || row->kind == KIND_LATER)
 			continue;
-		buf_addf(b, "\n%s## ", indent);
-		add_wrapped(b, str_from_z(row->help), "", false);
-		buf_addf(b, "%s#%s%s%s%s\n", indent, row->name, words[0] ? " " : "", words, is_block ? " {" : "");
-		if (!is_block)
+		if (section == SECTION_TOP)
+			buf_add_char(b, '\n');
+		add_wrapped(b, str_from_z(row->help), help, false);
+		buf_addf(b, "%s%s%s%s%s\n", line, row->name, words[0] ? " " : "", words,
+			 is_block(row) ? " {" : "");
+		if (!is_block(row))
 			continue;
-		sample_section(row->type->section, "#    ", b);
-		buf_addf(b, "%s#}\n", indent);
+		sample_section(row->type->section, "#    ", "#    # ", b);
+		buf_addf(b, "%s}\n", line);
 	}
 }
 
 void conf_print_sample(struct buf *b)
 {
 	buf_add(b, str_from_z(sample_head));
-	sample_section(SECTION_TOP, "", b);
+	sample_section(SECTION_TOP, "#", "# ", b);
 }
