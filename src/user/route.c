@@ -142,6 +142,7 @@ static void end_visit(struct walk *k, const struct visit *v, enum route_kind kin
 		      struct str text, struct str why)
 {
 	add_target(k, &(struct route_target){ .kind = kind, .status = status, .text = text,
+					      .local = v->local, .domain = v->domain,
 					      .last = add_step(k, v, why) });
 }
 
@@ -224,6 +225,10 @@ static void take_target(struct walk *k, const struct visit *v, const struct targ
 		r.domain = domain;
 	} else {
 		r.kind = kinds[t->kind];
+	}
+	if (r.kind == ROUTE_FAIL || r.kind == ROUTE_DEFER) {
+		r.local = v->local;
+		r.domain = v->domain;
 	}
 	if (r.kind == ROUTE_FAIL) {
 		r.status = "5.1.1";

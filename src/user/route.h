@@ -86,7 +86,7 @@ struct route_step {
 
 struct route_target {
 	enum route_kind kind;
-	struct str local;
+	struct str local;        /* of ROUTE_FAIL and ROUTE_DEFER: the address that is refused */
 	struct str domain;
 	struct str text;         /* command, path, or words for the reply */
 	const char *status;      /* "5.1.1": of ROUTE_FAIL and ROUTE_DEFER */
