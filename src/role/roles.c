@@ -34,23 +34,13 @@ static const char *const user_names[] = {
 
 const struct role_row *role_row(enum role r)
 {
-	must((size_t)r < ROLE_COUNT, "a role stands in the table");
+	must((size_t)r < ARRAY_LEN(rows), "a role stands in the table");
 	return &rows[r];
-}
-
-bool role_by_name(struct str name, enum role *ret)
-{
-	for (size_t i = 0; i < ROLE_COUNT; i++)
-		if (str_eq(rows[i].name, name)) {
-			*ret = (enum role)i;
-			return true;
-		}
-	return false;
 }
 
 bool role_may_call(enum role from, enum role to)
 {
-	return (size_t)from < ROLE_COUNT && (size_t)to < ROLE_COUNT &&
+	return (size_t)from < ARRAY_LEN(rows) && (size_t)to < ARRAY_LEN(rows) &&
 	       (rows[from].may_call & (1u << to));
 }
 

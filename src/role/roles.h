@@ -1,14 +1,7 @@
 /* roles.h — the role table (roles.def) as data. */
 #pragma once
 
-#include "base/str.h"
-
-enum role {
-#define ROLE(NAME, ...) ROLE_##NAME,
-#include "role/roles.def"
-#undef ROLE
-	ROLE_COUNT,
-};
+#include "ipc/role_name.h"
 
 /* Groups of system calls; what they hold stands in seccomp.def. */
 enum call_group {
@@ -43,8 +36,8 @@ struct role_row {
 	unsigned may_call;               /* 1 << enum role */
 };
 
+/* Tools have no row. */
 const struct role_row *role_row(enum role r);
-bool role_by_name(struct str name, enum role *ret);
 bool role_may_call(enum role from, enum role to);
 /* "_waxwing-NAME", in static memory; "" for those without a system user of their own. */
 const char *role_user_name(enum role r);
