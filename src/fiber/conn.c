@@ -55,7 +55,7 @@ void conn_end(struct conn *c)
 /* Is this errno only "not now"? */
 static bool is_later(int sys)
 {
-	return sys == EAGAIN || sys == EWOULDBLOCK || sys == EINTR;
+	return sys == EAGAIN || sys == EINTR;
 }
 
 /* Our own signer's failure is not the client's fault. */
@@ -319,6 +319,8 @@ SUSPENDS static bool handshake(struct conn *c, struct err *e)
 			c->eof = true;
 			return fail(e, FAULT_PEER, "TLS handshake: the peer closed the connection");
 		case OUTCOME_FAILED:
+			/* if the signer was told to stop, that is what went wrong */
+			fiber_check(e);
 			return false;
 		}
 	}

@@ -34,6 +34,8 @@ static const struct scheme {
 
 void private_key_memory(void)
 {
+	/* no openssl.cnf: a confined role may not open files */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	/* OpenSSL puts the secret numbers of keys there by itself: guarded, MADV_DONTDUMP,
 	 * mlock as far as the limit goes; without it ordinary memory is used */
 	CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_HEAP_LEAST);

@@ -11,7 +11,7 @@
 
 struct evp_pkey_st;
 
-/* SUSPENDS.  Sign digest with key number key_id; scheme is an enum sign_scheme (certificate.h).
+/* SUSPENDS.  Sign digest with key number key_id; scheme is an enum sign_scheme (private_key.h).
  * `to` is empty and has room for SIGNATURE_MAX bytes. */
 typedef bool tls_sign_fn(void *ctx, uint32_t key_id, uint32_t scheme, struct str digest,
 	struct buf *to, struct err *e);
