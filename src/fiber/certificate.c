@@ -38,7 +38,7 @@ static size_t count_str(struct str s, struct str what)
 
 static bool blocks_read(struct str pem, struct blocks *b, struct err *e)
 {
-	BIO *in = BIO_new_mem_buf(pem.p, (int)pem.n);
+	BIO *in = BIO_new_mem_buf(pem.n ? pem.p : "", (int)pem.n);
 	unsigned long why;
 	X509 *x;
 
