@@ -41,7 +41,8 @@
 
 enum {
 	JOURNAL_SEGMENTS_MAX = 16,
-	JOURNAL_GROUP_RECORDS = 256,
+	JOURNAL_PARTS_MAX = 4,           /* of one record */
+	JOURNAL_GROUP_RECORDS = 128,
 	JOURNAL_GROUP_BYTES = 4 * 1024 * 1024,
 };
 
@@ -78,7 +79,8 @@ struct journal;
 /* Gets each readable record in order of sequence, before the first append.  keep() is asked
  * again for each of them after all were seen; those it keeps are copied and given to moved(). */
 struct journal_reader {
-	void (*seen)(void *arg, enum journal_kind kind, struct str payload,
+	/* False: not understood; its segment is kept aside. */
+	bool (*seen)(void *arg, enum journal_kind kind, struct str payload,
 		     const struct journal_at *at);
 	bool (*keep)(void *arg, const struct journal_at *at);
 	void (*moved)(void *arg, const struct journal_at *from, const struct journal_at *to);
@@ -91,9 +93,8 @@ struct journal_status {
 	uint64_t sequence;               /* of the last record */
 };
 
-/* Blocking (it runs before the role serves). */
-bool journal_open(const struct journal_conf *conf, const struct journal_reader *reader,
-		  int64_t now, struct journal **ret, struct err *e);
+SUSPENDS bool journal_open(const struct journal_conf *conf, const struct journal_reader *reader,
+			   int64_t now, struct journal **ret, struct err *e);
 /* Frees the memory; nothing is written. */
 void journal_close(struct journal *j);
 

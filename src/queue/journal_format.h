@@ -51,9 +51,10 @@ enum segment_head_is { HEAD_GOOD, HEAD_BAD, HEAD_NEWER };
 
 struct journal_record {
 	enum journal_kind kind;
-	uint64_t epoch, sequence;
+	bool is_newer;                   /* a newer program's version of a record */
+	uint64_t sequence;
 	struct str payload;
-	size_t at;                       /* of its head in the segment */
+	size_t at;                       /* of the payload in the segment */
 };
 
 void segment_head_print(const struct segment_head *h, char to[JOURNAL_HEAD_BYTES]);
@@ -63,17 +64,25 @@ enum segment_head_is segment_head_parse(struct str segment, struct segment_head 
 void record_head_print(enum journal_kind kind, uint64_t epoch, uint64_t sequence,
 		       const struct str *parts, size_t n_parts, char to[JOURNAL_RECORD_HEAD]);
 
-enum record_is {
-	RECORD_GOOD,
-	RECORD_END,                      /* nothing good of this epoch here or behind */
-	RECORD_SKIPPED,                  /* good, but damaged bytes lie before it */
-	RECORD_NEWER,                    /* good, written by a newer program */
+bool record_is_good(struct str head, struct str payload);
+
+/* Reads the records of one epoch.  Sequences count up by one in a segment, so a
+ * gap says that a record was there and is damaged. */
+struct segment_reader {
+	struct str segment;
+	uint64_t epoch;
+	uint64_t expected;               /* sequence of the next record; 0: whatever comes */
+	size_t at;
+	bool is_damaged;                 /* a good record lies behind a bad one */
 };
 
-/* The next record of this epoch at or behind *at; *at moves past it. */
-enum record_is record_next(struct str segment, uint64_t epoch, size_t *at,
-			   struct journal_record *ret);
-/* With a damaged head: the epoch of the first good record, or false. */
-bool segment_guess_epoch(struct str segment, uint64_t *ret);
-/* Where the record (or group) after one that ends at `end` begins. */
-size_t record_align(size_t end);
+struct segment_reader segment_read(struct str segment, const struct segment_head *h);
+/* With a damaged head: begins at the first good record of any epoch; false: there is none. */
+bool segment_read_headless(struct str segment, struct segment_reader *ret);
+/* False: nothing good of this epoch follows. */
+bool segment_next(struct segment_reader *r, struct journal_record *ret);
+
+static inline size_t journal_align(size_t at, size_t to)
+{
+	return (at + to - 1) / to * to;
+}
