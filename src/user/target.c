@@ -47,22 +47,21 @@ static bool take_quoted(struct str *in, struct arena *a, struct str *ret, struct
 /* Words for an SMTP reply: one line, no control bytes, not too long, no half character. */
 static struct str public_text(struct str s, struct arena *a)
 {
-	size_t n;
+	struct str kept = str_trim(s);
+	size_t n = kept.n;
 	char *p;
 
-	s = str_trim(s);
-	n = s.n;
 	if (n > TARGET_TEXT_MAX) {
 		n = TARGET_TEXT_MAX;
-		while (n > 0 && (str_at(s, n) & 0xc0) == 0x80)
+		while (n > 0 && (str_at(kept, n) & 0xc0) == 0x80)
 			n--;
 	}
 	p = arena_alloc(a, n, 1);
 	if (!p)
 		return (struct str){ 0 };
 	for (size_t i = 0; i < n; i++)
-		p[i] = (unsigned char)s.p[i] < ' ' || s.p[i] == 127 ? ' ' : s.p[i];
-	return str_of(p, n);
+		p[i] = (unsigned char)kept.p[i] < ' ' || kept.p[i] == 127 ? ' ' : kept.p[i];
+	return str_trim(str_of(p, n));
 }
 
 static bool check_local(struct str local, struct err *e)
