@@ -230,8 +230,10 @@ static bool take_special(struct str item, struct str rest, struct arena *a, stru
 		*ret = (struct target){ .kind = kind };
 		if (*ret_takes_all)
 			ret->text = public_text(str_from(rest, word.n), a);
-		else
+		else if (kind == TARGET_INCLUDE)
 			ret->text = str_trim(str_from(item, word.n));
+		if (kind == TARGET_INCLUDE && ret->text.n == 0)
+			return fail(e, FAULT_PERM, "an \":include:\" without a file");
 		return true;
 	}
 	return fail(e, FAULT_PERM, "\"" STR_FMT "\" is not one of :fail: :defer: :blackhole: :include:",
@@ -250,6 +252,18 @@ static bool take_plain(struct str item, struct str rest, struct arena *a, struct
 	else
 		*ret = (struct target){ .kind = TARGET_FILE, .text = str_trim(item) };
 	return ret->text.n ? true : fail(e, FAULT_PERM, "a \"|\" without a command");
+}
+
+/* Continued lines are joined by LF; other control bytes have no place in a command or path. */
+static bool check_text(const struct target *t, struct err *e)
+{
+	for (size_t i = 0; i < t->text.n; i++) {
+		int c = str_at(t->text, i);
+
+		if (c < ' ' && c != '\n' && c != '\t')
+			return fail(e, FAULT_PERM, "a command or path has a control character");
+	}
+	return true;
 }
 
 static bool is_plain(struct str item)
@@ -296,6 +310,8 @@ bool target_next(struct str *in, struct arena *a, struct target *ret, bool *ret_
 	} else if (!take_address(&rest, a, &t, e)) {
 		return false;
 	}
+	if (!check_text(&t, e))
+		return false;
 	*in = rest;
 	*ret = t;
 	return true;
