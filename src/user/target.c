@@ -76,6 +76,17 @@ static bool check_local(struct str local, struct err *e)
 	return true;
 }
 
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]"   RFC 5321 §4.1.3, by its characters */
+static bool is_literal(struct str s)
+{
+	if (str_at(s, 0) != '[' || !str_ends(s, S("]")) || s.n < 3 || s.n > TARGET_LITERAL_MAX)
+		return false;
+	for (size_t i = 1; i + 1 < s.n; i++)
+		if (!ascii_is_alnum(str_at(s, i)) && !strchr(":.-", s.p[i]))
+			return false;
+	return !str_has(s, '\0');
+}
+
 static bool make_address(struct str local, struct str domain, bool has_domain, struct arena *a,
 			 struct target *ret, struct err *e)
 {
@@ -83,7 +94,7 @@ static bool make_address(struct str local, struct str domain, bool has_domain, s
 
 	if (!check_local(local, e))
 		return false;
-	if (str_at(domain, 0) == '[' && str_ends(domain, S("]")))
+	if (is_literal(domain))
 		t.domain = arena_str(a, domain);
 	else if (has_domain && !domain_fold(domain, a, &t.domain, e))
 		return false;
