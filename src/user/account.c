@@ -1,8 +1,9 @@
 /* account.c — batches over an engine; see account.h. */
 #include "user/account_engine.h"
 
-static bool change_all(struct account_store *s, enum account_change what, const struct account *items, size_t n,
-		       enum account_result *results, struct err *e)
+static bool change_all(struct account_store *s, enum account_change what,
+		       const struct account *items, size_t n, enum account_result *results,
+		       struct err *e)
 {
 	struct err ignored = { 0 };
 
@@ -18,9 +19,9 @@ static bool change_all(struct account_store *s, enum account_change what, const 
 	return s->engine->end(s, true, e);
 }
 
-static bool change_names(struct account_store *s, enum account_change what, const struct account_name *names,
-			 const struct password_record *passwords, size_t n, enum account_result *results,
-			 struct err *e)
+static bool change_names(struct account_store *s, enum account_change what,
+			 const struct account_name *names, const struct password_record *passwords,
+			 size_t n, enum account_result *results, struct err *e)
 {
 	AUTO(arena_end) struct arena a = { .limit = (ACCOUNT_BATCH_MAX + 1) * sizeof(struct account) };
 	struct account *items;
@@ -57,7 +58,8 @@ bool account_set_password(struct account_store *s, const struct account_name *na
 bool account_set_disabled(struct account_store *s, const struct account_name *names, size_t n,
 			  bool is_disabled, enum account_result *results, struct err *e)
 {
-	return change_names(s, is_disabled ? CHANGE_DISABLE : CHANGE_ENABLE, names, NULL, n, results, e);
+	return change_names(s, is_disabled ? CHANGE_DISABLE : CHANGE_ENABLE, names, NULL, n,
+			    results, e);
 }
 
 bool account_remove(struct account_store *s, const struct account_name *names, size_t n,
@@ -66,8 +68,8 @@ bool account_remove(struct account_store *s, const struct account_name *names, s
 	return change_names(s, CHANGE_REMOVE, names, NULL, n, results, e);
 }
 
-bool account_find(struct account_store *s, const struct account_name *names, size_t n, struct arena *a,
-		  struct account *ret, struct err *e)
+bool account_find(struct account_store *s, const struct account_name *names, size_t n,
+		  struct arena *a, struct account *ret, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
 		ret[i] = (struct account){ 0 };
@@ -77,8 +79,8 @@ bool account_find(struct account_store *s, const struct account_name *names, siz
 	return true;
 }
 
-bool account_list(struct account_store *s, struct str domain, int64_t after_id, size_t max, struct arena *a,
-		  struct account *ret, size_t *ret_n, struct err *e)
+bool account_list(struct account_store *s, struct str domain, int64_t after_id, size_t max,
+		  struct arena *a, struct account *ret, size_t *ret_n, struct err *e)
 {
 	return s->engine->list(s, domain, after_id, max, a, ret, ret_n, e);
 }
@@ -89,8 +91,8 @@ void account_store_close(struct account_store *s)
 		s->engine->close(s);
 }
 
-struct str account_result_text(const char *verb, const struct account_name *name, enum account_result r,
-			       struct arena *a)
+struct str account_result_text(const char *verb, const struct account_name *name,
+			       enum account_result r, struct arena *a)
 {
 	const char *what = r == ACCOUNT_EXISTS ? "exists already" :
 			   r == ACCOUNT_MISSING ? "does not exist" : verb;

@@ -62,12 +62,12 @@ bool account_remove(struct account_store *s, const struct account_name *names, s
 		    enum account_result *results, struct err *e);
 
 /* ret has n places; ret[i].id is 0 where there is no such account. */
-bool account_find(struct account_store *s, const struct account_name *names, size_t n, struct arena *a,
-		  struct account *ret, struct err *e);
+bool account_find(struct account_store *s, const struct account_name *names, size_t n,
+		  struct arena *a, struct account *ret, struct err *e);
 /* Up to max accounts with an id above after_id, by id; of all domains if domain is empty. */
-bool account_list(struct account_store *s, struct str domain, int64_t after_id, size_t max, struct arena *a,
-		  struct account *ret, size_t *ret_n, struct err *e);
+bool account_list(struct account_store *s, struct str domain, int64_t after_id, size_t max,
+		  struct arena *a, struct account *ret, size_t *ret_n, struct err *e);
 
 /* For a person: "account alice@example.org removed; its mail stays in …/Maildir". */
-struct str account_result_text(const char *verb, const struct account_name *name, enum account_result r,
-			       struct arena *a);
+struct str account_result_text(const char *verb, const struct account_name *name,
+			       enum account_result r, struct arena *a);

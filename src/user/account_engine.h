@@ -10,8 +10,8 @@ struct account_engine {
 	bool (*begin)(struct account_store *s, struct err *e);
 	/* With keep false all since begin is undone. */
 	bool (*end)(struct account_store *s, bool keep, struct err *e);
-	bool (*change)(struct account_store *s, enum account_change what, const struct account *item,
-		       enum account_result *ret, struct err *e);
+	bool (*change)(struct account_store *s, enum account_change what,
+		       const struct account *item, enum account_result *ret, struct err *e);
 	bool (*find)(struct account_store *s, const struct account_name *name, struct arena *a,
 		     struct account *ret, struct err *e);
 	bool (*list)(struct account_store *s, struct str domain, int64_t after_id, size_t max,

@@ -90,7 +90,8 @@ static bool add_entry(struct memory_store *m, const struct account *item, struct
 
 	if (more)
 		m->entries = more;
-	if (!more || !x || item->name.local.n + item->name.domain.n > NAME_MAX_BYTES || item->by.n > BY_MAX) {
+	if (!more || !x || item->name.local.n + item->name.domain.n > NAME_MAX_BYTES ||
+	    item->by.n > BY_MAX) {
 		free(x);
 		return fail(e, FAULT_PERM, "the account's name is too long");
 	}
@@ -103,8 +104,8 @@ static bool add_entry(struct memory_store *m, const struct account *item, struct
 	return true;
 }
 
-static bool memory_change(struct account_store *s, enum account_change what, const struct account *item,
-			  enum account_result *ret, struct err *e)
+static bool memory_change(struct account_store *s, enum account_change what,
+			  const struct account *item, enum account_result *ret, struct err *e)
 {
 	struct memory_store *m = memory_of(s);
 	struct entry *x = entry_of(m, &item->name);

@@ -16,7 +16,15 @@
 enum { PATH_BYTES = 1024, BUSY_MS = 5000 };
 
 enum statement {
-	ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_ADD, ST_PASSWORD, ST_DISABLE, ST_REMOVE, ST_FIND, ST_LIST,
+	ST_BEGIN,
+	ST_COMMIT,
+	ST_ROLLBACK,
+	ST_ADD,
+	ST_PASSWORD,
+	ST_DISABLE,
+	ST_REMOVE,
+	ST_FIND,
+	ST_LIST,
 	STATEMENTS,
 };
 
@@ -51,7 +59,8 @@ static const char schema[] =
 	"PRAGMA application_id = 1465406803;"
 	"PRAGMA user_version = 1;"
 	"COMMIT;";
-static_assert(ACCOUNT_DB_ID == 1465406803 && ACCOUNT_DB_VERSION == 1, "the schema text says the same");
+static_assert(ACCOUNT_DB_ID == 1465406803 && ACCOUNT_DB_VERSION == 1,
+	      "the schema text says the same");
 
 struct sqlite_store {
 	struct account_store store;
@@ -66,7 +75,8 @@ static struct sqlite_store *sqlite_of(struct account_store *s)
 
 static bool fail_db(struct sqlite_store *q, const char *what, struct err *e)
 {
-	return fail(e, FAULT_TEMP, "accounts.db: %s: %s", what, q->db ? sqlite3_errmsg(q->db) : "no memory");
+	return fail(e, FAULT_TEMP, "accounts.db: %s: %s", what,
+		    q->db ? sqlite3_errmsg(q->db) : "no memory");
 }
 
 static void bind_bytes(sqlite3_stmt *st, int at, const void *p, size_t n)
@@ -123,8 +133,8 @@ static const enum statement statement_of[] = {
 	[CHANGE_ENABLE] = ST_DISABLE, [CHANGE_REMOVE] = ST_REMOVE,
 };
 
-static bool sqlite_change(struct account_store *s, enum account_change what, const struct account *item,
-			  enum account_result *ret, struct err *e)
+static bool sqlite_change(struct account_store *s, enum account_change what,
+			  const struct account *item, enum account_result *ret, struct err *e)
 {
 	struct sqlite_store *q = sqlite_of(s);
 	sqlite3_stmt *st = q->st[statement_of[what]];
@@ -168,9 +178,10 @@ static bool read_row(sqlite3_stmt *st, struct arena *a, struct account *ret, str
 {
 	struct account x = {
 		.id = sqlite3_column_int64(st, 0),
-		.name = { arena_str(a, column(st, 1)), arena_str(a, column(st, 2)) },
+		.name = {arena_str(a, column(st, 1)), arena_str(a, column(st, 2))},
 		.kind = (enum account_kind)sqlite3_column_int(st, 3),
-		.is_disabled = sqlite3_column_int(st, 9) != 0, .created = sqlite3_column_int64(st, 10),
+		.is_disabled = sqlite3_column_int(st, 9) != 0,
+		.created = sqlite3_column_int64(st, 10),
 		.by = arena_str(a, column(st, 11)),
 	};
 	struct str hash = column(st, 4);
@@ -271,8 +282,10 @@ static bool check_version(struct sqlite_store *q, bool *ret_new, struct err *e)
 	if (id != ACCOUNT_DB_ID)
 		return fail(e, FAULT_PERM, "accounts.db is not a file of accounts");
 	if (version > ACCOUNT_DB_VERSION)
-		return fail(e, FAULT_PERM, "accounts.db has version %lld; this release knows %d: use the newer one",
-			    (long long)version, ACCOUNT_DB_VERSION);
+		return fail(
+			e, FAULT_PERM,
+			"accounts.db has version %lld; this release knows %d: use the newer one",
+			(long long)version, ACCOUNT_DB_VERSION);
 	return true;
 }
 
@@ -280,7 +293,8 @@ static bool open_db(struct sqlite_store *q, const char *path, struct err *e)
 {
 	bool is_new;
 
-	if (sqlite3_open_v2(path, &q->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW,
+	if (sqlite3_open_v2(path, &q->db,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW,
 			    NULL) != SQLITE_OK)
 		return fail_db(q, "open", e);
 	sqlite3_busy_timeout(q->db, BUSY_MS);
@@ -288,13 +302,16 @@ static bool open_db(struct sqlite_store *q, const char *path, struct err *e)
 	sqlite3_db_config(q->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	if (!check_version(q, &is_new, e))
 		return false;
-	if (sqlite3_exec(q->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-			 "PRAGMA secure_delete = ON; PRAGMA cache_size = -512;", NULL, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_exec(q->db,
+			 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+			 "PRAGMA secure_delete = ON; PRAGMA cache_size = -512;",
+			 NULL, NULL, NULL) != SQLITE_OK)
 		return fail_db(q, "set up", e);
 	if (is_new && sqlite3_exec(q->db, schema, NULL, NULL, NULL) != SQLITE_OK)
 		return fail_db(q, "create", e);
 	for (size_t i = 0; i < STATEMENTS; i++)
-		if (sqlite3_prepare_v3(q->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &q->st[i], NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v3(q->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &q->st[i],
+				       NULL) != SQLITE_OK)
 			return fail_db(q, sql[i], e);
 	return true;
 }

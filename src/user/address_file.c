@@ -145,7 +145,8 @@ static void finish_item(struct address_file *f, enum address_file_kind kind, str
 	if (!line) {
 		line = map_get(&f->lines, key);
 		if (line)
-			note_fault(f, it->line, "\"" STR_FMT "\" stands in line %u already, which holds",
+			note_fault(f, it->line,
+				   "\"" STR_FMT "\" stands in line %u already, which holds",
 				   STR_ARG(str_head(key, 60)), line->line);
 		return;
 	}
@@ -179,7 +180,8 @@ static void begin_item(struct address_file *f, struct item *it, struct str raw)
 static void continue_item(struct address_file *f, struct item *it, struct str raw)
 {
 	if (!it->is_open) {
-		note_fault(f, f->n_lines, "the line continues one that could not be read or is not there");
+		note_fault(f, f->n_lines,
+			   "the line continues one that could not be read or is not there");
 		return;
 	}
 	if (!it->is_joined) {
@@ -232,8 +234,8 @@ static void parse_lines(struct address_file *f, enum address_file_kind kind, str
 	buf_end(&it.joined);
 }
 
-struct address_file *address_file_parse(enum address_file_kind kind, struct str name, struct str text,
-					struct err *e)
+struct address_file *address_file_parse(enum address_file_kind kind, struct str name,
+					struct str text, struct err *e)
 {
 	AUTO(address_file_end) struct address_file *f = NULL;
 	struct address_file *done;
@@ -261,7 +263,8 @@ struct address_file *address_file_parse(enum address_file_kind kind, struct str 
 	return done;
 }
 
-struct address_file *address_file_read(enum address_file_kind kind, struct str name, int fd, struct err *e)
+struct address_file *address_file_read(enum address_file_kind kind, struct str name, int fd,
+				       struct err *e)
 {
 	struct address_file *f;
 	char *p = NULL;

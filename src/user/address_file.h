@@ -51,10 +51,11 @@ struct address_file {
 
 /* A snapshot of the text, which need not stay.  NULL with a sentence only if the file as a
  * whole cannot be taken (too big, no memory).  May take a second: meant for a thread. */
-struct address_file *address_file_parse(enum address_file_kind kind, struct str name, struct str text,
-					struct err *e);
+struct address_file *address_file_parse(enum address_file_kind kind, struct str name,
+					struct str text, struct err *e);
 /* The same from a descriptor that the parent opened. */
-struct address_file *address_file_read(enum address_file_kind kind, struct str name, int fd, struct err *e);
+struct address_file *address_file_read(enum address_file_kind kind, struct str name, int fd,
+				       struct err *e);
 void address_file_close(struct address_file *f);
 /* For AUTO. */
 void address_file_end(struct address_file **f);
@@ -64,4 +65,5 @@ const struct address_line *address_file_find(const struct address_file *f, struc
 
 /* The line of a virtual.domains that makes this folded domain ours, or NULL.  "example.com" is
  * itself only; "*.example.net" is itself and all below (partial-lsearch, specification 9.7). */
-const struct address_line *address_file_find_domain(const struct address_file *f, struct str domain);
+const struct address_line *address_file_find_domain(const struct address_file *f,
+						    struct str domain);

@@ -24,8 +24,9 @@ static void check_again(const struct target *t, struct arena *a)
 	    t->kind != TARGET_FAIL && t->kind != TARGET_DEFER)
 		return;
 	must(target_next(&in, a, &again, &any, &e) && any, "a printed target can be read");
-	must(again.kind == t->kind && str_eq(again.local, t->local) && str_eq(again.domain, t->domain) &&
-	     str_eq(again.text, t->text), "and is the same");
+	must(again.kind == t->kind && str_eq(again.local, t->local) &&
+		     str_eq(again.domain, t->domain) && str_eq(again.text, t->text),
+	     "and is the same");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)

@@ -104,7 +104,8 @@ static size_t entries_max(const struct client_limits *l)
 }
 
 /* The client's entry, made if need be; NULL if the table is full of busy ones. */
-static struct client *client_of(struct client_limits *l, const struct net_address *from, int64_t now)
+static struct client *client_of(struct client_limits *l, const struct net_address *from,
+				int64_t now)
 {
 	struct net_address address = net_address_client(from);
 	struct client *c = map_get(&l->clients, key_of(&address));
@@ -184,7 +185,8 @@ void client_disconnect(struct client_limits *l, const struct net_address *from, 
 		heap_add(&l->idle, &c->idle, now);
 }
 
-struct client_verdict client_letter(struct client_limits *l, const struct net_address *from, int64_t now)
+struct client_verdict client_letter(struct client_limits *l, const struct net_address *from,
+				    int64_t now)
 {
 	struct client *c;
 
@@ -216,7 +218,8 @@ size_t client_limits_entries(const struct client_limits *l)
 	return l->clients.n;
 }
 
-bool client_limits_change(struct client_limits *l, const struct client_limits_conf *conf, struct err *e)
+bool client_limits_change(struct client_limits *l, const struct client_limits_conf *conf,
+			  struct err *e)
 {
 	struct network *friends = calloc(conf->n_friends + 1, sizeof(*friends));
 

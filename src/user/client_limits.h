@@ -47,14 +47,16 @@ struct client_verdict {
 struct client_limits *client_limits_open(const struct client_limits_conf *conf, struct err *e);
 void client_limits_close(struct client_limits *l);
 /* Other limits from now on; what is counted stays. */
-bool client_limits_change(struct client_limits *l, const struct client_limits_conf *conf, struct err *e);
+bool client_limits_change(struct client_limits *l, const struct client_limits_conf *conf,
+			  struct err *e);
 
 /* Each allowed connection is ended by client_disconnect with the same address. */
 struct client_verdict client_connect(struct client_limits *l, const struct net_address *from,
 				     bool is_submission, int64_t now);
 void client_disconnect(struct client_limits *l, const struct net_address *from, int64_t now);
 /* Asked at MAIL. */
-struct client_verdict client_letter(struct client_limits *l, const struct net_address *from, int64_t now);
+struct client_verdict client_letter(struct client_limits *l, const struct net_address *from,
+				    int64_t now);
 /* The client made n errors: refused recipients, bad commands, failed logins. */
 void client_error(struct client_limits *l, const struct net_address *from, unsigned n, int64_t now);
 

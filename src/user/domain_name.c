@@ -49,9 +49,11 @@ static bool check_labels(struct str s, struct err *e)
 			return fail(e, FAULT_PERM, "a part of the domain is empty or too long");
 		for (size_t i = 0; i < label.n; i++)
 			if (!is_label_char(str_at(label, i)))
-				return fail(e, FAULT_PERM, "the domain has a character it may not have");
+				return fail(e, FAULT_PERM,
+					    "the domain has a character it may not have");
 		if (str_at(label, 0) == '-' || str_at(label, label.n - 1) == '-')
-			return fail(e, FAULT_PERM, "a part of the domain begins or ends with \"-\"");
+			return fail(e, FAULT_PERM,
+				    "a part of the domain begins or ends with \"-\"");
 	}
 	return true;
 }
@@ -70,7 +72,8 @@ static bool fold_unicode(struct str s, struct arena *a, struct str *ret, struct 
 		return fail(e, FAULT_PERM, "the domain has a NUL or is too long");
 	rc = idn2_to_ascii_8z(z, &out, IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES);
 	if (rc != IDN2_OK)
-		return fail(e, FAULT_PERM, "the domain is no internationalised domain: %s", idn2_strerror(rc));
+		return fail(e, FAULT_PERM, "the domain is no internationalised domain: %s",
+			    idn2_strerror(rc));
 	folded = str_from_z(out);
 	if (count_dots(folded) != count_dots(s))
 		return fail(e, FAULT_PERM, "the domain has a character that only looks like a dot");

@@ -5,12 +5,14 @@ bool linux_name_is_valid(struct str name)
 {
 	int first = str_at(name, 0);
 
-	if (name.n == 0 || name.n > LINUX_NAME_MAX || !((first >= 'a' && first <= 'z') || first == '_'))
+	if (name.n == 0 || name.n > LINUX_NAME_MAX ||
+	    !((first >= 'a' && first <= 'z') || first == '_'))
 		return false;
 	for (size_t i = 1; i < name.n; i++) {
 		int c = str_at(name, i);
 
-		if (!((c >= 'a' && c <= 'z') || ascii_is_digit(c) || c == '_' || c == '.' || c == '-'))
+		if (!((c >= 'a' && c <= 'z') || ascii_is_digit(c) || c == '_' || c == '.' ||
+		      c == '-'))
 			return false;
 	}
 	return true;
@@ -39,10 +41,11 @@ bool linux_account_check(const struct linux_account *l, struct str asked, struct
 	if (l->uid == 0)
 		return fail(e, FAULT_PERM, "mail of root goes to the contact");
 	if (l->uid < LINUX_UID_MIN || l->uid == LINUX_UID_NOBODY || l->uid == UINT32_MAX)
-		return fail(e, FAULT_PERM, "user " STR_FMT " belongs to the system (uid %u)", STR_ARG(l->name),
-			    l->uid);
+		return fail(e, FAULT_PERM, "user " STR_FMT " belongs to the system (uid %u)",
+			    STR_ARG(l->name), l->uid);
 	if (l->gid == 0 || l->gid == UINT32_MAX)
-		return fail(e, FAULT_PERM, "the group of " STR_FMT " is %u", STR_ARG(l->name), l->gid);
+		return fail(e, FAULT_PERM, "the group of " STR_FMT " is %u", STR_ARG(l->name),
+			    l->gid);
 	if (!is_home(l->home))
 		return fail(e, FAULT_PERM, "user " STR_FMT " has no usable home", STR_ARG(l->name));
 	return true;

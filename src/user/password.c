@@ -125,9 +125,10 @@ bool scram_verifier_make(struct str password, const uint8_t salt[SCRAM_SALT], ui
 		return fail(e, FAULT_PERM, "SCRAM iterations must lie in %d…%d", SCRAM_ITERATIONS,
 			    SCRAM_ITERATIONS_MAX);
 	memcpy(v.salt, salt, SCRAM_SALT);
-	ok = PKCS5_PBKDF2_HMAC(password.p, (int)password.n, salt, SCRAM_SALT, (int)iterations, EVP_sha256(),
-			       SCRAM_KEY, salted) == 1 &&
-	     hmac_sha256(salted, S("Client Key"), client) && hmac_sha256(salted, S("Server Key"), v.server_key);
+	ok = PKCS5_PBKDF2_HMAC(password.p, (int)password.n, salt, SCRAM_SALT, (int)iterations,
+			       EVP_sha256(), SCRAM_KEY, salted) == 1 &&
+	     hmac_sha256(salted, S("Client Key"), client) &&
+	     hmac_sha256(salted, S("Server Key"), v.server_key);
 	if (ok)
 		SHA256(client, SCRAM_KEY, v.stored_key);
 	explicit_bzero(salted, sizeof(salted));

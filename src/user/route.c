@@ -67,7 +67,8 @@ static struct realm realm_of(const struct route_world *w, struct str domain)
 	m.is_host = str_eq(domain, S("localhost")) || str_eq(domain, w->hostname);
 	m.is_declared = m.block || m.alias_of || address_file_find_domain(w->domains_file, domain);
 	m.is_ours = m.is_host || m.is_declared;
-	m.is_system = m.is_host || (m.block && (m.block == w->domains || m.block->has_linux_accounts));
+	m.is_system =
+		m.is_host || (m.block && (m.block == w->domains || m.block->has_linux_accounts));
 	return m;
 }
 
@@ -118,8 +119,9 @@ static bool grow_targets(struct walk *k)
 static void add_target(struct walk *k, const struct route_target *t)
 {
 	struct route *r = k->r;
-	struct str key = arena_printf(k->a, "%d\x1f" STR_FMT "\x1f" STR_FMT "\x1f" STR_FMT, (int)t->kind,
-				      STR_ARG(t->local), STR_ARG(t->domain), STR_ARG(t->text));
+	struct str key =
+		arena_printf(k->a, "%d\x1f" STR_FMT "\x1f" STR_FMT "\x1f" STR_FMT, (int)t->kind,
+			     STR_ARG(t->local), STR_ARG(t->domain), STR_ARG(t->text));
 
 	if (k->a->full || map_get(&k->seen, key) || !grow_targets(k))
 		return;
@@ -127,8 +129,8 @@ static void add_target(struct walk *k, const struct route_target *t)
 	r->targets[r->n_targets++] = *t;
 }
 
-static void end_visit(struct walk *k, const struct visit *v, enum route_kind kind, const char *status,
-		      struct str text, struct str why)
+static void end_visit(struct walk *k, const struct visit *v, enum route_kind kind,
+		      const char *status, struct str text, struct str why)
 {
 	add_target(k, &(struct route_target){ .kind = kind, .status = status, .text = text,
 					      .local = v->local, .domain = v->domain,
@@ -170,14 +172,16 @@ static void add_visit(struct walk *k, const struct visit *from, struct str local
 	if (from && str_eq(from->key, key) && !from->skip_lines) {
 		skip_lines = true;
 	} else if (is_ancestor(from, key)) {
-		k->trouble = arena_printf(k->a, "the aliases of " STR_FMT " lead back to it (from " STR_FMT ")",
-					  STR_ARG(key), STR_ARG(from->key));
+		k->trouble = arena_printf(
+			k->a, "the aliases of " STR_FMT " lead back to it (from " STR_FMT ")",
+			STR_ARG(key), STR_ARG(from->key));
 		return;
 	} else if (map_get(&k->seen, key)) {
 		return;
 	}
 	if (from && from->depth + 1 > ROUTE_STEPS_MAX) {
-		k->trouble = arena_printf(k->a, "more than %d steps at " STR_FMT, ROUTE_STEPS_MAX, STR_ARG(key));
+		k->trouble = arena_printf(k->a, "more than %d steps at " STR_FMT, ROUTE_STEPS_MAX,
+					  STR_ARG(key));
 		return;
 	}
 	v = ARENA_NEW(k->a, struct visit);
@@ -197,8 +201,9 @@ static void take_target(struct walk *k, const struct visit *v, const struct targ
 			const struct route_step *step)
 {
 	static const enum route_kind kinds[] = {
-		[TARGET_PIPE] = ROUTE_PIPE, [TARGET_FILE] = ROUTE_FILE, [TARGET_INCLUDE] = ROUTE_INCLUDE,
-		[TARGET_BLACKHOLE] = ROUTE_BLACKHOLE, [TARGET_FAIL] = ROUTE_FAIL, [TARGET_DEFER] = ROUTE_DEFER,
+		[TARGET_PIPE] = ROUTE_PIPE,	  [TARGET_FILE] = ROUTE_FILE,
+		[TARGET_INCLUDE] = ROUTE_INCLUDE, [TARGET_BLACKHOLE] = ROUTE_BLACKHOLE,
+		[TARGET_FAIL] = ROUTE_FAIL,	  [TARGET_DEFER] = ROUTE_DEFER,
 	};
 	struct route_target r = { .text = t->text, .last = step };
 
@@ -247,8 +252,11 @@ static void take_list(struct walk *k, const struct visit *v, struct str list, st
 			k->trouble = arena_printf(k->a, "more than %d targets", ROUTE_TARGETS_MAX);
 			return;
 		}
-		take_target(k, v, &t, add_step(k, v, arena_printf(k->a, STR_FMT ": " STR_FMT " → " STR_FMT,
-				STR_ARG(place), STR_ARG(v->key), STR_ARG(target_print(&t, k->a)))));
+		take_target(k, v, &t,
+			    add_step(k, v,
+				     arena_printf(k->a, STR_FMT ": " STR_FMT " → " STR_FMT,
+						  STR_ARG(place), STR_ARG(v->key),
+						  STR_ARG(target_print(&t, k->a)))));
 	}
 }
 
@@ -265,10 +273,11 @@ static bool has_targets(const struct address_line *line)
 	return any;
 }
 
-static void take_line(struct walk *k, const struct visit *v, const char *what, const struct address_file *f,
-		      const struct address_line *line)
+static void take_line(struct walk *k, const struct visit *v, const char *what,
+		      const struct address_file *f, const struct address_line *line)
 {
-	struct str place = arena_printf(k->a, "%s file " STR_FMT " line %u", what, STR_ARG(f->name), line->line);
+	struct str place = arena_printf(k->a, "%s file " STR_FMT " line %u", what, STR_ARG(f->name),
+					line->line);
 
 	if (line->broken)
 		wait_for(k, v, arena_printf(k->a, STR_FMT ": %s", STR_ARG(place), line->broken));
@@ -277,8 +286,8 @@ static void take_line(struct walk *k, const struct visit *v, const char *what, c
 }
 
 /* The line of "local@domain", or in a domain's own file also of "local". */
-static const struct address_line *find_line(struct walk *k, const struct address_file *f, struct str local,
-					    struct str domain, bool is_own)
+static const struct address_line *find_line(struct walk *k, const struct address_file *f,
+					    struct str local, struct str domain, bool is_own)
 {
 	const struct address_line *line = NULL;
 	struct str key = arena_printf(k->a, STR_FMT "@" STR_FMT, STR_ARG(local), STR_ARG(domain));
@@ -296,8 +305,9 @@ static bool only_fails(const struct address_line *line)
 	return str_starts_nocase(str_trim(line->value), S(":fail:"));
 }
 
-static const struct address_line *find_in_users(struct walk *k, const struct visit *v, const struct realm *m,
-						const struct address_file *f, bool is_own)
+static const struct address_line *find_in_users(struct walk *k, const struct visit *v,
+						const struct realm *m, const struct address_file *f,
+						bool is_own)
 {
 	struct str plain = local_without_tag(v->local);
 	const struct address_line *line = find_line(k, f, v->local, v->domain, is_own);
@@ -334,8 +344,10 @@ static bool try_alias_domain(struct walk *k, const struct visit *v, const struct
 	if (!m->alias_of)
 		return false;
 	to = m->alias_of->name;
-	add_visit(k, v, v->local, to, add_step(k, v, arena_printf(k->a, "alias domain: " STR_FMT " → " STR_FMT "@"
-			STR_FMT, STR_ARG(v->key), STR_ARG(v->local), STR_ARG(to))));
+	add_visit(k, v, v->local, to,
+		  add_step(k, v,
+			   arena_printf(k->a, "alias domain: " STR_FMT " → " STR_FMT "@" STR_FMT,
+					STR_ARG(v->key), STR_ARG(v->local), STR_ARG(to))));
 	return true;
 }
 
@@ -353,20 +365,31 @@ static bool try_aliases(struct walk *k, const struct visit *v)
 	return true;
 }
 
+static void found(struct walk *k, const struct visit *v, enum route_kind kind, struct str local,
+		  struct str domain)
+{
+	struct str why = arena_printf(k->a, STR_FMT ": %s " STR_FMT "%s" STR_FMT, STR_ARG(v->key),
+				      route_kind_name(kind), STR_ARG(local), domain.n ? "@" : "",
+				      STR_ARG(domain));
+	struct route_target t = { .kind = kind, .local = local, .domain = domain };
+
+	t.tag = tag_of(v->local);
+	t.last = add_step(k, v, why);
+	add_target(k, &t);
+}
+
 /* true if the account exists, or if that is not known yet. */
 static bool try_account(struct walk *k, const struct visit *v, struct str local, struct str domain)
 {
-	enum known known = k->w->account_exists ? k->w->account_exists(k->w, local, domain) : KNOWN_NO;
+	enum known known =
+		k->w->account_exists ? k->w->account_exists(k->w, local, domain) : KNOWN_NO;
 
 	if (known == KNOWN_NO)
 		return false;
 	if (known == KNOWN_NOT_YET)
 		wait_for(k, v, S("the accounts cannot be asked now"));
 	else
-		add_target(k, &(struct route_target){ .kind = ROUTE_ACCOUNT, .local = local, .domain = domain,
-				.tag = tag_of(v->local), .last = add_step(k, v, arena_printf(k->a,
-				STR_FMT ": account " STR_FMT "@" STR_FMT, STR_ARG(v->key), STR_ARG(local),
-				STR_ARG(domain))) });
+		found(k, v, ROUTE_ACCOUNT, local, domain);
 	return true;
 }
 
@@ -383,9 +406,7 @@ static bool try_linux(struct walk *k, const struct visit *v, struct str name)
 			k->r->ask_linux = name;
 		wait_for(k, v, S("the Linux accounts have not answered yet"));
 	} else {
-		add_target(k, &(struct route_target){ .kind = ROUTE_LINUX, .local = name, .tag = tag_of(v->local),
-				.last = add_step(k, v, arena_printf(k->a, STR_FMT ": Linux account " STR_FMT,
-				STR_ARG(v->key), STR_ARG(name))) });
+		found(k, v, ROUTE_LINUX, name, (struct str){ 0 });
 	}
 	return true;
 }
@@ -426,7 +447,8 @@ static bool try_catch_all(struct walk *k, const struct visit *v, const struct re
 {
 	if (!m->block || !m->block->catch_all.n || v->skip_lines)
 		return false;
-	take_list(k, v, m->block->catch_all, arena_printf(k->a, "catch-all of " STR_FMT, STR_ARG(v->domain)));
+	take_list(k, v, m->block->catch_all,
+		  arena_printf(k->a, "catch-all of " STR_FMT, STR_ARG(v->domain)));
 	return true;
 }
 
@@ -447,8 +469,9 @@ static void look_at(struct walk *k, const struct visit *v)
 	if (try_catch_all(k, v, &m))
 		return;
 	if (v->skip_lines)
-		k->trouble = arena_printf(k->a, STR_FMT " leads to itself, and there is no such account",
-					  STR_ARG(v->key));
+		k->trouble =
+			arena_printf(k->a, STR_FMT " leads to itself, and there is no such account",
+				     STR_ARG(v->key));
 	else
 		not_found(k, v);
 }
@@ -496,8 +519,9 @@ static void judge(struct walk *k)
 	if (waits && waits->kind == ROUTE_DEFER)
 		set_verdict(r, ROUTE_LATER, 451, "4.3.0", waits->text, waits->last->text);
 	else if (waits)
-		set_verdict(r, ROUTE_LATER, 451, "4.3.0", text_later, arena_printf(k->a, STR_FMT
-			    " (a %s cannot be served yet)", STR_ARG(waits->last->text), route_kind_name(waits->kind)));
+		set_verdict(r, ROUTE_LATER, 451, "4.3.0", text_later,
+			    arena_printf(k->a, STR_FMT " (a %s cannot be served yet)",
+					 STR_ARG(waits->last->text), route_kind_name(waits->kind)));
 	else if (good)
 		set_verdict(r, ROUTE_ACCEPT, 250, "2.1.5", S("ok"), good->last->text);
 	else if (bad && came_from_contact(bad))
@@ -506,7 +530,8 @@ static void judge(struct walk *k)
 	else if (bad)
 		set_verdict(r, ROUTE_REFUSE, 550, bad->status, bad->text, bad->last->text);
 	else
-		set_verdict(r, ROUTE_REFUSE, 550, "5.1.1", text_unknown, S("it leads to no target"));
+		set_verdict(r, ROUTE_REFUSE, 550, "5.1.1", text_unknown,
+			    S("it leads to no target"));
 }
 
 static void judge_trouble(struct walk *k)
@@ -514,8 +539,8 @@ static void judge_trouble(struct walk *k)
 	if (k->has_used_contact)
 		set_verdict(k->r, ROUTE_LATER, 451, "4.3.0", text_later, k->trouble);
 	else
-		set_verdict(k->r, ROUTE_REFUSE, 550, "5.4.6", S("the aliases of this address form a loop"),
-			    k->trouble);
+		set_verdict(k->r, ROUTE_REFUSE, 550, "5.4.6",
+			    S("the aliases of this address form a loop"), k->trouble);
 	k->r->n_targets = 0;
 }
 
@@ -549,8 +574,8 @@ static bool walk_all(struct walk *k, struct str local, struct str domain, struct
 	return true;
 }
 
-bool route_address(const struct route_world *w, struct str local, struct str domain, struct arena *a,
-		   struct route *ret, struct err *e)
+bool route_address(const struct route_world *w, struct str local, struct str domain,
+		   struct arena *a, struct route *ret, struct err *e)
 {
 	struct err why = { 0 };
 	struct route r = { 0 };

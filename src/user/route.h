@@ -48,7 +48,7 @@ struct route_domain {
 	const struct str *alias_domains;
 	size_t n_alias_domains;
 	const struct address_file *domains_file; /* further alias domains, or NULL */
-	const struct address_file *users_file;   /* its own, or NULL; keys may be bare local parts */
+	const struct address_file *users_file; /* its own, or NULL; keys may be bare local parts */
 	struct str catch_all;                    /* one or more targets, or empty */
 	bool has_linux_accounts;
 };
@@ -62,7 +62,8 @@ struct route_world {
 	const struct address_file *domains_file; /* the common ones; each may be NULL */
 	const struct address_file *users_file;
 	const struct address_file *aliases_file;
-	enum known (*account_exists)(const struct route_world *w, struct str local, struct str domain);
+	enum known (*account_exists)(const struct route_world *w, struct str local,
+				     struct str domain);
 	enum known (*linux_exists)(const struct route_world *w, struct str name);
 };
 
@@ -110,8 +111,8 @@ struct route {
 /* The route of an address as a stranger may give it: local unquoted, domain empty only for
  * "postmaster".  false only if memory runs out; an address that leads nowhere is a route too.
  * Slices in *ret live in a or in the snapshots of w. */
-bool route_address(const struct route_world *w, struct str local, struct str domain, struct arena *a,
-		   struct route *ret, struct err *e);
+bool route_address(const struct route_world *w, struct str local, struct str domain,
+		   struct arena *a, struct route *ret, struct err *e);
 
 /* Is mail for this folded domain ours to take? */
 bool route_domain_is_ours(const struct route_world *w, struct str domain);

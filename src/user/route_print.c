@@ -2,9 +2,15 @@
 #include "user/route.h"
 
 static const char *const kind_names[] = {
-	[ROUTE_ACCOUNT] = "account", [ROUTE_LINUX] = "Linux account", [ROUTE_REMOTE] = "remote address",
-	[ROUTE_PIPE] = "pipe", [ROUTE_FILE] = "file", [ROUTE_INCLUDE] = "include",
-	[ROUTE_BLACKHOLE] = "blackhole", [ROUTE_FAIL] = "refused", [ROUTE_DEFER] = "deferred",
+	[ROUTE_ACCOUNT] = "account",
+	[ROUTE_LINUX] = "Linux account",
+	[ROUTE_REMOTE] = "remote address",
+	[ROUTE_PIPE] = "pipe",
+	[ROUTE_FILE] = "file",
+	[ROUTE_INCLUDE] = "include",
+	[ROUTE_BLACKHOLE] = "blackhole",
+	[ROUTE_FAIL] = "refused",
+	[ROUTE_DEFER] = "deferred",
 };
 
 const char *route_kind_name(enum route_kind k)

@@ -69,7 +69,8 @@ static bool check_local(struct str local, struct err *e)
 	if (local.n == 0)
 		return fail(e, FAULT_PERM, "there is nothing before the \"@\"");
 	if (local.n > TARGET_LOCAL_MAX)
-		return fail(e, FAULT_PERM, "the part before the \"@\" is longer than %d bytes", TARGET_LOCAL_MAX);
+		return fail(e, FAULT_PERM, "the part before the \"@\" is longer than %d bytes",
+			    TARGET_LOCAL_MAX);
 	for (size_t i = 0; i < local.n; i++)
 		if (str_at(local, i) < ' ' || str_at(local, i) == 127)
 			return fail(e, FAULT_PERM, "the address has a control character");
@@ -118,7 +119,8 @@ static bool parse_address(struct str s, struct arena *a, struct target *ret, str
 			return false;
 		has_domain = str_at(s, 0) == '@';
 		if (s.n && !has_domain)
-			return fail(e, FAULT_PERM, "something stands between a quoted part and its \"@\"");
+			return fail(e, FAULT_PERM,
+				    "something stands between a quoted part and its \"@\"");
 		return make_address(local, str_from(s, 1), has_domain, a, ret, e);
 	}
 	if (str_at(s, 0) == '\\')
@@ -247,7 +249,8 @@ static bool take_special(struct str item, struct str rest, struct arena *a, stru
 			return fail(e, FAULT_PERM, "an \":include:\" without a file");
 		return true;
 	}
-	return fail(e, FAULT_PERM, "\"" STR_FMT "\" is not one of :fail: :defer: :blackhole: :include:",
+	return fail(e, FAULT_PERM,
+		    "\"" STR_FMT "\" is not one of :fail: :defer: :blackhole: :include:",
 		    STR_ARG(str_head(item, 40)));
 }
 
@@ -310,7 +313,7 @@ bool target_next(struct str *in, struct arena *a, struct target *ret, bool *ret_
 		while (is_space(str_at(after, 0)))
 			after = str_from(after, 1);
 		if (after.n && str_at(after, 0) != ',') {
-			if (!take_address(&rest, a, &t, e))     /* "quoted local"@domain, "Name" <…> */
+			if (!take_address(&rest, a, &t, e)) /* "quoted local"@domain, "Name" <…> */
 				return false;
 		} else {
 			if (is_plain(inside) ? !take_plain(inside, inside, a, &t, &takes_all, e)

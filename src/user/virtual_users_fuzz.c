@@ -13,7 +13,8 @@ static void route_key(const struct route_world *w, struct str key)
 	struct err e = { 0 };
 	struct route r;
 
-	if (route_address(w, str_head(key, at), at < key.n ? str_from(key, at + 1) : S("a.example"), &a, &r, &e)) {
+	if (route_address(w, str_head(key, at), at < key.n ? str_from(key, at + 1) : S("a.example"),
+			  &a, &r, &e)) {
 		must(r.code == 250 || r.code == 451 || r.code == 550, "a route has a verdict");
 		must(r.text.n > 0 && r.reason.n > 0, "a verdict has words");
 		must(r.n_targets <= ROUTE_TARGETS_MAX, "targets are bounded");
@@ -25,14 +26,19 @@ static void route_key(const struct route_world *w, struct str key)
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static const struct route_domain block = { .name = S("a.example"), .catch_all = S("x@b.example") };
+	static const struct route_domain block = { .name = S("a.example"),
+						  .catch_all = S("x@b.example")};
 	struct err e = { 0 };
 	struct str text = str_of(p, n), key;
 	AUTO(address_file_end) struct address_file *users = address_file_parse(ADDRESS_FILE_USERS, S("u"), text, &e);
 	AUTO(address_file_end) struct address_file *domains =
 		address_file_parse(ADDRESS_FILE_DOMAINS, S("d"), text, &e);
-	struct route_world w = { .hostname = S("mx.example"), .contact = S("postmaster@a.example"),
-				 .domains = &block, .n_domains = 1, .users_file = users, .domains_file = domains };
+	struct route_world w = { .hostname = S("mx.example"),
+				.contact = S("postmaster@a.example"),
+				.domains = &block,
+				.n_domains = 1,
+				.users_file = users,
+				.domains_file = domains};
 	size_t left = 50;
 	void *line;
 
