@@ -5,6 +5,7 @@
  * what is proven holds against a process of the same uid. */
 #include "base/attr.h"
 #include "base/fd.h"
+#include "fiber/fiber.h"
 #include "role/confine.h"
 #include "store/store.h"
 
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <crypt.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +22,8 @@
 #include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -362,6 +366,60 @@ static bool can_openssl(void)
 	       RAND_bytes(key, sizeof(key)) == 1;
 }
 
+/* TLS over memory, both ends here; its key is made here too. */
+static bool can_tls(void)
+{
+	SSL_CTX *ctx[2] = { SSL_CTX_new(TLS_client_method()), SSL_CTX_new(TLS_server_method()) };
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+	SSL *ends[2];
+	BIO *bio[2];
+	int ok[2] = { 0, 0 };
+
+	if (!ctx[0] || !ctx[1] || !key || !cert || !X509_set_pubkey(cert, key) ||
+	    !X509_gmtime_adj(X509_getm_notBefore(cert), 0) ||
+	    !X509_gmtime_adj(X509_getm_notAfter(cert), 3600) ||
+	    !X509_sign(cert, key, EVP_sha256()) || SSL_CTX_use_certificate(ctx[1], cert) != 1 ||
+	    SSL_CTX_use_PrivateKey(ctx[1], key) != 1 || !BIO_new_bio_pair(&bio[0], 0, &bio[1], 0))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		ends[i] = SSL_new(ctx[i]);
+		SSL_set_bio(ends[i], bio[i], bio[i]);
+	}
+	for (int i = 0; i < 10 && !(ok[0] == 1 && ok[1] == 1); i++) {
+		ok[0] = SSL_connect(ends[0]);
+		ok[1] = SSL_accept(ends[1]);
+	}
+	return ok[0] == 1 && ok[1] == 1;
+}
+
+static void hash_password(void *arg)
+{
+	static struct crypt_data d;
+	const char *h = crypt_r("secret", "$y$j9T$ckY4vNjqJ2dGJbBf6E9Zw0$", &d);
+
+	*(bool *)arg = h && strncmp(h, "$y$j9T$", 7) == 0;
+}
+
+static bool fiber_worked;
+
+static void fiber_here(void *arg)
+{
+	struct err e;
+
+	(void)arg;
+	fiber_worked = fiber_sleep(MILLISECOND, &e) && fd_wait(pair[1], POLLOUT, "test", &e);
+	if (fiber_worked)
+		off_loop(hash_password, &fiber_worked);
+}
+
+/* A fiber that sleeps, waits for a descriptor and has a password hashed by a thread. */
+static bool can_fiber(void)
+{
+	loop_run(fiber_here, NULL);
+	return fiber_worked;
+}
+
 static bool can_pass_fd(void)
 {
 	char c = 'x', control[CMSG_SPACE(sizeof(int))] = { 0 };
@@ -447,6 +505,8 @@ static const struct {
 } needed[] = {
 	{ "wait and count", can_stdio, CALLS_STDIO | CALLS_LOOSE },
 	{ "run the loop and its threads", can_loop, CALLS_STDIO | CALLS_LOOSE },
+	{ "run a fiber", can_fiber, CALLS_STDIO | CALLS_LOOSE },
+	{ "speak TLS", can_tls, CALLS_STDIO | CALLS_LOOSE },
 	{ "hash and draw random bytes", can_openssl, CALLS_STDIO | CALLS_LOOSE },
 	{ "pass a descriptor", can_pass_fd, CALLS_NET | CALLS_LOOSE },
 	{ "accept a client", can_accept, CALLS_ACCEPT },
