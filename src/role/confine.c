@@ -200,11 +200,15 @@ static bool limits(const struct confinement *c, struct err *e)
 	return true;
 }
 
-static bool give_up_calls(const struct confinement *c, struct err *e)
+static bool give_up_calls(const struct confinement *c, struct confine_report *r, struct err *e)
 {
 	struct filter own = { 0 };
 	bool ok;
 
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0 && errno == EINVAL) {
+		warn(r, "this kernel filters no system calls");
+		return true;
+	}
 	if (c->filter)
 		return filter_install(c->filter, e);
 	ok = filter_build(c->role, &own, e) && filter_install(&own, e);
@@ -229,7 +233,7 @@ bool confine(const struct confinement *c, struct confine_report *ret, struct err
 		return false;
 	if (c->start_threads)
 		c->start_threads();
-	if (!limits(c, e) || !give_up_calls(c, e))
+	if (!limits(c, e) || !give_up_calls(c, &r, e))
 		return false;
 	*ret = r;
 	return true;

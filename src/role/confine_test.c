@@ -746,7 +746,8 @@ static int stage_up(void **state)
 	if (mkdir(home_path, 0700) || mkdir(other_path, 0700))
 		return -1;
 	fd = open(other_file, O_CREAT | O_WRONLY, 0600);
-	if (fd < 0 || write(fd, "letter", 6) != 6 || close(fd) || chown(home_path, role_uid(), (gid_t)-1) ||
+	if (fd < 0 || write(fd, "letter", 6) != 6 || close(fd) ||
+	    chown(home_path, role_uid(), (gid_t)-1) ||
 	    chown(other_path, role_uid(), (gid_t)-1) || chown(other_file, role_uid(), (gid_t)-1))
 		return -1;
 	home_fd = open(home_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
