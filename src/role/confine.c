@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -222,6 +223,9 @@ bool confine(const struct confinement *c, struct confine_report *ret, struct err
 
 	umask(077);
 	clearenv();
+	/* else gmtime_r() looks for /etc/localtime behind the sandbox */
+	setenv("TZ", "UTC0", 1);
+	tzset();
 	(void)mallopt(M_ARENA_MAX, ARENAS_MAX);
 	if (c->keep && !close_others(c->keep, c->n_keep, e))
 		return false;

@@ -779,8 +779,10 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 static int stage_down(void **state)
 {
 	(void)state;
-	kill(victim, SIGKILL);
-	waitpid(victim, NULL, 0);
+	if (victim > 0) {
+		kill(victim, SIGKILL);
+		waitpid(victim, NULL, 0);
+	}
 	for (enum role r = 0; r < ROLE_TOOL; r++)
 		filter_end(&filters[r]);
 	nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);

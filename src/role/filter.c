@@ -113,7 +113,8 @@ static bool is_allowed(unsigned groups, int nr)
 	return false;
 }
 
-/* Calls this libseccomp or this machine does not have (negative numbers) are no rows. */
+/* Calls this libseccomp or this machine does not have (negative numbers) are no rows; nor is a
+ * row that says what happens anyway (EACCES). */
 static int add(scmp_filter_ctx c, uint32_t action, int nr, unsigned n, struct scmp_arg_cmp arg)
 {
 	int rc;
@@ -121,7 +122,7 @@ static int add(scmp_filter_ctx c, uint32_t action, int nr, unsigned n, struct sc
 	if (nr < 0)
 		return 0;
 	rc = seccomp_rule_add_array(c, action, nr, n, &arg);
-	return rc == -EEXIST ? 0 : rc;
+	return rc == -EEXIST || rc == -EACCES ? 0 : rc;
 }
 
 static const struct scmp_arg_cmp none;
