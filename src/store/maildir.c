@@ -250,7 +250,11 @@ static struct folder *folder_get(struct maildir *m, struct str name, struct err 
 		m->n_folders++;
 	m->next_folder = (m->next_folder + 1) % FOLDERS_OPEN;
 	folder_end(f);
-	return folder_open(m->home, m->root, name, true, f, e) ? f : NULL;
+	if (folder_open(m->home, m->root, name, true, f, e))
+		return f;
+	/* perhaps it was made and not synced */
+	m->chain_safe = false;
+	return NULL;
 }
 
 static void maildir_deliver(struct store *s, struct store_letter *letters, size_t n)
@@ -267,6 +271,8 @@ static void maildir_deliver(struct store *s, struct store_letter *letters, size_
 		struct folder *f = folder_get(m, letters[i].folder, &letters[i].err);
 
 		letters[i].done = f && deliver_into(m, f, &letters[i], n - i, &letters[i].err);
+		if (letters[i].done)
+			letters[i].err = (struct err){ 0 };
 	}
 	pthread_mutex_unlock(&m->lock);
 }

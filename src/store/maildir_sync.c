@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,6 +113,24 @@ static bool sync_files(const struct folder *f, struct store_safe **names, size_t
 	return any;
 }
 
+/* The names above the folder: whoever made them may have died before he synced them. */
+static bool sync_chain(struct maildir *m, struct folder *f, struct err *e)
+{
+	char path[STORE_NAME_MAX + STORE_FOLDER_MAX + 3];
+
+	if (!m->chain_safe) {
+		m->chain_safe = true;
+		if (!fd_sync_dir_at(m->home, ".", e) || !fd_sync_dir_at(m->home, m->root, e)) {
+			m->chain_safe = false;
+			return false;
+		}
+	}
+	if (!f->name[0])
+		return true;
+	snprintf(path, sizeof(path), "%s/.%s", m->root, f->name);
+	return fd_sync_dir_at(m->home, path, e);
+}
+
 static void sync_folder(struct maildir *m, struct store_safe **names, size_t n)
 {
 	AUTO(folder_end) struct folder f = FOLDER_NONE;
@@ -125,8 +144,14 @@ static void sync_folder(struct maildir *m, struct store_safe **names, size_t n)
 		}
 		return;
 	}
-	if (!sync_files(&f, names, n) || (fd_sync(f.new, &e) && fd_sync(f.cur, &e)))
+	if (!sync_files(&f, names, n))
 		return;
+	if (fd_sync(f.new, &e) && fd_sync(f.cur, &e) && sync_chain(m, &f, &e)) {
+		for (size_t i = 0; i < n; i++)
+			if (names[i]->done)
+				names[i]->err = (struct err){ 0 };
+		return;
+	}
 	for (size_t i = 0; i < n; i++) {
 		names[i]->lost = names[i]->lost || names[i]->done;
 		names[i]->done = false;
