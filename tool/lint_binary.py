@@ -1,4 +1,7 @@
 """The release binary is hardened and imports nothing that is banned.
+
+The notes for IBT and shadow stacks are looked for in our own objects: Debian
+12's crt1.o has none, so the linker leaves them out of every program.
 """
 import re
 import stat
@@ -14,6 +17,14 @@ def tool(*args):
     return subprocess.run([*args, str(source.BINARY)], check=True, capture_output=True, text=True).stdout
 
 
+def without_cet():
+    """Our objects that lack the notes."""
+    for path in sorted([*source.RELEASE.glob("waxwing.p/*.o"), *source.RELEASE.glob("src/libwaxwing-all.a.p/*.o")]):
+        notes = subprocess.run(["readelf", "-nW", str(path)], check=True, capture_output=True, text=True).stdout
+        if not re.search(r"x86 feature:.*\bIBT, SHSTK\b", notes):
+            yield path
+
+
 def check():
     if not source.BINARY.exists():
         yield "skip: there is no build/release/waxwing"
@@ -27,13 +38,13 @@ def check():
         (r"GNU_RELRO", "no RELRO"),
         (r"GNU_STACK\s.*\sRW\s", "the stack is executable"),
     ]
-    if "X86-64" in elf:
-        rules += [(r"x86 feature:.*\bIBT\b", "no IBT note"), (r"x86 feature:.*\bSHSTK\b", "no SHSTK note")]
     for pattern, why in rules:
         if not re.search(pattern, elf):
             yield f"{where}: {why}"
     if re.search(r"\((?:RPATH|RUNPATH|TEXTREL)\)", elf):
         yield f"{where}: has an RPATH, RUNPATH or TEXTREL"
+    for path in without_cet() if "X86-64" in elf else ():
+        yield f"{source.name(path)}: no IBT and SHSTK notes"
     if source.BINARY.stat().st_mode & (stat.S_ISUID | stat.S_ISGID):
         yield f"{where}: is setuid"
     for line in tool("nm", "-D", "--undefined-only").splitlines():

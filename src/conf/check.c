@@ -15,9 +15,11 @@ static void check_complete(struct check *k)
 	const struct conf *c = k->c;
 
 	if (c->hostname.n == 0)
-		conf_error(k->notes, k->top, "\"hostname\" is missing: the full name of this server");
+		conf_error(k->notes, k->top,
+			   "\"hostname\" is missing: the full name of this server");
 	else if (!str_has(c->hostname, '.'))
-		conf_warn(k->notes, k->top, "hostname \"" STR_FMT "\" has no dot: others will not believe it",
+		conf_warn(k->notes, k->top,
+			  "hostname \"" STR_FMT "\" has no dot: others will not believe it",
 			  STR_ARG(c->hostname));
 	if (c->domains.n == 0 && c->domain_files.n == 0)
 		conf_warn(k->notes, k->top, "no \"domain\": letters to hostname alone are taken");
@@ -70,7 +72,8 @@ static void check_users(struct check *k)
 		const struct conf_name *first = map_put(&seen, u->text, (void *)u);
 
 		if (first)
-			conf_error(k->notes, u->pos, "the user \"" STR_FMT "\" stands in line %u already",
+			conf_error(k->notes, u->pos,
+				   "the user \"" STR_FMT "\" stands in line %u already",
 				   STR_ARG(u->text), first->pos.line);
 		if (!map_get(&k->domains, domain) && !str_eq(domain, k->c->hostname) &&
 		    !str_eq(domain, S("localhost")) && k->c->domain_files.n == 0)
@@ -100,27 +103,38 @@ static void check_listens(struct check *k)
 		}
 		for (size_t j = 0; j < i; j++)
 			if (listens_clash(l, &list->p[j])) {
-				conf_error(k->notes, l->pos, "port %u is taken by the \"listen\" in line %u",
-					   l->port, list->p[j].pos.line);
+				conf_error(k->notes, l->pos,
+					   "port %u is taken by the \"listen\" in line %u", l->port,
+					   list->p[j].pos.line);
 				break;
 			}
 		if (l->proto == CONF_SUBMISSION && l->tls == CONF_TLS_OFFERED)
 			conf_error(k->notes, l->pos, "submission needs \"starttls\" or \"tls\"");
 		if (l->proto != CONF_SMTP)
-			conf_warn(k->notes, l->pos, "\"listen %s\" is not yet served", conf_proto_name(l->proto));
+			conf_warn(k->notes, l->pos, "\"listen %s\" is not yet served",
+				  conf_proto_name(l->proto));
 		else if (l->auth)
 			conf_warn(k->notes, l->pos, "\"auth\" is not yet served");
 	}
 }
 
+enum { BACKENDS_MAX = 16 };
+
 static void check_backends(struct check *k)
 {
 	const struct conf_backends *list = &k->c->auth.backends;
 
+	if (list->n > BACKENDS_MAX) {
+		conf_error(k->notes, list->p[BACKENDS_MAX].pos, "more than %d \"backend\"",
+			   BACKENDS_MAX);
+		return;
+	}
 	for (size_t i = 0; i < list->n; i++)
 		for (size_t j = 0; j < i && !conf_notes_full(k->notes); j++)
-			if (list->p[i].kind == list->p[j].kind && str_eq(list->p[i].service, list->p[j].service))
-				conf_error(k->notes, list->p[i].pos, "this backend stands in line %u already",
+			if (list->p[i].kind == list->p[j].kind &&
+			    str_eq(list->p[i].service, list->p[j].service))
+				conf_error(k->notes, list->p[i].pos,
+					   "this backend stands in line %u already",
 					   list->p[j].pos.line);
 }
 
@@ -130,7 +144,8 @@ static void check_aliases(struct check *k)
 
 	for (size_t i = 0; i < list->n && list->n > 1; i++)
 		if (list->p[i].path.n == 0)
-			conf_error(k->notes, list->p[i].pos, "\"aliases off\" stands beside other \"aliases\"");
+			conf_error(k->notes, list->p[i].pos,
+				   "\"aliases off\" stands beside other \"aliases\"");
 }
 
 static void check_limits(struct check *k)
@@ -138,7 +153,8 @@ static void check_limits(struct check *k)
 	const struct conf_inbound *in = &k->c->inbound;
 
 	if (in->reserve_submission >= in->max_connections)
-		conf_error(k->notes, k->top, "reserve-submission %u leaves nothing of max-connections %u",
+		conf_error(k->notes, k->top,
+			   "reserve-submission %u leaves nothing of max-connections %u",
 			   in->reserve_submission, in->max_connections);
 	if (in->header_limit > in->max_size)
 		conf_error(k->notes, k->top, "header-limit is larger than max-size");

@@ -48,7 +48,8 @@ static void read_default(struct reader *r, const struct conf_row *row, void *bas
 		word[args.n++].text = w;
 	if (row->kind == KIND_MANY)
 		to = list_add(r, to, row->size);
-	must(!to || row->type->read(&args, to) || r->arena->full, "the default of a row can be read");
+	must(!to || row->type->read(&args, to) || r->arena->full,
+	     "the default of a row can be read");
 }
 
 static void read_defaults(struct reader *r, enum conf_section section, void *base)
@@ -102,7 +103,8 @@ static bool read_row(struct reader *r, enum conf_section section, const struct c
 	enum conf_section inside = row->type->section;
 
 	if (row->kind == KIND_ONE && *set & bit)
-		return conf_error(r->notes, d->word[0].pos, "\"%s\" stands here a second time", row->name);
+		return conf_error(r->notes, d->word[0].pos, "\"%s\" stands here a second time",
+				  row->name);
 	if (d->has_block && inside == SECTION_NONE)
 		return conf_error(r->notes, d->word[0].pos, "\"%s\" has no block", row->name);
 	if (!d->has_block && inside != SECTION_NONE && row->kind == KIND_ONE)
@@ -125,11 +127,14 @@ static bool unknown(struct reader *r, enum conf_section section, const struct co
 	struct conf_guess g = conf_guess_of(w->text);
 
 	for (unsigned s = 0; s < SECTION_COUNT; s++)
-		if (s != section && conf_row_find(s, w->text) && conf_row_find(s, w->text)->reload != RELOAD_IMAGE)
-			return conf_error(r->notes, w->pos, conf_sections[s].name
-					  ? "\"" STR_FMT "\" belongs into the block of %s"
-					  : "\"" STR_FMT "\" belongs outside all blocks%s",
-					  STR_ARG(w->text), conf_sections[s].name ? conf_sections[s].name : "");
+		if (s != section && conf_row_find(s, w->text) &&
+		    conf_row_find(s, w->text)->reload != RELOAD_IMAGE)
+			return conf_error(r->notes, w->pos,
+					  conf_sections[s].name
+						  ? "\"" STR_FMT "\" belongs into the block of %s"
+						  : "\"" STR_FMT "\" belongs outside all blocks%s",
+					  STR_ARG(w->text),
+					  conf_sections[s].name ? conf_sections[s].name : "");
 	for (size_t i = 0; i < conf_sections[section].n; i++)
 		if (conf_sections[section].row[i].reload != RELOAD_IMAGE)
 			conf_guess_offer(&g, str_from_z(conf_sections[section].row[i].name));
@@ -179,14 +184,16 @@ static bool resolve(struct reader *r, const struct conf_world *world, struct con
 	for (size_t i = 0; i < c->listens.n; i++)
 		has_smtp |= c->listens.p[i].proto == CONF_SMTP;
 	if (!has_smtp) {
-		struct conf_listen *l = list_add(r, (struct conf_list *)(void *)&c->listens, sizeof(*l));
+		struct conf_listen *l =
+			list_add(r, (struct conf_list *)(void *)&c->listens, sizeof(*l));
 
 		if (!l)
 			return false;
 		*l = (struct conf_listen){ .proto = CONF_SMTP, .addr = S("*"), .port = 25 };
 	}
 	if (c->aliases.n == 0 && world->has_etc_aliases) {
-		struct conf_aliases *f = list_add(r, (struct conf_list *)(void *)&c->aliases, sizeof(*f));
+		struct conf_aliases *f =
+			list_add(r, (struct conf_list *)(void *)&c->aliases, sizeof(*f));
 
 		if (!f)
 			return false;
@@ -195,11 +202,13 @@ static bool resolve(struct reader *r, const struct conf_world *world, struct con
 		c->aliases.n = 0;
 	}
 	if (c->run.n == 0)
-		c->run = world->is_root ? S("/run/waxwing")
-					: arena_printf(r->arena, STR_FMT "/run", STR_ARG(c->storage));
+		c->run = world->is_root
+				 ? S("/run/waxwing")
+				 : arena_printf(r->arena, STR_FMT "/run", STR_ARG(c->storage));
 	if (c->contact.n == 0)
-		c->contact = arena_printf(r->arena, "postmaster@" STR_FMT,
-					  STR_ARG(c->domains.n ? c->domains.p[0].name : c->hostname));
+		c->contact =
+			arena_printf(r->arena, "postmaster@" STR_FMT,
+				     STR_ARG(c->domains.n ? c->domains.p[0].name : c->hostname));
 	return !r->arena->full;
 }
 

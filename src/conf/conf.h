@@ -123,7 +123,7 @@ struct conf_listen {
 	enum conf_proto proto;
 	struct str addr;                 /* an IP address, or "*" */
 	uint16_t port;
-	bool auth;                       /* smtp: a client may authenticate and then send anywhere */
+	bool auth; /* smtp: a client may authenticate and then send anywhere */
 	enum conf_listen_tls tls;
 	struct conf_pos pos;
 #include "conf/listen.def"

@@ -14,8 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	AUTO(arena_end) struct arena a = { .limit = CONF_MEMORY_MAX }, b = { .limit = CONF_MEMORY_MAX };
-	AUTO(buf_end) struct buf one = buf_on_heap(16 << 20), two = buf_on_heap(16 << 20);
+	AUTO(arena_end) struct arena a = { .limit = CONF_MEMORY_MAX };
+	AUTO(arena_end) struct arena b = { .limit = CONF_IMAGE_MEMORY_MAX };
+	AUTO(buf_end)
+	struct buf one = buf_on_heap(CONF_IMAGE_MAX),
+		   two = buf_on_heap(CONF_IMAGE_MAX);
 	struct str text = str_of(p, n);
 	struct conf_world world = { .file = S("/etc/w"), .includes = { include_self, &text } };
 	struct conf_notes notes = { 0 };

@@ -424,7 +424,7 @@ static void test_each_option(void **state)
 	assert_true(r.ok);
 	r.conf.generation = 7;
 	check_round_trip(&r.conf, &image);
-	assert_true(str_starts(buf_str(&image), S("generation 7\ndirectory /etc/waxwing\nversion 1\n")));
+	assert_true(str_starts(buf_str(&image), S("generation 7\ndirectory /etc/waxwing\nhostname ")));
 }
 
 /* A role learns its part and no more. */
@@ -446,8 +446,8 @@ static void test_roles(void **state)
 	assert_true(conf_read_image(buf_str(&smtpd), &a, &c, &e));
 	assert_true(c.inbound.max_size == 10 << 20 && c.domains.n == 2 && c.listens.n == 2);
 	assert_true(conf_print_for_role(&r.conf, S("pam"), &pam));
-	assert_true(str_eq(buf_str(&pam), S("generation 0\ndirectory /etc/waxwing\nversion 1\n"
-					   "hostname mail.example.org\nlog info\n"
+	assert_true(str_eq(buf_str(&pam), S("generation 0\ndirectory /etc/waxwing\n"
+					   "hostname mail.example.org\n"
 					   "auth {\n    backend internal\n    backend pam waxwing\n}\n")));
 	assert_false(conf_read_image(S("hostname x y"), &a, &c, &e));
 	assert_string_equal(e.text, "configuration image:1:12: \"y\" has no place here: hostname DOMAIN");

@@ -63,7 +63,8 @@ static void explain_row(enum conf_section section, const struct conf_row *row, s
 	buf_addf(b, "%s%s%s%s%s\n", row->name, syntax[0] ? " " : "", syntax, more_of(row),
 		 is_block(row) ? " { ... }" : "");
 	add_wrapped(b, str_from_z(row->help), "    ", false);
-	buf_addf(b, in ? "    stands in the block of %s\n" : "    stands outside all blocks%s\n", in ? in : "");
+	buf_addf(b, in ? "    stands in the block of %s\n" : "    stands outside all blocks%s\n",
+		 in ? in : "");
 	if (row->kind == KIND_LATER) {
 		buf_add(b, S("    not yet served\n"));
 		return;
@@ -125,7 +126,8 @@ static void man_syntax(struct buf *b, struct str syntax)
 		for (n = 0; n < syntax.n && !str_has(S(" |[]:"), syntax.p[n]); n++)
 			;
 		if (n)
-			buf_addf(b, " %s " STR_FMT, syntax.p[0] >= 'A' && syntax.p[0] <= 'Z' ? "Ar" : "Cm",
+			buf_addf(b, " %s " STR_FMT,
+				 syntax.p[0] >= 'A' && syntax.p[0] <= 'Z' ? "Ar" : "Cm",
 				 STR_ARG(str_head(syntax, n)));
 		else
 			n = 1;

@@ -1,4 +1,5 @@
-/* print.c — from struct conf back to text: what a role receives, `config show`, what a reload changes. */
+/* print.c — from struct conf back to text: what a role receives, `config show`,
+ * and, by comparing the texts, what a reload changes. */
 #include "conf/types.h"
 
 enum { WORDS_PER_LINE = 16, INDENT = 4, DIFF_MAX = 16 << 20 };
@@ -6,7 +7,8 @@ enum { WORDS_PER_LINE = 16, INDENT = 4, DIFF_MAX = 16 << 20 };
 struct printer {
 	struct buf *b;
 	unsigned roles;          /* rows for one of these */
-	bool marks_defaults;
+	bool marks_defaults;     /* for a person */
+	bool skips_defaults;     /* for a role, which has the same rows */
 	int depth;
 };
 
@@ -110,14 +112,18 @@ static void print_section(struct printer *p, enum conf_section section, const vo
 	for (size_t i = 0; i < conf_sections[section].n; i++) {
 		const struct conf_row *row = &conf_sections[section].row[i];
 
+		bool is_set = *set & conf_row_bit(section, row);
+
+		if (p->skips_defaults && !is_set && row->deflt && row->reload != RELOAD_IMAGE)
+			continue;
 		if (is_visible(p, row))
-			print_row(p, row, base, *set & conf_row_bit(section, row));
+			print_row(p, row, base, is_set);
 	}
 }
 
 bool conf_print_for_role(const struct conf *c, struct str role, struct buf *b)
 {
-	struct printer p = { .b = b, .roles = conf_role_bit(role) };
+	struct printer p = { .b = b, .roles = conf_role_bit(role), .skips_defaults = true };
 
 	if (p.roles)
 		print_section(&p, SECTION_TOP, c);
@@ -149,7 +155,8 @@ static void diff_section(enum conf_section section, const void *old, const void 
 	for (size_t i = 0; i < conf_sections[section].n; i++) {
 		const struct conf_row *row = &conf_sections[section].row[i];
 
-		if (row->kind == KIND_LATER || row->reload == RELOAD_IMAGE || !row_differs(row, old, new))
+		if (row->kind == KIND_LATER || row->reload == RELOAD_IMAGE ||
+		    !row_differs(row, old, new))
 			continue;
 		if (row->kind == KIND_ONE && row->type->section != SECTION_NONE) {
 			diff_section(row->type->section, (const char *)old + row->offset,

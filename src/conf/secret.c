@@ -17,7 +17,9 @@ bool conf_secret_check(const struct stat *st, uid_t server, struct err *e)
 		return fail(e, FAULT_PERM, "a secret must have mode 0600, this one has %04o",
 			    (unsigned)st->st_mode & 07777);
 	if (st->st_uid != 0 && st->st_uid != server)
-		return fail(e, FAULT_PERM, "a secret must belong to root or the server, this one belongs to uid %u",
-			    (unsigned)st->st_uid);
+		return fail(
+			e, FAULT_PERM,
+			"a secret must belong to root or the server, this one belongs to uid %u",
+			(unsigned)st->st_uid);
 	return true;
 }

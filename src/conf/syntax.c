@@ -23,6 +23,7 @@ struct reading {
 	struct variable variable[CONF_VARIABLES_MAX];
 	size_t variables;
 	size_t files;
+	size_t file_max;
 	struct conf_word word[CONF_WORDS_MAX];   /* of the directive being read */
 	size_t words;
 	char text[CONF_WORD_MAX];                /* of the word being read */
@@ -41,7 +42,8 @@ struct input {
 static void read_file(struct reading *r, struct str name, struct str text, size_t depth,
 		      size_t include_depth, struct directive ***tail);
 
-PRINTF_LIKE(3, 4) static void line_error(struct input *in, struct conf_pos pos, const char *fmt, ...);
+PRINTF_LIKE(3, 4)
+static void line_error(struct input *in, struct conf_pos pos, const char *fmt, ...);
 
 static void line_error(struct input *in, struct conf_pos pos, const char *fmt, ...)
 {
@@ -82,7 +84,7 @@ static size_t newline_at(const struct input *in, size_t at)
 {
 	if (str_at(in->text, in->i + at) == '\n')
 		return 1;
-	return str_at(in->text, in->i + at) == '\r' && str_at(in->text, in->i + at + 1) == '\n' ? 2 : 0;
+	return str_starts(str_from(in->text, in->i + at), S("\r\n")) ? 2 : 0;
 }
 
 static void steps(struct input *in, size_t n)
@@ -189,7 +191,8 @@ static void read_string(struct input *in, struct buf *word)
 		}
 		if (peek(in) == '\\') {
 			if (next != '"' && next != '\\' && next != '$') {
-				line_error(in, in->pos, "in a string a backslash stands before \" \\ or $ only");
+				line_error(in, in->pos,
+					   "in a string a backslash stands before \" \\ or $ only");
 				step(in);
 				continue;
 			}
@@ -208,10 +211,12 @@ static void read_bare(struct input *in, struct buf *word)
 		if (peek(in) == '$' && str_at(in->text, in->i + 1) == '(') {
 			read_variable(in, word);
 		} else if (peek(in) == '"') {
-			line_error(in, in->pos, "a string begins with its quote: put the whole word between quotes");
+			line_error(in, in->pos, "a string begins with its quote: "
+						"put the whole word between quotes");
 			step(in);
 		} else if (peek(in) == '\\') {
-			line_error(in, in->pos, "a backslash stands at the end of a line or in a string");
+			line_error(in, in->pos,
+				   "a backslash stands at the end of a line or in a string");
 			step(in);
 		} else {
 			read_char(in, word);
@@ -270,11 +275,13 @@ static void set_variable(struct input *in, const struct conf_word *w, size_t n)
 	}
 	for (size_t i = 0; i < w[1].text.n; i++)
 		if (!is_name(str_at(w[1].text, i))) {
-			line_error(in, w[1].pos, "a name has letters, digits, \"-\" and \"_\" only");
+			line_error(in, w[1].pos,
+				   "a name has letters, digits, \"-\" and \"_\" only");
 			return;
 		}
 	if (w[1].text.n == 0 || variable_find(r, w[1].text)) {
-		line_error(in, w[1].pos, "\"" STR_FMT "\" is set already", STR_ARG(str_head(w[1].text, 64)));
+		line_error(in, w[1].pos, "\"" STR_FMT "\" is set already",
+			   STR_ARG(str_head(w[1].text, 64)));
 		return;
 	}
 	if (r->variables == CONF_VARIABLES_MAX) {
@@ -301,7 +308,8 @@ static void include(struct input *in, const struct conf_word *w, size_t n, size_
 		return;
 	}
 	if (in->include_depth == CONF_INCLUDE_DEPTH_MAX) {
-		line_error(in, w[0].pos, "files include each other more than %d deep", CONF_INCLUDE_DEPTH_MAX);
+		line_error(in, w[0].pos, "files include each other more than %d deep",
+			   CONF_INCLUDE_DEPTH_MAX);
 		r->stop = true;
 		return;
 	}
@@ -310,7 +318,8 @@ static void include(struct input *in, const struct conf_word *w, size_t n, size_
 	glob = w[1].text;
 	for (; !r->stop && r->includes->file(r->includes->arg, glob, i, &name, &text, &e); i++) {
 		if (r->files++ == CONF_INCLUDE_FILES_MAX) {
-			line_error(in, pos, "more than %d files are included", CONF_INCLUDE_FILES_MAX);
+			line_error(in, pos, "more than %d files are included",
+				   CONF_INCLUDE_FILES_MAX);
 			r->stop = true;
 			return;
 		}
@@ -318,7 +327,8 @@ static void include(struct input *in, const struct conf_word *w, size_t n, size_
 	}
 	if (e.fault != FAULT_NONE)
 		line_error(in, pos, "include " STR_FMT ": %s", STR_ARG(str_head(glob, 64)), e.text);
-	else if (i == 0 && !r->stop && !str_has(glob, '*') && !str_has(glob, '?') && !str_has(glob, '['))
+	else if (i == 0 && !r->stop && !str_has(glob, '*') && !str_has(glob, '?') &&
+		 !str_has(glob, '['))
 		line_error(in, pos, "there is no file " STR_FMT, STR_ARG(str_head(glob, 128)));
 }
 
@@ -429,10 +439,12 @@ static void read_lines(struct input *in, size_t depth, const struct conf_pos *op
 static void read_file(struct reading *r, struct str name, struct str text, size_t depth,
 		      size_t include_depth, struct directive ***tail)
 {
-	struct input in = { .r = r, .text = text, .pos = { name, 1, 1 }, .include_depth = include_depth };
+	struct input in = {
+		.r = r, .text = text, .pos = { name, 1, 1 }, .include_depth = include_depth
+	};
 
-	if (text.n > CONF_FILE_MAX) {
-		conf_error(r->notes, (struct conf_pos){ name, 1, 1 }, "the file is larger than 1 MiB");
+	if (text.n > r->file_max) {
+		conf_error(r->notes, in.pos, "the file is larger than %zu MiB", r->file_max >> 20);
 		return;
 	}
 	if (str_starts(text, S("\xef\xbb\xbf")))
@@ -451,6 +463,7 @@ bool conf_parse(struct str file, struct str text, const struct conf_includes *in
 		r->arena = a;
 		r->notes = notes;
 		r->includes = inc;
+		r->file_max = inc ? CONF_FILE_MAX : CONF_IMAGE_MAX;
 		read_file(r, file, text, 0, 0, &tail);
 	}
 	if (a->full)

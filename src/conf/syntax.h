@@ -15,13 +15,15 @@
 
 enum {
 	CONF_FILE_MAX = 1 << 20,
+	CONF_IMAGE_MAX = 32 << 20,       /* all files as one text, printed for a role */
 	CONF_DEPTH_MAX = 8,              /* blocks inside each other */
 	CONF_INCLUDE_DEPTH_MAX = 8,
 	CONF_INCLUDE_FILES_MAX = 256,    /* in all */
 	CONF_WORDS_MAX = 64,             /* in one directive, its name included */
 	CONF_WORD_MAX = 4096,            /* bytes, after $(NAME) */
 	CONF_VARIABLES_MAX = 256,
-	CONF_MEMORY_MAX = 48 << 20,      /* a good limit for the arena */
+	CONF_MEMORY_MAX = 48 << 20,      /* limit of the arena that reads a file */
+	CONF_IMAGE_MEMORY_MAX = 96 << 20,        /* and of one that reads an image */
 };
 
 struct conf_word {
@@ -47,7 +49,8 @@ struct conf_includes {
 };
 
 /* The tree lives in the arena and refers to nothing else but `file` (a name for
- * the positions).  inc may be NULL: then `include` is an error.  false if there
+ * the positions).  inc is NULL for an
+ * image: then `include` is an error.  false if there
  * were errors; *ret then holds what could be understood. */
 bool conf_parse(struct str file, struct str text, const struct conf_includes *inc,
 		struct arena *a, struct conf_notes *notes, struct directive **ret);

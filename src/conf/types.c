@@ -103,7 +103,8 @@ bool conf_read_per_client(struct conf_args *args, void *ret)
 	struct conf_per_client c = { 0 };
 
 	if (!conf_args_literal(args, "off")) {
-		if (!conf_count_in(args, 1, 100000, &c.connections) || !expect_literal(args, "connections"))
+		if (!conf_count_in(args, 1, 100000, &c.connections) ||
+		    !expect_literal(args, "connections"))
 			return false;
 		if (args->i < args->n && !rate_parse(args, &c.opened))
 			return false;
@@ -136,15 +137,16 @@ bool conf_read_retry(struct conf_args *args, void *ret)
 
 	while (args->i < args->n && ascii_is_digit(str_at(args->word[args->i].text, 0))) {
 		if (r.n == CONF_RETRY_MAX)
-			return conf_error(args->notes, args->word[args->i].pos, "more than %d waits",
-					  CONF_RETRY_MAX);
+			return conf_error(args->notes, args->word[args->i].pos,
+					  "more than %d waits", CONF_RETRY_MAX);
 		if (!conf_duration_in(args, SECOND, 7 * DAY, &r.delay[r.n++]))
 			return false;
 	}
 	if (r.n == 0)
 		return conf_error(args->notes, first->pos, "the first wait is missing: retry %s",
 				  args->row->type->syntax);
-	if (!expect_literal(args, "give-up") || !conf_duration_in(args, MINUTE, 100 * DAY, &r.give_up))
+	if (!expect_literal(args, "give-up") ||
+	    !conf_duration_in(args, MINUTE, 100 * DAY, &r.give_up))
 		return false;
 	if (conf_args_literal(args, "warn") && !conf_duration_in(args, MINUTE, 100 * DAY, &r.warn))
 		return false;
@@ -268,7 +270,8 @@ void conf_print_backend(const struct conf_type *t, const void *value, struct buf
 
 const char *conf_proto_name(enum conf_proto proto)
 {
-	static const char *const name[] = { "smtp", "submission", "imap", "pop3", "sieve", "http", "https" };
+	static const char *const name[] = { "smtp",  "submission", "imap", "pop3",
+					    "sieve", "http",	   "https" };
 
 	return name[proto];
 }

@@ -10,8 +10,9 @@ enum { DOMAIN_MAX = 253, LABEL_MAX = 63, LOCAL_MAX = 64, LOGIN_MAX = 32, PATH_BY
 bool conf_args_take(struct conf_args *args, const struct conf_word **ret)
 {
 	if (args->i == args->n)
-		return conf_error(args->notes, args->word[args->n - 1].pos, "behind this belongs more: %s %s",
-				  args->row->name, args->row->type->syntax);
+		return conf_error(args->notes, args->word[args->n - 1].pos,
+				  "behind this belongs more: %s %s", args->row->name,
+				  args->row->type->syntax);
 	*ret = &args->word[args->i++];
 	return true;
 }
@@ -182,11 +183,13 @@ bool conf_read_path(struct conf_args *args, void *ret)
 		while (str_starts(path, S("./")))
 			path = str_from(path, 2);
 		path = path.n == 0 || str_eq(path, S("."))
-			? args->dir
-			: arena_printf(args->arena, STR_FMT "/" STR_FMT, STR_ARG(args->dir), STR_ARG(path));
+			       ? args->dir
+			       : arena_printf(args->arena, STR_FMT "/" STR_FMT, STR_ARG(args->dir),
+					      STR_ARG(path));
 	}
 	if (path.n > PATH_BYTES_MAX)
-		return conf_error(args->notes, w->pos, "the path is longer than %d bytes", PATH_BYTES_MAX);
+		return conf_error(args->notes, w->pos, "the path is longer than %d bytes",
+				  PATH_BYTES_MAX);
 	*to = path;
 	return true;
 }
@@ -207,11 +210,13 @@ bool conf_read_chars(struct conf_args *args, void *ret)
 	if (!conf_args_take(args, &w))
 		return false;
 	for (size_t i = 0; i < w->text.n; i++)
-		if (str_at(w->text, i) <= ' ' || str_at(w->text, i) >= 0x7f || str_has(S("@<>"), w->text.p[i]))
-			return conf_word_error(args, w, "a row of printable ASCII characters without @ < >");
+		if (str_at(w->text, i) <= ' ' || str_at(w->text, i) >= 0x7f ||
+		    str_has(S("@<>"), w->text.p[i]))
+			return conf_word_error(args, w,
+					       "a row of printable ASCII characters without @ < >");
 	if (w->text.n > (size_t)args->row->max)
-		return conf_error(args->notes, w->pos, "%s has at most %d characters", args->row->name,
-				  (int)args->row->max);
+		return conf_error(args->notes, w->pos, "%s has at most %d characters",
+				  args->row->name, (int)args->row->max);
 	*(struct str *)ret = w->text;
 	return true;
 }
@@ -250,7 +255,8 @@ static bool domain_parse(struct arena *a, struct str s, struct str *ret)
 		return false;
 	while (rest.n) {
 		label = str_cut(rest, '.', &rest);
-		if (label.n == 0 || label.n > LABEL_MAX || label.p[0] == '-' || label.p[label.n - 1] == '-')
+		if (label.n == 0 || label.n > LABEL_MAX || label.p[0] == '-' ||
+		    label.p[label.n - 1] == '-')
 			return false;
 		for (size_t i = 0; i < label.n; i++)
 			if (!ascii_is_alnum(str_at(label, i)) && label.p[i] != '-')
@@ -269,7 +275,8 @@ bool conf_read_domain(struct conf_args *args, void *ret)
 	if (!conf_args_take(args, &w))
 		return false;
 	if (!domain_parse(args->arena, w->text, ret))
-		return conf_word_error(args, w, "a domain (letters, digits, \"-\" and dots; others as xn--…)");
+		return conf_word_error(
+			args, w, "a domain (letters, digits, \"-\" and dots; others as xn--…)");
 	return true;
 }
 
@@ -301,7 +308,8 @@ bool conf_read_address(struct conf_args *args, void *ret)
 	local = str_head(w->text, at);
 	if (!is_local_part(local) || !domain_parse(args->arena, str_from(w->text, at + 1), &domain))
 		return conf_word_error(args, w, "an address like name@example.org");
-	*(struct str *)ret = arena_printf(args->arena, STR_FMT "@" STR_FMT, STR_ARG(local), STR_ARG(domain));
+	*(struct str *)ret =
+		arena_printf(args->arena, STR_FMT "@" STR_FMT, STR_ARG(local), STR_ARG(domain));
 	return true;
 }
 
@@ -382,7 +390,8 @@ bool conf_read_net(struct conf_args *args, void *ret)
 		return false;
 	addr = str_cut(w->text, '/', &bits);
 	if (!conf_ip_parse(addr, net.addr, &is_v4))
-		return conf_word_error(args, w, "an IP address or network like 192.0.2.0/24 or 2001:db8::/32");
+		return conf_word_error(
+			args, w, "an IP address or network like 192.0.2.0/24 or 2001:db8::/32");
 	if (addr.n < w->text.n) {
 		if (!str_u64(bits, &n) || n > (is_v4 ? 32 : 128))
 			return conf_word_error(args, w, is_v4 ? "a network: behind / stands 0 to 32"
@@ -396,8 +405,10 @@ bool conf_read_net(struct conf_args *args, void *ret)
 		struct buf b = buf_over(mem, sizeof(mem));
 
 		conf_print_net(NULL, &cut, &b);
-		return conf_error(args->notes, w->pos, "\"" STR_FMT "\" is one address, not a network, did you mean \""
-				  STR_FMT "\"?", STR_ARG(w->text), STR_ARG(buf_str(&b)));
+		return conf_error(args->notes, w->pos,
+				  "\"" STR_FMT
+				  "\" is one address, not a network, did you mean \"" STR_FMT "\"?",
+				  STR_ARG(w->text), STR_ARG(buf_str(&b)));
 	}
 	*(struct conf_net *)ret = net;
 	return true;

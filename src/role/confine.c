@@ -123,7 +123,7 @@ static bool give_up_user(const struct confinement *c, struct confine_report *r, 
 	if (c->change_user) {
 		if (!become(c, e))
 			return false;
-	} else if (row->user != USER_ROOT) {
+	} else if (row->user != USER_ROOT && !c->user_is_changed) {
 		warn(r, "runs as uid %u like other roles: only root can change it",
 		     (unsigned)geteuid());
 	}

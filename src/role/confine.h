@@ -18,6 +18,7 @@ enum { CONFINE_WARNINGS = 4, CONFINE_KEEP_MAX = 64 };
 struct confinement {
 	enum role role;
 	bool change_user;                /* only root can; without it the uid stays and is warned of */
+	bool user_is_changed;            /* a mailbox has become its account already */
 	uid_t uid;
 	gid_t gid;
 	const gid_t *groups;

@@ -9,3 +9,6 @@ bool confine_role(struct buf *warnings, struct err *e);
 
 /* For the child that parses the configuration: it may compute, read and write what it has open. */
 bool confine_reader(struct err *e);
+
+/* The home that FILES_HOME means: an open directory, which stays open. */
+void confine_home(int fd);

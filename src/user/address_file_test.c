@@ -163,7 +163,7 @@ static void test_targets(void **state)
 		{ "a@x.org b@x.org", NULL }, { "a@x.org;b@x.org", NULL }, { "\"unterminated", NULL },
 		{ "b@@y", NULL }, { ":unknown: x", NULL }, { "@x.org", NULL }, { "a@", NULL },
 		{ "a@x..org", NULL }, { "a (open", NULL }, { "<a@x.org", NULL }, { "a@x.org>", NULL },
-		{ "|", NULL }, { "group: a@x.org;", NULL }, { "\"a\"b@x.org", NULL },
+		{ "|", NULL }, { ":include:", NULL }, { "group: a@x.org;", NULL }, { "\"a\"b@x.org", NULL },
 		{ "a@x.\xef\xbd\x8frg\xe3\x80\x82net", NULL },
 	};
 

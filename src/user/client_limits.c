@@ -253,10 +253,10 @@ void client_limits_close(struct client_limits *l)
 
 	if (!l)
 		return;
+	heap_end(&l->idle);              /* its nodes lie in the clients */
 	for (size_t i = 0; map_next(&l->clients, &i, &key, &value);)
 		free(value);
 	map_end(&l->clients);
-	heap_end(&l->idle);
 	free(l->friends);
 	free(l);
 }

@@ -44,17 +44,6 @@ struct realm {
 static const struct str text_later = S("cannot deliver to this address now, try again later");
 static const struct str text_unknown = S("no such user here");
 
-static const char *const kind_names[] = {
-	[ROUTE_ACCOUNT] = "account", [ROUTE_LINUX] = "Linux account", [ROUTE_REMOTE] = "remote address",
-	[ROUTE_PIPE] = "pipe", [ROUTE_FILE] = "file", [ROUTE_INCLUDE] = "include",
-	[ROUTE_BLACKHOLE] = "blackhole", [ROUTE_FAIL] = "refused", [ROUTE_DEFER] = "deferred",
-};
-
-const char *route_kind_name(enum route_kind k)
-{
-	return kind_names[k];
-}
-
 static bool is_alias_domain(const struct route_domain *d, struct str domain)
 {
 	for (size_t i = 0; i < d->n_alias_domains; i++)
@@ -487,8 +476,8 @@ static bool is_unsupported(enum route_kind k)
 	return k == ROUTE_REMOTE || k == ROUTE_PIPE || k == ROUTE_FILE || k == ROUTE_INCLUDE;
 }
 
-/* One answer for all targets: what must wait makes all wait, a :fail: line refuses all,
- * an unknown name among known ones harms nobody. */
+/* One answer for all targets: what must wait makes all wait;
+ * a refused target among good ones does not keep the letter from these. */
 static void judge(struct walk *k)
 {
 	const struct route_target *good = NULL, *bad = NULL, *waits = NULL;
@@ -508,7 +497,7 @@ static void judge(struct walk *k)
 		set_verdict(r, ROUTE_LATER, 451, "4.3.0", waits->text, waits->last->text);
 	else if (waits)
 		set_verdict(r, ROUTE_LATER, 451, "4.3.0", text_later, arena_printf(k->a, STR_FMT
-			    " (a %s cannot be served yet)", STR_ARG(waits->last->text), kind_names[waits->kind]));
+			    " (a %s cannot be served yet)", STR_ARG(waits->last->text), route_kind_name(waits->kind)));
 	else if (good)
 		set_verdict(r, ROUTE_ACCEPT, 250, "2.1.5", S("ok"), good->last->text);
 	else if (bad && came_from_contact(bad))
@@ -589,51 +578,4 @@ bool route_address(const struct route_world *w, struct str local, struct str dom
 	}
 	*ret = r;
 	return true;
-}
-
-static void print_steps(const struct route_step *last, struct buf *out)
-{
-	const struct route_step *steps[ROUTE_STEPS_MAX + 2];
-	size_t n = 0;
-
-	for (; last && n < ARRAY_LEN(steps); last = last->from)
-		steps[n++] = last;
-	while (n > 0) {
-		buf_add(out, S("    "));
-		buf_add_printable(out, steps[--n]->text, 1000);
-		buf_add_char(out, '\n');
-	}
-}
-
-static void print_target(const struct route_target *t, struct buf *out)
-{
-	buf_addf(out, "  %s", kind_names[t->kind]);
-	if (t->local.n) {
-		buf_add_char(out, ' ');
-		buf_add_printable(out, t->local, 300);
-	}
-	if (t->domain.n) {
-		buf_add_char(out, '@');
-		buf_add(out, t->domain);
-	}
-	if (t->text.n) {
-		buf_add(out, S(": "));
-		buf_add_printable(out, t->text, 500);
-	}
-	buf_add_char(out, '\n');
-	print_steps(t->last, out);
-}
-
-void route_print(const struct route *r, struct buf *out)
-{
-	for (size_t i = 0; i < r->n_targets; i++)
-		print_target(&r->targets[i], out);
-	buf_addf(out, "  → %d %s ", r->code, r->status);
-	buf_add_printable(out, r->text, 500);
-	if (!str_eq(r->reason, r->text)) {
-		buf_add(out, S("  ("));
-		buf_add_printable(out, r->reason, 500);
-		buf_add_char(out, ')');
-	}
-	buf_add_char(out, '\n');
 }

@@ -47,22 +47,21 @@ static bool take_quoted(struct str *in, struct arena *a, struct str *ret, struct
 /* Words for an SMTP reply: one line, no control bytes, not too long, no half character. */
 static struct str public_text(struct str s, struct arena *a)
 {
-	size_t n;
+	struct str kept = str_trim(s);
+	size_t n = kept.n;
 	char *p;
 
-	s = str_trim(s);
-	n = s.n;
 	if (n > TARGET_TEXT_MAX) {
 		n = TARGET_TEXT_MAX;
-		while (n > 0 && (str_at(s, n) & 0xc0) == 0x80)
+		while (n > 0 && (str_at(kept, n) & 0xc0) == 0x80)
 			n--;
 	}
 	p = arena_alloc(a, n, 1);
 	if (!p)
 		return (struct str){ 0 };
 	for (size_t i = 0; i < n; i++)
-		p[i] = (unsigned char)s.p[i] < ' ' || s.p[i] == 127 ? ' ' : s.p[i];
-	return str_of(p, n);
+		p[i] = (unsigned char)kept.p[i] < ' ' || kept.p[i] == 127 ? ' ' : kept.p[i];
+	return str_trim(str_of(p, n));
 }
 
 static bool check_local(struct str local, struct err *e)
@@ -77,6 +76,17 @@ static bool check_local(struct str local, struct err *e)
 	return true;
 }
 
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]"   RFC 5321 §4.1.3, by its characters */
+static bool is_literal(struct str s)
+{
+	if (str_at(s, 0) != '[' || !str_ends(s, S("]")) || s.n < 3 || s.n > TARGET_LITERAL_MAX)
+		return false;
+	for (size_t i = 1; i + 1 < s.n; i++)
+		if (!ascii_is_alnum(str_at(s, i)) && !strchr(":.-", s.p[i]))
+			return false;
+	return !str_has(s, '\0');
+}
+
 static bool make_address(struct str local, struct str domain, bool has_domain, struct arena *a,
 			 struct target *ret, struct err *e)
 {
@@ -84,7 +94,7 @@ static bool make_address(struct str local, struct str domain, bool has_domain, s
 
 	if (!check_local(local, e))
 		return false;
-	if (str_at(domain, 0) == '[' && str_ends(domain, S("]")))
+	if (is_literal(domain))
 		t.domain = arena_str(a, domain);
 	else if (has_domain && !domain_fold(domain, a, &t.domain, e))
 		return false;
@@ -231,8 +241,10 @@ static bool take_special(struct str item, struct str rest, struct arena *a, stru
 		*ret = (struct target){ .kind = kind };
 		if (*ret_takes_all)
 			ret->text = public_text(str_from(rest, word.n), a);
-		else
+		else if (kind == TARGET_INCLUDE)
 			ret->text = str_trim(str_from(item, word.n));
+		if (kind == TARGET_INCLUDE && ret->text.n == 0)
+			return fail(e, FAULT_PERM, "an \":include:\" without a file");
 		return true;
 	}
 	return fail(e, FAULT_PERM, "\"" STR_FMT "\" is not one of :fail: :defer: :blackhole: :include:",
@@ -251,6 +263,18 @@ static bool take_plain(struct str item, struct str rest, struct arena *a, struct
 	else
 		*ret = (struct target){ .kind = TARGET_FILE, .text = str_trim(item) };
 	return ret->text.n ? true : fail(e, FAULT_PERM, "a \"|\" without a command");
+}
+
+/* Continued lines are joined by LF; other control bytes have no place in a command or path. */
+static bool check_text(const struct target *t, struct err *e)
+{
+	for (size_t i = 0; i < t->text.n; i++) {
+		int c = str_at(t->text, i);
+
+		if (c < ' ' && c != '\n' && c != '\t')
+			return fail(e, FAULT_PERM, "a command or path has a control character");
+	}
+	return true;
 }
 
 static bool is_plain(struct str item)
@@ -297,6 +321,8 @@ bool target_next(struct str *in, struct arena *a, struct target *ret, bool *ret_
 	} else if (!take_address(&rest, a, &t, e)) {
 		return false;
 	}
+	if (!check_text(&t, e))
+		return false;
 	*in = rest;
 	*ret = t;
 	return true;

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { TARGET_ITEM_MAX = 1024, TARGET_LOCAL_MAX = 255, TARGET_TEXT_MAX = 400 };
+enum { TARGET_ITEM_MAX = 1024, TARGET_LOCAL_MAX = 255, TARGET_LITERAL_MAX = 64, TARGET_TEXT_MAX = 400 };
 
 enum target_kind {
 	TARGET_ADDRESS,  /* local@domain, or a bare name if domain is empty */
