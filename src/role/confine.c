@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -200,11 +201,15 @@ static bool limits(const struct confinement *c, struct err *e)
 	return true;
 }
 
-static bool give_up_calls(const struct confinement *c, struct err *e)
+static bool give_up_calls(const struct confinement *c, struct confine_report *r, struct err *e)
 {
 	struct filter own = { 0 };
 	bool ok;
 
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0 && errno == EINVAL) {
+		warn(r, "this kernel filters no system calls");
+		return true;
+	}
 	if (c->filter)
 		return filter_install(c->filter, e);
 	ok = filter_build(c->role, &own, e) && filter_install(&own, e);
@@ -218,6 +223,9 @@ bool confine(const struct confinement *c, struct confine_report *ret, struct err
 
 	umask(077);
 	clearenv();
+	/* else gmtime_r() looks for /etc/localtime behind the sandbox */
+	setenv("TZ", "UTC0", 1);
+	tzset();
 	(void)mallopt(M_ARENA_MAX, ARENAS_MAX);
 	if (c->keep && !close_others(c->keep, c->n_keep, e))
 		return false;
@@ -229,7 +237,7 @@ bool confine(const struct confinement *c, struct confine_report *ret, struct err
 		return false;
 	if (c->start_threads)
 		c->start_threads();
-	if (!limits(c, e) || !give_up_calls(c, e))
+	if (!limits(c, e) || !give_up_calls(c, &r, e))
 		return false;
 	*ret = r;
 	return true;

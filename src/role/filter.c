@@ -113,7 +113,8 @@ static bool is_allowed(unsigned groups, int nr)
 	return false;
 }
 
-/* Calls this libseccomp or this machine does not have (negative numbers) are no rows. */
+/* Calls this libseccomp or this machine does not have (negative numbers) are no rows; nor is a
+ * row that says what happens anyway (EACCES). */
 static int add(scmp_filter_ctx c, uint32_t action, int nr, unsigned n, struct scmp_arg_cmp arg)
 {
 	int rc;
@@ -121,10 +122,26 @@ static int add(scmp_filter_ctx c, uint32_t action, int nr, unsigned n, struct sc
 	if (nr < 0)
 		return 0;
 	rc = seccomp_rule_add_array(c, action, nr, n, &arg);
-	return rc == -EEXIST ? 0 : rc;
+	return rc == -EEXIST || rc == -EACCES ? 0 : rc;
 }
 
 static const struct scmp_arg_cmp none;
+
+static struct scmp_arg_cmp is(unsigned n, uint64_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = n, .op = SCMP_CMP_EQ, .datum_a = value };
+}
+
+static struct scmp_arg_cmp is_not(unsigned n, uint64_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = n, .op = SCMP_CMP_NE, .datum_a = value };
+}
+
+static struct scmp_arg_cmp masked_is(unsigned n, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = n, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask,
+		.datum_b = value };
+}
 
 static int add_argument_rules(scmp_filter_ctx c, unsigned groups)
 {
@@ -136,31 +153,31 @@ static int add_argument_rules(scmp_filter_ctx c, unsigned groups)
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(ioctls); i++)
-		rc |= add(c, ok, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+		rc |= add(c, ok, SCMP_SYS(ioctl), 1, is(1, ioctls[i]));
 	for (size_t i = 0; i < ARRAY_LEN(prctls) && !(groups & CALLS_CONFINE); i++)
-		rc |= add(c, ok, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)prctls[i]));
-	rc |= add(c, ok, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		rc |= add(c, ok, SCMP_SYS(prctl), 1, is(0, (uint64_t)prctls[i]));
+	rc |= add(c, ok, SCMP_SYS(mmap), 1, masked_is(2, PROT_EXEC, 0));
 	rc |= add(c, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), 1,
-		  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
-	rc |= add(c, ok, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		  masked_is(2, PROT_EXEC, PROT_EXEC));
+	rc |= add(c, ok, SCMP_SYS(mprotect), 1, masked_is(2, PROT_EXEC, 0));
 	rc |= add(c, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mprotect), 1,
-		  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
-	rc |= add(c, ok, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
-	rc |= add(c, kill_it, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0));
+		  masked_is(2, PROT_EXEC, PROT_EXEC));
+	rc |= add(c, ok, SCMP_SYS(prlimit64), 1, is(0, 0));
+	rc |= add(c, kill_it, SCMP_SYS(prlimit64), 1, is_not(0, 0));
 	/* abort() */
-	rc |= add(c, ok, SCMP_SYS(tgkill), 1, SCMP_A2(SCMP_CMP_EQ, SIGABRT));
-	rc |= add(c, kill_it, SCMP_SYS(tgkill), 1, SCMP_A2(SCMP_CMP_NE, SIGABRT));
+	rc |= add(c, ok, SCMP_SYS(tgkill), 1, is(2, SIGABRT));
+	rc |= add(c, kill_it, SCMP_SYS(tgkill), 1, is_not(2, SIGABRT));
 	/* its flags lie in memory; libc goes on to clone */
 	rc |= add(c, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, none);
 	if (groups & CALLS_FORK) {
-		rc |= add(c, ok, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_SPACES, 0));
+		rc |= add(c, ok, SCMP_SYS(clone), 1, masked_is(0, NEW_SPACES, 0));
 	} else {
 		rc |= add(c, SCMP_ACT_ERRNO(EAGAIN), SCMP_SYS(clone), 0, none);
 	}
 	if (groups & CALLS_FILES)
-		rc |= add(c, ok, SCMP_SYS(utimensat), 1, SCMP_A1(SCMP_CMP_EQ, 0));
+		rc |= add(c, ok, SCMP_SYS(utimensat), 1, is(1, 0));
 	rc |= add(c, kill_it, SCMP_SYS(utimensat), groups & CALLS_FILES ? 1 : 0,
-		  SCMP_A1(SCMP_CMP_NE, 0));
+		  is_not(1, 0));
 	return rc;
 }
 

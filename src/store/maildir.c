@@ -12,40 +12,17 @@
  *                      bytes do)           same bytes: done; else replaced under its name
  *   D3  D2 and synced  safe                nobody asks any more
  * Guarantee: from D2 on the letter is never there twice; before D2 nobody sees it. */
-#include "store/engine.h"
+#include "store/maildir.h"
 
-#include "base/buf.h"
 #include "base/fd.h"
-#include "base/time.h"
 #include "store/lf.h"
-#include "store/maildir_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum {
-	OUT_ROOM = 256 * 1024,   /* a letter up to here is written by one call */
-	BACK_ROOM = 64 * 1024,
-	FOLDERS_OPEN = 4,        /* kept between batches */
-	SYNC_AT_ONCE = 64,       /* files open while syncing */
-	READ_MAX = 1 << 30,
-};
-
-struct maildir {
-	struct store store;
-	pthread_mutex_t lock;            /* held by a batch of deliveries: folders, out, back */
-	int home;                        /* not ours */
-	char root[STORE_NAME_MAX + 1];
-	struct folder folders[FOLDERS_OPEN];
-	size_t n_folders, next_folder;
-	char out[OUT_ROOM];
-	char back[BACK_ROOM];            /* what lies there already */
-};
 
 /* A letter on its way into a file, or to be compared with one. */
 struct pump {
@@ -273,7 +250,11 @@ static struct folder *folder_get(struct maildir *m, struct str name, struct err 
 		m->n_folders++;
 	m->next_folder = (m->next_folder + 1) % FOLDERS_OPEN;
 	folder_end(f);
-	return folder_open(m->home, m->root, name, true, f, e) ? f : NULL;
+	if (folder_open(m->home, m->root, name, true, f, e))
+		return f;
+	/* perhaps it was made and not synced */
+	m->chain_safe = false;
+	return NULL;
 }
 
 static void maildir_deliver(struct store *s, struct store_letter *letters, size_t n)
@@ -290,6 +271,8 @@ static void maildir_deliver(struct store *s, struct store_letter *letters, size_
 		struct folder *f = folder_get(m, letters[i].folder, &letters[i].err);
 
 		letters[i].done = f && deliver_into(m, f, &letters[i], n - i, &letters[i].err);
+		if (letters[i].done)
+			letters[i].err = (struct err){ 0 };
 	}
 	pthread_mutex_unlock(&m->lock);
 }
@@ -302,224 +285,6 @@ static void maildir_close(struct store *s)
 		folder_end(&m->folders[i]);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
-}
-
-struct seek {
-	struct dir_visit v;
-	struct str base;
-	char *name;
-	bool found;
-};
-
-static bool seek_each(struct dir_visit *v, struct str name)
-{
-	struct seek *k = (struct seek *)v;
-
-	if (name.n > STORE_NAME_MAX || !store_name_is(name, k->base))
-		return true;
-	memcpy(k->name, name.p, name.n);
-	k->name[name.n] = '\0';
-	k->found = true;
-	return false;
-}
-
-static int letter_open_in(int dir, const char *name, bool *gone, struct err *e)
-{
-	AUTO(fd_end) int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-
-	*gone = fd < 0 && errno == ENOENT;
-	if (fd < 0)
-		return fail_sys(e, FAULT_TEMP, errno, "open %s", name), -1;
-	if (fstat(fd, &st))
-		return fail_sys(e, FAULT_TEMP, errno, "look at %s", name), -1;
-	if (!S_ISREG(st.st_mode))
-		return fail(e, FAULT_TEMP, "%s is not a file", name), -1;
-	return fd_take(&fd);
-}
-
-/* The letter wherever a reader has put it; -1 and *gone if it is in neither directory. */
-static int letter_open(const struct folder *f, struct str base, struct str hint, bool *gone,
-		       struct err *e)
-{
-	char name[STORE_NAME_MAX + 1];
-	struct seek k = { { seek_each }, base, name, false };
-	int fd;
-
-	if (hint.n && hint.n <= STORE_NAME_MAX && !str_has(hint, '/')) {
-		memcpy(name, hint.p, hint.n);
-		name[hint.n] = '\0';
-		fd = letter_open_in(str_has(hint, ':') ? f->cur : f->new, name, gone, e);
-		if (fd >= 0 || !*gone)
-			return fd;
-	}
-	/* twice: a rename while we read may hide it from one reading */
-	for (int i = 0; i < 4; i++) {
-		int dir = i % 2 ? f->cur : f->new;
-
-		*gone = false;
-		if (!dir_visit(dir, false, &k.v, e))
-			return -1;
-		if (k.found) {
-			fd = letter_open_in(dir, name, gone, e);
-			if (fd >= 0 || !*gone)
-				return fd;
-		}
-		k.found = false;
-	}
-	*gone = true;
-	return fail_sys(e, FAULT_TEMP, ENOENT, STR_FMT, STR_ARG(base)), -1;
-}
-
-/* All files start to be written before the first is waited for: then one commit of the file
- * system's own journal carries most of them. */
-static bool sync_files(const struct folder *f, struct store_safe **names, size_t n)
-{
-	int fds[SYNC_AT_ONCE];
-	bool any = false;
-
-	for (size_t i = 0; i < n; i++) {
-		bool gone;
-
-		fds[i] = letter_open(f, names[i]->base, names[i]->name, &gone, &names[i]->err);
-		names[i]->done = fds[i] >= 0 || gone;
-		if (fds[i] >= 0)
-			(void)sync_file_range(fds[i], 0, 0, SYNC_FILE_RANGE_WRITE);
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (fds[i] >= 0 && !fd_sync(fds[i], &names[i]->err)) {
-			names[i]->done = false;
-			names[i]->lost = true;
-		}
-		any = any || names[i]->done;
-		fd_end(&fds[i]);
-	}
-	return any;
-}
-
-static void sync_folder(struct maildir *m, struct store_safe **names, size_t n)
-{
-	AUTO(folder_end) struct folder f = FOLDER_NONE;
-	struct err e = { 0 };
-
-	if (!folder_open(m->home, m->root, names[0]->folder, false, &f, &e)) {
-		/* a folder that was removed took its letters along */
-		for (size_t i = 0; i < n; i++) {
-			names[i]->done = e.sys == ENOENT;
-			names[i]->err = e;
-		}
-		return;
-	}
-	if (!sync_files(&f, names, n) || (fd_sync(f.new, &e) && fd_sync(f.cur, &e)))
-		return;
-	for (size_t i = 0; i < n; i++) {
-		names[i]->lost = names[i]->lost || names[i]->done;
-		names[i]->done = false;
-		names[i]->err = e;
-	}
-}
-
-static void maildir_sync(struct store *s, struct store_safe *names, size_t n)
-{
-	struct maildir *m = (struct maildir *)s;
-	struct store_safe *group[SYNC_AT_ONCE];
-
-	for (size_t i = 0; i < n; i++)
-		names[i].tried = false;
-	for (size_t i = 0; i < n; i++) {
-		size_t count = 0;
-
-		for (size_t j = i; j < n && count < SYNC_AT_ONCE; j++) {
-			if (names[j].tried || !str_eq(names[j].folder, names[i].folder))
-				continue;
-			names[j].tried = true;
-			group[count++] = &names[j];
-		}
-		if (count)
-			sync_folder(m, group, count);
-		/* more of this folder than fit into one group: look at it again */
-		if (count == SYNC_AT_ONCE)
-			i--;
-	}
-}
-
-static bool maildir_read(struct store *s, struct str folder, struct str base, struct buf *ret,
-			 struct err *e)
-{
-	struct maildir *m = (struct maildir *)s;
-	AUTO(folder_end) struct folder f = FOLDER_NONE;
-	AUTO(fd_end) int fd = -1;
-	char *bytes;
-	size_t n;
-	bool gone;
-
-	if (!folder_open(m->home, m->root, folder, false, &f, e))
-		return false;
-	fd = letter_open(&f, base, (struct str){ 0 }, &gone, e);
-	if (fd < 0 || !fd_slurp(fd, READ_MAX, &bytes, &n, e))
-		return false;
-	lf_restore(str_of(bytes, n), ret);
-	free(bytes);
-	return !ret->full || fail(e, FAULT_TEMP, "the letter is too big to be read whole");
-}
-
-struct sweep {
-	struct dir_visit v;
-	struct maildir *m;
-	int64_t before;          /* seconds */
-	size_t removed;
-	int tmp;
-};
-
-static bool sweep_each_file(struct dir_visit *v, struct str name)
-{
-	struct sweep *w = (struct sweep *)v;
-	struct stat st;
-
-	if (!fstatat(w->tmp, name.p, &st, AT_SYMLINK_NOFOLLOW) && !S_ISDIR(st.st_mode) &&
-	    st.st_mtime < w->before && st.st_ctime < w->before && !unlinkat(w->tmp, name.p, 0))
-		w->removed++;
-	return true;
-}
-
-/* A folder that cannot be opened is somebody's own doing and stops nothing. */
-static void sweep_folder(struct sweep *w, struct str folder)
-{
-	AUTO(folder_end) struct folder f = FOLDER_NONE;
-	struct err ignored;
-
-	if (!folder_open(w->m->home, w->m->root, folder, false, &f, &ignored))
-		return;
-	w->tmp = f.tmp;
-	w->v.each = sweep_each_file;
-	(void)dir_visit(f.tmp, false, &w->v, &ignored);
-}
-
-static bool sweep_each_folder(struct dir_visit *v, struct str name)
-{
-	struct sweep inner = *(struct sweep *)v;
-
-	if (name.n - 1 <= STORE_FOLDER_MAX)
-		sweep_folder(&inner, str_from(name, 1));
-	((struct sweep *)v)->removed = inner.removed;
-	return true;
-}
-
-static bool maildir_sweep(struct store *s, int64_t now, size_t *ret_removed, struct err *e)
-{
-	struct maildir *m = (struct maildir *)s;
-	struct sweep w = { { sweep_each_folder }, m, now / SECOND - STORE_ORPHAN_HOURS * 3600, 0, -1 };
-	AUTO(fd_end) int root = -1;
-
-	*ret_removed = 0;
-	if (!dir_open_at(m->home, m->root, &root, e))
-		return e->sys == ENOENT;
-	sweep_folder(&w, (struct str){ 0 });
-	w.v.each = sweep_each_folder;
-	if (!dir_visit(root, true, &w.v, e))
-		return false;
-	*ret_removed = w.removed;
-	return true;
 }
 
 static const struct store_engine maildir_engine = {

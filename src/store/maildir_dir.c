@@ -30,7 +30,8 @@ bool dir_open_at(int parent, const char *name, int *ret, struct err *e)
 }
 
 /* A missing directory is made; *made tells whether the parent must be synced. */
-static bool dir_make_at(int parent, const char *name, bool make, bool *made, int *ret, struct err *e)
+static bool dir_make_at(int parent, const char *name, bool make, bool *made, int *ret,
+			struct err *e)
 {
 	if (dir_open_at(parent, name, ret, e))
 		return true;

@@ -65,7 +65,7 @@ struct store_letter {
 
 	bool done;
 	struct err err;                  /* why not; FAULT_PERM only for a name that cannot be */
-	enum letter_at at;
+	enum letter_at at;               /* where it lies */
 	uint64_t size, vsize;            /* octets at rest (S=) and with CRLF (W=) */
 	char name[STORE_NAME_MAX + 1];   /* the whole name, as found in new/ or cur/ */
 };
@@ -74,7 +74,7 @@ struct store_letter {
 struct store_safe {
 	struct str base, folder;
 	struct str name;                 /* as store_deliver() gave it, or empty */
-	bool tried;
+	bool tried;                      /* the engine's own mark */
 	bool done;
 	bool lost;                       /* its sync failed: deliver it with STORE_REWRITE */
 	struct err err;
