@@ -326,14 +326,32 @@ SUSPENDS static bool handshake(struct conn *c, struct err *e)
 	}
 }
 
+/* Until the ClientHello begins: who asked for TLS and then says nothing costs no session. */
+SUSPENDS static bool hello_wait(struct conn *c, struct err *e)
+{
+	char first;
+
+	while (recv(c->fd, &first, 1, MSG_PEEK) < 0) {
+		if (!is_later(errno))
+			return fail_sys(e, FAULT_PEER, errno, "TLS handshake");
+		if (!fd_wait(c->fd, POLLIN, "TLS handshake", e))
+			return fail_in(e, "TLS handshake");
+	}
+	return true;
+}
+
 SUSPENDS bool conn_start_tls(struct conn *c, struct tls_server *t, struct err *e)
 {
 	must(!c->ssl, "TLS inside TLS");
 	if (conn_pending(c).n)
 		return fail(e, FAULT_PEER, "bytes in the clear behind STARTTLS");
+	if (!tls_server_is_set(t))
+		return fail(e, FAULT_TEMP, "no certificate yet");
 	if (!conn_flush(c, e))
 		return false;
 	input_release(c);
+	if (!hello_wait(c, e))
+		return false;
 	c->ssl = tls_server_session(t, c->fd);
 	if (!c->ssl)
 		return fail(e, FAULT_TEMP, "no memory for TLS");

@@ -344,14 +344,16 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in
  * no provider is to get the default one. */
 static bool provider_load(void)
 {
-	static bool is_loaded;
+	static OSSL_PROVIDER *standard, *wxkey;  /* for the life of the process */
 
-	if (!is_loaded)
-		is_loaded = OSSL_PROVIDER_load(NULL, "default") &&
-			OSSL_PROVIDER_add_builtin(NULL, PROVIDER, provider_init) &&
-			OSSL_PROVIDER_load(NULL, PROVIDER) &&
-			EVP_set_default_properties(NULL, "?provider=default");
-	return is_loaded;
+	if (wxkey)
+		return true;
+	if (!standard)
+		standard = OSSL_PROVIDER_load(NULL, "default");
+	if (standard && OSSL_PROVIDER_add_builtin(NULL, PROVIDER, provider_init) &&
+	    EVP_set_default_properties(NULL, "?provider=default"))
+		wxkey = OSSL_PROVIDER_load(NULL, PROVIDER);
+	return wxkey;
 }
 
 static const char *type_of(const EVP_PKEY *key)

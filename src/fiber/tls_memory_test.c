@@ -29,7 +29,7 @@ static int ours[ALL], theirs[ALL];
 static struct tls_server *server;
 static EVP_PKEY *key;
 static size_t talking;
-static struct wait all_talk;
+static struct wait talks;
 
 /* All clients shake hands one after the other, say one line each, and stay. */
 static void clients(void)
@@ -70,7 +70,7 @@ SUSPENDS static void serve(void *arg)
 		if (!conn_put(&c, S("250 ok\r\n"), &e))
 			return;
 		talking++;
-		wait_wake_all(&all_talk);
+		wait_wake_all(&talks);
 	}
 }
 
@@ -95,7 +95,7 @@ SUSPENDS static void start(struct nursery *n, size_t from, size_t to)
 	for (size_t i = from; i < to; i++)
 		assert_true(fiber_start(n, "session", serve, &ours[i]));
 	while (talking < to)
-		assert_true(wait_on(&all_talk, "all talk", &e));
+		assert_true(wait_on(&talks, "all talk", &e));
 	/* until the stacks have been trimmed */
 	assert_true(fiber_sleep(6 * SECOND, &e));
 }
