@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PARENT_FD = 3, CONF_IMAGE_MAX = 8 << 20, CONF_ARENA = 64 << 20 };
+enum { PARENT_FD = 3, IMAGE_BYTES_MAX = 8 << 20 };
 
 struct role_self self;
 
@@ -48,8 +48,8 @@ static struct conf_held *conf_load(int fd, uint32_t generation, struct err *e)
 		fail(e, FAULT_TEMP, "out of memory");
 		return NULL;
 	}
-	*h = (struct conf_held){ .a = { .limit = CONF_ARENA }, .generation = generation, .users = 1 };
-	if (!fd_check_sealed(fd, &size, e) || size > CONF_IMAGE_MAX ||
+	*h = (struct conf_held){ .a = { .limit = CONF_IMAGE_MEMORY_MAX }, .generation = generation, .users = 1 };
+	if (!fd_check_sealed(fd, &size, e) || size > IMAGE_BYTES_MAX ||
 	    !(text = arena_alloc(&h->a, 1, (size_t)size + 1)) || !fd_pread_all(fd, text, (size_t)size, 0, e) ||
 	    !conf_read_image(str_of(text, (size_t)size), &h->a, &h->c, e)) {
 		fail_in(e, "the configuration");

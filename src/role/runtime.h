@@ -11,6 +11,8 @@
 #include "conf/conf.h"
 #include "ipc/say.h"
 
+#include <sys/types.h>
+
 /* One generation of the configuration.  A session keeps the one it began with. */
 struct conf_held {
 	struct arena a;

@@ -8,6 +8,7 @@
 #include "role/mailbox/mailbox.h"
 
 #include "base/fd.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "role/confine_role.h"
 #include "role/runtime.h"
@@ -39,12 +40,18 @@ struct view_source {
 	struct letter_reader reader;
 	const struct letter_src *letter;
 	const struct view *view;
+	struct err err;          /* of the rewind */
+	char *block;
 };
 
 static bool view_next(struct letter_source *in, struct str *ret, struct err *e)
 {
 	struct view_source *v = (struct view_source *)(void *)in;
 
+	if (v->err.fault) {
+		*e = v->err;
+		return false;
+	}
 	return letter_reader_next(&v->reader, ret, e);
 }
 
@@ -52,7 +59,8 @@ static void view_rewind(struct letter_source *in)
 {
 	struct view_source *v = (struct view_source *)(void *)in;
 
-	letter_reader_init(&v->reader, v->letter, v->view);
+	v->err = (struct err){ 0 };
+	(void)letter_reader_init(&v->reader, v->letter, v->view, v->block, &v->err);
 }
 
 SUSPENDS static bool deliver_one(const struct letter_src *src, const struct ipc_step *s, uint8_t redo,
@@ -65,14 +73,15 @@ SUSPENDS static bool deliver_one(const struct letter_src *src, const struct ipc_
 				  .mode = (enum store_mode)redo, .source = &in.in };
 
 	ret->number = s->number;
-	if (!cuts) {
+	in.block = src->fd >= 0 ? arena_alloc(a, 1, LETTER_BLOCK) : NULL;
+	if (!cuts || (src->fd >= 0 && !in.block)) {
 		ret->fault = FAULT_TEMP;
-		ret->text = S("too many cuts");
+		ret->text = S("no memory for the letter");
 		return false;
 	}
 	for (size_t i = 0; i < s->cuts.n; i++)
 		cuts[i] = (struct cut){ s->cuts.p[i].at, s->cuts.p[i].n };
-	if (!view_check(&view, src->size)) {
+	if (!view_is_valid(&view, src->size)) {
 		ret->fault = FAULT_PERM;
 		ret->text = S("the cuts do not fit the letter");
 		return false;

@@ -10,6 +10,8 @@
 #include "base/map.h"
 #include "role/runtime.h"
 
+#include <sys/types.h>
+
 struct process {
 	struct process *next;
 	enum role role;
