@@ -97,7 +97,7 @@ SUSPENDS static void start(struct nursery *n, size_t from, size_t to)
 	while (talking < to)
 		assert_true(wait_on(&talks, "all talk", &e));
 	/* until the stacks have been trimmed */
-	assert_true(fiber_sleep(6 * SECOND, &e));
+	assert_true(fiber_sleep(4500 * MILLISECOND, &e));
 }
 
 SUSPENDS static void measure(void *arg)
