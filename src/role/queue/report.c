@@ -20,7 +20,7 @@ struct report {
 	struct arena a;
 	struct buf text;
 	struct letter_rcpt rcpt;
-	struct letter_step steps[REPORT_TARGETS];
+	struct letter_step *steps;       /* REPORT_TARGETS of them */
 	struct letter_record record;
 };
 
@@ -107,6 +107,9 @@ SUSPENDS static bool write_text(struct report *r, struct err *e)
 SUSPENDS static bool make_report(struct report *r, struct err *e)
 {
 	r->text = buf_on_heap(BOUNCE_MAX);
+	r->steps = ARENA_ARRAY(&r->a, struct letter_step, REPORT_TARGETS);
+	if (!r->steps)
+		return fail(e, FAULT_TEMP, "no memory for a report");
 	r->record = (struct letter_record){ .id = queue_id(queue, time_now()), .parent = r->claim->letter->id,
 					    .accepted = time_now(), .rcpts = &r->rcpt, .n_rcpts = 1,
 					    .steps = r->steps };
