@@ -82,8 +82,12 @@ struct journal_reader {
 	/* False: not understood; its segment is kept aside. */
 	bool (*seen)(void *arg, enum journal_kind kind, struct str payload,
 		     const struct journal_at *at);
-	bool (*keep)(void *arg, const struct journal_at *at);
-	void (*moved)(void *arg, const struct journal_at *from, const struct journal_at *to);
+	bool (*keep)(void *arg, enum journal_kind kind, struct str payload,
+		     const struct journal_at *at);
+	void (*moved)(void *arg, struct journal *j, const struct journal_at *from,
+		      const struct journal_at *to);
+	/* All was copied; called before anything old is freed. */
+	SUSPENDS bool (*settled)(void *arg, struct err *e);
 	void *arg;
 };
 

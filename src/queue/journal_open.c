@@ -319,7 +319,7 @@ SUSPENDS static bool copies_write(struct opening *o, struct copy *c, size_t n, s
 			*e = c[i].w.err;
 			return false;
 		}
-		o->reader->moved(o->reader->arg, &c[i].from.at, &c[i].w.at);
+		o->reader->moved(o->reader->arg, o->j, &c[i].from.at, &c[i].w.at);
 	}
 	return true;
 }
@@ -334,14 +334,18 @@ SUSPENDS static bool segment_copy(struct opening *o, struct segment *s, struct c
 	for (size_t i = 0; i < o->n_known; i++) {
 		const struct known *k = &o->known[i];
 
-		if (k->at.segment != s->number || !o->reader->keep(o->reader->arg, &k->at))
+		struct str payload = { o->bytes + k->at.offset, k->at.length };
+
+		if (k->at.segment != s->number)
 			continue;
 		if (!is_read)
 			segment_bytes(o, s);
 		is_read = true;
+		if (!o->reader->keep(o->reader->arg, k->kind, payload, &k->at))
+			continue;
 		c[n] = (struct copy){
 			.w = { .kind = k->kind, .n_parts = 1 }, .from = *k,
-			.part = str_of(o->bytes + k->at.offset, k->at.length),
+			.part = payload,
 		};
 		c[n].w.parts = &c[n].part;
 		if (++n == JOURNAL_GROUP_RECORDS) {
@@ -402,7 +406,7 @@ SUSPENDS static bool recover(struct opening *o, struct err *e)
 		ok = segment_copy(o, o->old[i], copies, e);
 	}
 	free(copies);
-	return ok && old_end(o, e);
+	return ok && o->reader->settled(o->reader->arg, e) && old_end(o, e);
 }
 
 SUSPENDS bool journal_open(const struct journal_conf *conf, const struct journal_reader *reader,

@@ -27,6 +27,7 @@
 #include "queue/schedule.h"
 
 struct queue;
+struct journal_ops;
 
 enum {
 	QUEUE_SEGMENTS_MAX = 16,
@@ -54,7 +55,7 @@ struct step_ref {
 };
 
 /* A step in somebody's hands.  `letter` holds until the claim is reported or runs out
- * (its body is empty unless it is small and new: ask queue_body()). */
+ * (its body is not filled in: ask queue_body()). */
 struct queue_claim {
 	struct step_ref ref;
 	enum queue_task task;
@@ -91,18 +92,23 @@ struct queue_sync {
 
 struct queue_conf {
 	int storage;                     /* directory; holds journal/ spool/ db/ */
+	const char *path;                /* the same as a path, for SQLite */
+	uint32_t segment_size;           /* 0: 32 MiB; tests take smaller ones */
 	unsigned node;                   /* of ids */
 	struct schedule schedule;
 	struct queue_sync sync;
+	const struct journal_ops *journal_ops;   /* NULL but in tests */
 };
 
 struct letter_body {
 	struct str bytes;                /* if fd < 0; holds until letter_body_end() */
-	int fd;                          /* a spool file, read-only; the receiver's */
+	int fd;                          /* a spool file, read-only; closed by letter_body_end() */
 	uint64_t size;
 	char *owned;
+	struct queue *q;                 /* set if the bytes are the table's */
+	uint64_t id;
 };
-void letter_body_end(struct letter_body *b);
+SUSPENDS void letter_body_end(struct letter_body *b);
 
 struct queue_status {
 	size_t letters, steps_open, steps_unsynced, steps_waiting, held;
@@ -130,7 +136,8 @@ SUSPENDS bool queue_file_new(struct queue *q, uint64_t id, int *ret_fd, char *re
 SUSPENDS bool queue_file_sync(struct queue *q, int fd, struct err *e);
 SUSPENDS void queue_file_drop(struct queue *q, struct str name);
 
-/* All of them are durable, or none is taken.  The records stay the caller's. */
+/* All of them are durable, or none is taken (a crash may still bring back some of a batch that
+ * failed: a duplicate, never a loss).  The records stay the caller's. */
 SUSPENDS bool queue_accept(struct queue *q, const struct letter_record *letters, size_t n,
 			   struct err *e);
 /* Up to n steps that are due at `now`; they are the caller's until `until`. */
@@ -149,7 +156,7 @@ SUSPENDS bool queue_bounce(struct queue *q, const struct step_ref *refs, size_t 
 			   const struct letter_record *bounce, struct err *e);
 /* The warning is written down and the steps go on waiting. */
 SUSPENDS bool queue_warn(struct queue *q, const struct step_ref *refs, size_t n,
-			 const struct letter_record *warning, int64_t now, struct err *e);
+			 const struct letter_record *warning, struct err *e);
 
 /* Make every done step safe and give back what nobody needs. */
 SUSPENDS bool queue_checkpoint(struct queue *q, struct err *e);

@@ -122,7 +122,7 @@ NORETURN static void child_read(int sock, struct str path, struct str text, bool
 
 static void answer_include(int sock, const struct ask *q, size_t n)
 {
-	char pattern[ASK_MAX + 4096], answer[1 + 4096];
+	static char pattern[ASK_MAX + 4096], answer[1 + 4096];
 	struct buf b = buf_over(answer, sizeof(answer)), p = buf_over(pattern, sizeof(pattern) - 1);
 	AUTO(fd_end) int fd = -1;
 	glob_t g = { 0 };

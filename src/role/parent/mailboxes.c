@@ -97,7 +97,7 @@ SUSPENDS static bool serve_mailbox(struct link *l, void *question, void *answer,
 {
 	struct parent_mailbox *q = question;
 	struct parent_mailbox_answer *r = answer;
-	struct account *account;
+	struct account *account = NULL;
 	struct process *p;
 	int sv[2];
 

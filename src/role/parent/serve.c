@@ -207,13 +207,33 @@ SUSPENDS static bool ask_all(uint32_t generation, const struct conf *c, struct a
 	return true;
 }
 
+struct reading {
+	uint32_t generation;
+	struct conf_held *fresh;
+	struct buf *text;
+	struct err *e;
+	bool ok;
+};
+
+/* On the loop's stack: the child parses on a copy of it. */
+static void read_again(void *arg)
+{
+	struct reading *r = arg;
+
+	r->ok = config_read(parent.conf_path, r->generation, &r->fresh, r->text, r->e);
+}
+
 SUSPENDS static bool reload(struct buf *text, struct err *e)
 {
 	AUTO(arena_end) struct arena a = { .limit = 4 << 20 };
 	struct buf live = buf_on_heap(4096), restart = buf_on_heap(4096);
-	struct conf_held *fresh = NULL;
-	bool ok = config_read(parent.conf_path, parent.conf->generation + 1, &fresh, text, e);
+	struct reading reading = { .generation = parent.conf->generation + 1, .text = text, .e = e };
+	struct conf_held *fresh;
+	bool ok;
 
+	on_loop_stack(read_again, &reading);
+	fresh = reading.fresh;
+	ok = reading.ok;
 	if (ok && !ask_all(fresh->generation, &fresh->c, &a, e)) {
 		conf_release(&fresh);
 		ok = false;

@@ -25,6 +25,7 @@ struct incoming {
 	int pipe;                /* our end; -1 once drained */
 	uint64_t size;           /* bytes drained */
 	bool is_drained, has_failed;
+	bool is_committing;      /* serve_commit() holds it and will end it */
 	struct wait drained;
 	char name[LETTER_NAME_MAX + 1];
 	struct err err;
