@@ -87,7 +87,7 @@ static void remember(struct str name, const struct pam_account_answer *r, bool e
 	entry_close(map_put(&cache, name, x));
 }
 
-bool linux_accounts_ask(struct str name, struct err *e)
+SUSPENDS bool linux_accounts_ask(struct str name, struct err *e)
 {
 	AUTO(arena_end) struct arena a = { .limit = 65536 };
 	struct pam_account_answer r = { 0 };
