@@ -283,7 +283,8 @@ static bool disk_begin(const struct queue_conf *conf, struct disk *d, struct err
 	    !dir_make(conf->storage, "journal", &d->journal_dir, e) ||
 	    !dir_make(conf->storage, "db", &db, e) || !fd_sync(conf->storage, e))
 		return false;
-	if (snprintf(path, sizeof path, "%s/db/queue.db", conf->path) >= (int)sizeof path)
+	if (snprintf(path, sizeof path, "%s/db/queue.db",
+		     conf->path ? conf->path : ".") >= (int)sizeof path)
 		return fail(e, FAULT_PERM, "the storage's path is too long");
 	return spool_open(d->dir, path, &d->spool, e) && fd_sync(db, e);
 }
