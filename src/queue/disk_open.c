@@ -285,7 +285,8 @@ static bool disk_begin(const struct queue_conf *conf, struct disk *d, struct err
 	    !dir_make(conf->storage, "db", &above, e) || !dir_make(above, "queue", &db, e) ||
 	    !fd_sync(above, e) || !fd_sync(conf->storage, e))
 		return false;
-	if (snprintf(path, sizeof path, "%s/db/queue/queue.db", conf->path) >= (int)sizeof path)
+	if (snprintf(path, sizeof path, "%s/db/queue/queue.db",
+		     conf->path ? conf->path : ".") >= (int)sizeof path)
 		return fail(e, FAULT_PERM, "the storage's path is too long");
 	return spool_open(d->dir, path, &d->spool, e) && fd_sync(db, e);
 }
