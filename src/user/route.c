@@ -274,10 +274,10 @@ static bool has_targets(const struct address_line *line)
 }
 
 static void take_line(struct walk *k, const struct visit *v, const char *what,
-		      const struct address_file *f, const struct address_line *line)
+		      const struct address_line *line)
 {
-	struct str place = arena_printf(k->a, "%s file " STR_FMT " line %u", what, STR_ARG(f->name),
-					line->line);
+	struct str place = arena_printf(k->a, "%s file " STR_FMT " line %u", what,
+					STR_ARG(line->file), line->line);
 
 	if (line->broken)
 		wait_for(k, v, arena_printf(k->a, STR_FMT ": %s", STR_ARG(place), line->broken));
