@@ -216,7 +216,8 @@ SUSPENDS static void check_route(void)
 	for (size_t i = 0; i < ARRAY_LEN(many); i++)
 		many[i] = list[0];
 	assert_true(user_route(queue, &(struct user_route){ .rcpts = { many, ARRAY_LEN(many) } }, &r, &a, &e));
-	assert_int_equal(r.targets.n, 1000);
+	assert_int_equal(r.targets.n, ARRAY_LEN(many));
+	assert_int_equal(r.targets.p[999].rcpt, 999);
 	assert_int_equal(r.targets.p[999].kind, TARGET_ACCOUNT);
 	assert_true(user_explain(tool, &(struct user_explain){ .address = S("sales@more.example") }, &x, &a, &e));
 	assert_int_equal(x.found, 1);
@@ -268,6 +269,29 @@ SUSPENDS static void check_clients(void)
 	assert_false(connects(front, "192.0.2.7"));
 }
 
+/* Root exists for pam; whether mail may go there is for `user` to say. */
+SUSPENDS static void check_pam(struct link *as_user)
+{
+	AUTO(arena_end) struct arena a = { 0 };
+	struct pam_account_answer r = { 0 };
+	struct pam_password_answer p = { .right = 7 };
+	struct err e = { 0 };
+
+	assert_true(pam_account(as_user, &(struct pam_account){ .name = S("root") }, &r, &a, &e));
+	assert_int_equal(r.exists, 1);
+	assert_int_equal(r.uid, 0);
+	assert_true(r.home.n > 1);
+	assert_true(pam_account(as_user, &(struct pam_account){ .name = S("../root") }, &r, &a, &e));
+	assert_int_equal(r.exists, 0);
+	assert_false(pam_password(as_user, &(struct pam_password){ .name = S("root"), .password = S("x"),
+								   .service = S("../passwd") }, &p, &a, &e));
+	if (pam_password(as_user, &(struct pam_password){ .name = S("root"), .password = S("surely not this"),
+							  .service = S("waxwing-none") }, &p, &a, &e))
+		assert_int_equal(p.right, 0);
+	else
+		assert_non_null(strstr(e.text, "could not check a password"));   /* no PAM here */
+}
+
 static const char conf_text[] =
 	"generation 1\nhostname mx.example.org\nstorage /storage\ncontact conf@example.org\n"
 	"domain example.org {\n alias-domains alias.example\n accounts linux\n }\n"
@@ -279,7 +303,7 @@ static const char conf_text[] =
 SUSPENDS static void talk(void *arg)
 {
 	int *fds = arg, sv[2];
-	struct link *to_pam;
+	struct link *to_pam, *as_user;
 	struct err e = { 0 };
 
 	to_pam = open_role(fds[1], ROLE_PAM, conf_text);
@@ -289,6 +313,7 @@ SUSPENDS static void talk(void *arg)
 	assert_true(role_channel(to_pam, &(struct role_channel){ .role = ROLE_USER, .channel = sv[1] }));
 	close(sv[0]);
 	close(sv[1]);
+	as_user = introduce(to_pam, ROLE_USER);
 	front = introduce(to_user, ROLE_SMTPD);
 	queue = introduce(to_user, ROLE_QUEUE);
 	tool = introduce(to_user, ROLE_CONTROL);
@@ -310,6 +335,7 @@ SUSPENDS static void talk(void *arg)
 		check_route();
 		check_new_file();
 		check_clients();
+		check_pam(as_user);
 	}
 	role_stop(to_user, &(struct role_stop){ 0 });
 	role_stop(to_pam, &(struct role_stop){ 0 });
