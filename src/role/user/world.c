@@ -191,8 +191,6 @@ static bool fill(struct world *x, const struct conf *c, struct err *e)
 	if (!domain_fold(c->hostname, &x->a, &w->hostname, e) || !add_domains(x, c, e) || !add_users(x, c, e))
 		return false;
 	w->contact = arena_str(&x->a, c->contact);
-	if (!w->contact.n && w->n_domains)
-		w->contact = arena_printf(&x->a, "postmaster@" STR_FMT, STR_ARG(w->domains[0].name));
 	w->domains_file = find_named(x, "domains", S(""), &c->domain_files);
 	w->users_file = find_named(x, "users", S(""), &c->user_files);
 	w->aliases_file = find_aliases(x, &c->aliases);
