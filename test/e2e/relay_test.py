@@ -81,7 +81,7 @@ def senders(address, to):
         check(r.code == 250 or r.code in REFUSED, "MAIL %r" % r)
         r = c.rcpt(to)
         check(r.code in REFUSED, "taken: %r" % r)
-        equal(c.cmd("DATA").code, 503 if r.code != 250 else 0, "DATA")
+        check(c.cmd("DATA").code in (503, 554), "DATA without a recipient")
 
 
 @test("D33 ORCPT of our own with a foreign RCPT")
@@ -172,7 +172,7 @@ def old_verbs(line):
     with s.client() as c:
         c.ehlo()
         r = c.cmd(line)
-        check(r.code in (500, 502, 503, 550, 252 if line[:4] == "EXPN" else 500), "reply %r" % r)
+        check(r.code >= 400 or line[:4] == "EXPN" and r.code == 252, "reply %r" % r)
         check(c.rcpt("alice@example.org").code == 503, "a transaction began")
 
 
@@ -190,7 +190,7 @@ def no_bounce():
     s.wait(t), s.wait(t, "bob")
     s.fence()
     equal(sorted(len(s.find(t, u)) for u in ("alice", "bob", "carol")), [0, 1, 1], "letters")
-    equal([p for p in s.anywhere(t) if "/mail/" not in p], [], "a bounce waits")
+    equal([p for p in s.anywhere(t) if "/Maildir/" not in p], [], "a bounce waits")
     code, out, err = s.command("queue", "list")
     check("victim.example" not in out, "a bounce waits: " + out)
 

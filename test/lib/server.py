@@ -450,3 +450,7 @@ def _kill_all():
 tap.AFTER_EACH.append(_after_each)
 tap.AT_END.append(_at_end)
 atexit.register(_kill_all)
+
+if os.environ.get("TARGET") == "postfix":
+    import against_postfix
+    Server = against_postfix.PostfixServer
