@@ -100,8 +100,7 @@ def reload():
         with s.client() as c:
             c.ehlo()
             equal(c.features["SIZE"], str(50 << 20), "SIZE")
-            s.reload(
-                     s.text.replace("inbound {", "inbound {\nmax-size 1M", 1))
+            s.reload(s.text.replace("inbound {", "inbound {\nmax-size 1M", 1))
 
             def new_size():
                 with s.client() as d:

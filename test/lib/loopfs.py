@@ -59,7 +59,18 @@ class Disk:
         run("mount", "-t", "ext4", *(["-o", self.options] if self.options else []), self.dev,
             self.mnt)
         self.mounted = True
-        os.chmod(self.mnt, 0o755)
+        for _ in range(100):
+            try:
+                os.chmod(self.mnt, 0o755)
+                return
+            except OSError:
+                # Another namespace that is just ending still holds it, shut down as it is.
+                self.umount()
+                time.sleep(0.05)
+                run("mount", "-t", "ext4", *(["-o", self.options] if self.options else []),
+                    self.dev, self.mnt)
+                self.mounted = True
+        raise Cannot("%s stays shut down" % self.mnt)
 
     def umount(self, limit=10):
         end = time.monotonic() + limit
