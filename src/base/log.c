@@ -1,7 +1,7 @@
 /* log.c — writing log lines; see log.h.
  *
- * The line on the pipe is "<level>context event key=value…\n"; the parent puts
- * time, role and instance in front.  Only the loop's thread logs. */
+ * The line on the pipe is "level context event key=value…\n" ("-" without a
+ * context); the parent puts time, role and instance in front.  Only the loop's thread logs. */
 #include "base/log.h"
 
 #include "base/buf.h"
@@ -14,12 +14,18 @@
 static int out = STDERR_FILENO;
 static enum log_level most_shown = LOG_INFO;
 static const char *(*context)(void);
+static void (*sink)(struct str line);
 static unsigned long lost;
 
 void log_to(int fd, enum log_level most)
 {
 	out = fd;
 	most_shown = most;
+}
+
+void log_set_sink(void (*take)(struct str line))
+{
+	sink = take;
 }
 
 void log_set_context(const char *(*name)(void))
@@ -34,6 +40,10 @@ static bool put(struct buf *b)
 		if (b->n > b->cap - 5)
 			b->n = b->cap - 5;
 		buf_add(b, S(" …"));
+	}
+	if (sink) {
+		sink(buf_str(b));
+		return true;
 	}
 	buf_add_char(b, '\n');
 	return write(out, b->p, b->n) == (ssize_t)b->n;
@@ -57,12 +67,15 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
 	if (lost) {
-		buf_addf(&b, "warn log-lost lines=%lu\n", lost);
+		buf_addf(&b, "warn - log-lost lines=%lu\n", lost);
 		if (write(out, b.p, b.n) == (ssize_t)b.n)
 			lost = 0;
 		buf_clear(&b);
 	}
-	buf_addf(&b, "%s %s%s%s", names[level], who, *who ? " " : "", event);
+	buf_addf(&b, "%s ", names[level]);
+	for (const char *p = *who ? who : "-"; *p; p++)
+		buf_add_char(&b, *p == ' ' ? '_' : *p);
+	buf_addf(&b, " %s", event);
 	if (*text)
 		buf_addf(&b, " %s", text);
 	if (!put(&b))

@@ -23,10 +23,16 @@ struct uv_loop_s;
 
 typedef void fiber_fn(void *arg);        /* SUSPENDS */
 
+/* Something to wait for: an event that another fiber announces.  Zero is good. */
+struct waiting;
+struct wait {
+	struct waiting *first, *last;
+};
+
 struct nursery {
 	struct fiber *first;     /* those that have not ended */
 	size_t n;
-	struct wait *joiner;
+	struct wait ended;       /* told when n falls to 0 */
 	bool cancelled;          /* a fiber started from now on begins cancelled */
 };
 
@@ -44,6 +50,9 @@ struct uv_loop_s *loop_uv(void);
 bool fiber_inside(void);
 /* From now on waiting outside a fiber aborts. */
 void fiber_only(void);
+
+/* What a fiber that waits longer than about 2 s does not use of its stack is given back. */
+enum { FIBER_STACK = 64 * 1024, FIBER_NAME_MAX = 48 };
 
 /* The present fiber's name, "" outside one.  The name is its log prefix. */
 const char *fiber_name(void);
@@ -64,11 +73,6 @@ SUSPENDS bool fd_wait(int fd, short events, const char *what, struct err *e);
 /* Before a descriptor that was ever waited for is closed: forgets its watcher. */
 void fd_wait_forget(int fd);
 
-/* Something to wait for: an event that another fiber announces.  Zero is good. */
-struct waiting;
-struct wait {
-	struct waiting *first, *last;
-};
 SUSPENDS bool wait_on(struct wait *w, const char *what, struct err *e);
 void wait_wake(struct wait *w);          /* the one that waits longest */
 void wait_wake_all(struct wait *w);
@@ -77,26 +81,29 @@ void wait_wake_all(struct wait *w);
  * up; an outer deadline always holds.  Leave it by return or by its end; break leaves it too. */
 struct deadline {
 	int64_t was;
+	bool over;
 };
 struct deadline deadline_begin(int64_t us);
 void deadline_end(struct deadline *d);
-#define WITHIN(us) \
-	for (AUTO(deadline_end) struct deadline d_##__LINE__ = deadline_begin(us), *o_##__LINE__ = &d_##__LINE__; \
-	     o_##__LINE__; o_##__LINE__ = NULL)
+#define FIBER_CAT2(a, b) a##b
+#define FIBER_CAT(a, b) FIBER_CAT2(a, b)
+#define FIBER_ONCE(fn, type, init, v) for (AUTO(fn) struct type v = init; !v.over; v.over = true)
+#define WITHIN(us) FIBER_ONCE(deadline_end, deadline, deadline_begin(us), FIBER_CAT(within_, __LINE__))
 
 /* Run fn(arg) in a thread of the pool (it may block, must not log and must not touch the loop).
- * Always waits for its end; the result is what fn left in arg. */
+ * Always waits for its end, cancelled or not; the result is what fn left in arg. */
 SUSPENDS void off_loop(void (*fn)(void *), void *arg);
-/* Run fn(arg) on the loop's 8 MiB stack: for libraries of unknown depth. */
+/* Run fn(arg) on the loop's 8 MiB stack: for libraries of unknown depth.  fn does not wait. */
 void on_loop_stack(void (*fn)(void *), void *arg);
 
 /* A line per fiber: name, what it waits for, since when (ms). */
 void fiber_list(struct buf *b);
 
+/* NO_WAIT { … }: asserts at its end that no other fiber ran meanwhile. */
 struct no_wait {
 	uint64_t switches;
+	bool over;
 };
+struct no_wait no_wait_begin(void);
 void no_wait_end(struct no_wait *n);
-#define NO_WAIT \
-	for (AUTO(no_wait_end) struct no_wait n_##__LINE__ = { fiber_switches() }, *q_##__LINE__ = &n_##__LINE__; \
-	     q_##__LINE__; q_##__LINE__ = NULL)
+#define NO_WAIT FIBER_ONCE(no_wait_end, no_wait, no_wait_begin(), FIBER_CAT(no_wait_, __LINE__))

@@ -1,0 +1,188 @@
+/* check.c — asks what no single row can know. */
+#include "conf/check.h"
+
+#include "base/map.h"
+
+struct check {
+	const struct conf *c;
+	struct conf_notes *notes;
+	struct conf_pos top;             /* the file, for what is missing */
+	struct map domains;              /* name → where it stands */
+};
+
+static void check_complete(struct check *k)
+{
+	const struct conf *c = k->c;
+
+	if (c->hostname.n == 0)
+		conf_error(k->notes, k->top,
+			   "\"hostname\" is missing: the full name of this server");
+	else if (!str_has(c->hostname, '.'))
+		conf_warn(k->notes, k->top,
+			  "hostname \"" STR_FMT "\" has no dot: others will not believe it",
+			  STR_ARG(c->hostname));
+	if (c->domains.n == 0 && c->domain_files.n == 0)
+		conf_warn(k->notes, k->top, "no \"domain\": letters to hostname alone are taken");
+}
+
+static void domain_add(struct check *k, struct str name, const struct conf_pos *pos)
+{
+	const struct conf_pos *first = map_get(&k->domains, name);
+
+	if (first)
+		conf_error(k->notes, *pos, "the domain \"" STR_FMT "\" stands in line %u already",
+			   STR_ARG(name), first->line);
+	else
+		map_put(&k->domains, name, (void *)pos);
+}
+
+static void check_domains(struct check *k)
+{
+	const struct conf_domains *list = &k->c->domains;
+
+	for (size_t i = 0; i < list->n; i++)
+		domain_add(k, list->p[i].name, &list->p[i].pos);
+	for (size_t i = 0; i < list->n; i++) {
+		const struct conf_names *also = &list->p[i].alias_domains;
+
+		for (size_t j = 0; j < also->n; j++)
+			domain_add(k, also->p[j].text, &also->p[j].pos);
+	}
+}
+
+static void unknown_domain(struct check *k, const struct conf_name *user, struct str domain)
+{
+	struct conf_guess g = conf_guess_of(domain);
+	struct str name;
+	void *pos;
+
+	for (size_t i = 0; map_next(&k->domains, &i, &name, &pos);)
+		conf_guess_offer(&g, name);
+	conf_error(k->notes, user->pos, "no \"domain\" names \"" STR_FMT "\"%s", STR_ARG(domain),
+		   conf_guess_text(&g));
+}
+
+static void check_users(struct check *k)
+{
+	struct map seen = { 0 };
+
+	for (size_t i = 0; i < k->c->users.n && !conf_notes_full(k->notes); i++) {
+		const struct conf_name *u = &k->c->users.p[i];
+		struct str domain = str_from(u->text, str_rfind(u->text, '@') + 1);
+		const struct conf_name *first = map_put(&seen, u->text, (void *)u);
+
+		if (first)
+			conf_error(k->notes, u->pos,
+				   "the user \"" STR_FMT "\" stands in line %u already",
+				   STR_ARG(u->text), first->pos.line);
+		if (!map_get(&k->domains, domain) && !str_eq(domain, k->c->hostname) &&
+		    !str_eq(domain, S("localhost")) && k->c->domain_files.n == 0)
+			unknown_domain(k, u, domain);
+	}
+	map_end(&seen);
+}
+
+static bool listens_clash(const struct conf_listen *a, const struct conf_listen *b)
+{
+	return a->port == b->port && (str_eq(a->addr, b->addr) || str_eq(a->addr, S("*")) ||
+				      str_eq(b->addr, S("*")));
+}
+
+enum { LISTENS_MAX = 64 };
+
+static void check_listens(struct check *k)
+{
+	const struct conf_listens *list = &k->c->listens;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct conf_listen *l = &list->p[i];
+
+		if (i == LISTENS_MAX) {
+			conf_error(k->notes, l->pos, "more than %d \"listen\"", LISTENS_MAX);
+			return;
+		}
+		for (size_t j = 0; j < i; j++)
+			if (listens_clash(l, &list->p[j])) {
+				conf_error(k->notes, l->pos,
+					   "port %u is taken by the \"listen\" in line %u", l->port,
+					   list->p[j].pos.line);
+				break;
+			}
+		if (l->proto == CONF_SUBMISSION && l->tls == CONF_TLS_OFFERED)
+			conf_error(k->notes, l->pos, "submission needs \"starttls\" or \"tls\"");
+		if (l->proto != CONF_SMTP)
+			conf_warn(k->notes, l->pos, "\"listen %s\" is not yet served",
+				  conf_proto_name(l->proto));
+		else if (l->auth)
+			conf_warn(k->notes, l->pos, "\"auth\" is not yet served");
+	}
+}
+
+enum { BACKENDS_MAX = 16 };
+
+static void check_backends(struct check *k)
+{
+	const struct conf_backends *list = &k->c->auth.backends;
+
+	if (list->n > BACKENDS_MAX) {
+		conf_error(k->notes, list->p[BACKENDS_MAX].pos, "more than %d \"backend\"",
+			   BACKENDS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < list->n; i++)
+		for (size_t j = 0; j < i && !conf_notes_full(k->notes); j++)
+			if (list->p[i].kind == list->p[j].kind &&
+			    str_eq(list->p[i].service, list->p[j].service))
+				conf_error(k->notes, list->p[i].pos,
+					   "this backend stands in line %u already",
+					   list->p[j].pos.line);
+}
+
+static void check_aliases(struct check *k)
+{
+	const struct conf_aliases_list *list = &k->c->aliases;
+
+	for (size_t i = 0; i < list->n && list->n > 1; i++)
+		if (list->p[i].path.n == 0)
+			conf_error(k->notes, list->p[i].pos,
+				   "\"aliases off\" stands beside other \"aliases\"");
+}
+
+static void check_limits(struct check *k)
+{
+	const struct conf_inbound *in = &k->c->inbound;
+
+	if (in->reserve_submission >= in->max_connections)
+		conf_error(k->notes, k->top,
+			   "reserve-submission %u leaves nothing of max-connections %u",
+			   in->reserve_submission, in->max_connections);
+	if (in->header_limit > in->max_size)
+		conf_error(k->notes, k->top, "header-limit is larger than max-size");
+}
+
+static void check_folders(struct check *k)
+{
+	const struct conf *c = k->c;
+
+	if (str_eq(c->storage, S("/")) || str_eq(c->run, S("/")))
+		conf_error(k->notes, k->top, "the root folder can be neither storage nor run");
+	else if (str_eq(c->storage, c->run))
+		conf_error(k->notes, k->top, "storage and run are the same folder");
+}
+
+bool conf_check(const struct conf *c, struct str file, struct conf_notes *notes)
+{
+	struct check k = { .c = c, .notes = notes, .top = { .file = file } };
+	size_t errors = notes->errors;
+
+	check_complete(&k);
+	check_domains(&k);
+	check_users(&k);
+	check_listens(&k);
+	check_backends(&k);
+	check_aliases(&k);
+	check_limits(&k);
+	check_folders(&k);
+	map_end(&k.domains);
+	return notes->errors == errors;
+}

@@ -1,0 +1,194 @@
+/* conf.h — what may be chosen, as the roles read it.
+ *
+ * Each option is one row of a .def file: kind, type, field, name, default, least
+ * and greatest value, whether a reload applies it, which roles receive it, one
+ * line of help.  struct conf, the reader, the checks of types, `config show`,
+ * `config explain`, the man page and the sample come from the rows.
+ *
+ * To add an option: write its row; if it has a new type, add a row to types.def
+ * and its reader and printer to types.c.  What several options must agree on
+ * stands in check.c.
+ *
+ * A role receives its part as text of the same grammar (conf_print_for_role) and
+ * reads it with conf_read_image.  Everything lives in the caller's arena. */
+#pragma once
+
+#include "base/buf.h"
+#include "conf/notes.h"
+#include "conf/syntax.h"
+
+/* An address or network; IPv4 stands as ::ffff:a.b.c.d, bits count from 128. */
+struct conf_net {
+	uint8_t addr[16];
+	uint8_t bits;
+};
+
+struct conf_name {                       /* a domain, address or path, and where it stood */
+	struct str text;
+	struct conf_pos pos;
+};
+
+struct conf_rate {
+	uint32_t n;                      /* 0: no limit */
+	int64_t per;                     /* microseconds */
+};
+
+struct conf_per_client {
+	uint32_t connections;            /* at once; 0: no limit */
+	struct conf_rate opened;         /* new connections */
+};
+
+enum { CONF_RETRY_MAX = 16 };
+struct conf_retry {
+	int64_t delay[CONF_RETRY_MAX];   /* the last one is repeated */
+	size_t n;
+	int64_t give_up;                 /* the sender is told that it failed */
+	int64_t warn;                    /* the sender is told that it waits; 0: never */
+};
+
+struct conf_aliases {
+	struct str path;                 /* empty: `aliases off` */
+	struct str as_user;              /* who runs its |command and writes its /file; or empty */
+	struct conf_pos pos;
+};
+
+struct conf_tls {
+	struct str certificate;
+	struct str key;
+	struct conf_pos pos;
+};
+
+enum conf_backend_kind { CONF_BACKEND_INTERNAL, CONF_BACKEND_PAM };
+struct conf_backend {
+	enum conf_backend_kind kind;
+	struct str service;              /* of PAM */
+	struct conf_pos pos;
+};
+
+/* The order of the words in types.def. */
+enum conf_log { CONF_LOG_ERROR, CONF_LOG_WARN, CONF_LOG_INFO, CONF_LOG_DEBUG };
+enum conf_helo { CONF_HELO_LENIENT, CONF_HELO_STRICT };
+enum conf_checkpoint { CONF_CHECKPOINT_AUTO, CONF_CHECKPOINT_SYNCFS, CONF_CHECKPOINT_FSYNC };
+enum conf_accounts { CONF_ACCOUNTS_INTERNAL, CONF_ACCOUNTS_LINUX };
+enum conf_proto {
+	CONF_SMTP, CONF_SUBMISSION, CONF_IMAP, CONF_POP3, CONF_SIEVE, CONF_HTTP, CONF_HTTPS,
+};
+enum conf_listen_tls { CONF_TLS_OFFERED, CONF_TLS_STARTTLS, CONF_TLS_WRAPPED };
+
+struct conf_nets { struct conf_net *p; size_t n; };
+struct conf_names { struct conf_name *p; size_t n; };
+struct conf_aliases_list { struct conf_aliases *p; size_t n; };
+struct conf_tls_list { struct conf_tls *p; size_t n; };
+struct conf_backends { struct conf_backend *p; size_t n; };
+struct conf_listens { struct conf_listen *p; size_t n; };
+struct conf_domains { struct conf_domain *p; size_t n; };
+
+/* The C type of a field, by kind and type of its row. */
+#define ONE_count uint32_t
+#define ONE_copies uint32_t              /* 0: auto */
+#define ONE_duration int64_t             /* microseconds */
+#define ONE_size uint64_t                /* bytes */
+#define ONE_path struct str              /* absolute */
+#define ONE_chars struct str
+#define ONE_mark char                    /* 0: off */
+#define ONE_domain struct str            /* lower case */
+#define ONE_address struct str           /* its domain in lower case */
+#define ONE_login struct str
+#define ONE_rate struct conf_rate
+#define ONE_per_client struct conf_per_client
+#define ONE_retry struct conf_retry
+#define ONE_log enum conf_log
+#define ONE_helo enum conf_helo
+#define ONE_checkpoint enum conf_checkpoint
+#define ONE_accounts enum conf_accounts
+#define ONE_auth struct conf_auth
+#define ONE_inbound struct conf_inbound
+#define ONE_outbound struct conf_outbound
+#define ONE_journal struct conf_journal
+#define MANY_net struct conf_nets
+#define MANY_domain struct conf_names
+#define MANY_address struct conf_names
+#define MANY_file struct conf_names
+#define MANY_aliases struct conf_aliases_list
+#define MANY_tls struct conf_tls_list
+#define MANY_backend struct conf_backends
+#define MANY_listen struct conf_listens
+#define MANY_domain_block struct conf_domains
+
+/* Each block begins with a bit per row: was it set?  (Else the default stands there.) */
+#define OPT(kind, type, field, name, deflt, min, max, reload, roles, help) kind##_##type field;
+#define LATER(name, help)
+struct conf_listen {
+	uint64_t set;
+	enum conf_proto proto;
+	struct str addr;                 /* an IP address, or "*" */
+	uint16_t port;
+	bool auth; /* smtp: a client may authenticate and then send anywhere */
+	enum conf_listen_tls tls;
+	struct conf_pos pos;
+#include "conf/listen.def"
+};
+struct conf_domain {
+	uint64_t set;
+	struct str name;
+	struct conf_pos pos;
+#include "conf/domain.def"
+};
+struct conf_auth {
+	uint64_t set;
+#include "conf/auth.def"
+};
+struct conf_inbound {
+	uint64_t set;
+#include "conf/inbound.def"
+};
+struct conf_outbound {
+	uint64_t set;
+#include "conf/outbound.def"
+};
+struct conf_journal {
+	uint64_t set;
+#include "conf/journal.def"
+};
+struct conf {
+	uint64_t set;
+#include "conf/top.def"
+};
+#undef OPT
+#undef LATER
+
+/* What the parent knows and the child that reads has no right to ask for. */
+struct conf_world {
+	struct str file;                 /* absolute path of the configuration file */
+	bool is_root;
+	bool has_etc_aliases;
+	struct conf_includes includes;
+};
+
+/* Read and check a configuration file.  false if there were errors (see notes);
+ * *ret is written only on success.  Warnings may stand in notes either way. */
+bool conf_read(struct str text, const struct conf_world *world, struct arena *a,
+	       struct conf_notes *notes, struct conf *ret);
+
+/* Read what conf_print_for_role wrote. */
+bool conf_read_image(struct str image, struct arena *a, struct conf *ret, struct err *e);
+
+/* The part of c that this role may know; "parent" gets all.  false: no such role. */
+bool conf_print_for_role(const struct conf *c, struct str role, struct buf *b);
+
+/* `config show`: what is in force; "# default" stands behind what nobody chose. */
+void conf_show(const struct conf *c, struct buf *b);
+
+/* `config explain NAME`; false with a guess in *e if there is no such directive. */
+bool conf_explain(struct str name, struct buf *b, struct err *e);
+
+/* Names of what differs, separated by ", ": what a reload applies, what needs a restart. */
+void conf_diff(const struct conf *old, const struct conf *new, struct buf *live,
+	       struct buf *restart);
+
+/* mdoc text of all directives for man/waxwing.conf.5; the commented sample. */
+void conf_print_man(struct buf *b);
+void conf_print_sample(struct buf *b);
+
+bool conf_nets_has(const struct conf_nets *nets, const uint8_t addr[16]);
+const char *conf_proto_name(enum conf_proto proto);

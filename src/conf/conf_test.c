@@ -1,0 +1,611 @@
+/* conf_test.c — what is said about good and bad configurations, and that nothing
+ * gets lost between a file, a role and the pages printed from the rows. */
+#include "conf/conf.h"
+
+#include "base/time.h"
+#include "conf/rows.h"
+#include "conf/secret.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define FIVE "hostname mail.example.org\ndomain example.org\n"
+
+static bool one_include(void *arg, struct str glob, size_t i, struct str *ret_name,
+			struct str *ret_text, struct err *e)
+{
+	(void)arg;
+	if (str_eq(glob, S("denied")))
+		return (fail)(e, FAULT_PERM, "Permission denied");
+	*ret_name = glob;
+	*ret_text = str_eq(glob, S("loop")) ? S("include loop\n")
+		: str_eq(glob, S("bad")) ? S("\n  idel 5m\n")
+		: S("domain included.example\nuser $(who)@included.example\n");
+	return i == 0 && !str_eq(glob, S("none")) && !str_eq(glob, S("none*"));
+}
+
+static const struct conf_world world = {
+	.file = { "/etc/waxwing/w.conf", 19 }, .is_root = true, .includes = { .file = one_include },
+};
+
+struct reading {
+	struct arena arena;
+	struct conf_notes notes;
+	struct conf conf;
+	bool ok;
+};
+
+static void reading_init(struct reading *r, const char *text)
+{
+	*r = (struct reading){ .arena.limit = CONF_MEMORY_MAX };
+	r->ok = conf_read(str_from_z(text), &world, &r->arena, &r->notes, &r->conf);
+}
+
+static void reading_end(struct reading *r)
+{
+	arena_end(&r->arena);
+}
+
+/* All notes, one a line, without the folder. */
+static void notes_join(const struct conf_notes *n, struct buf *b)
+{
+	for (size_t i = 0; i < n->n; i++) {
+		struct str t = n->note[i].text;
+
+		if (str_starts(t, S("/etc/waxwing/")))
+			t = str_from(t, 13);
+		buf_addf(b, "%s" STR_FMT, i ? "\n" : "", STR_ARG(t));
+	}
+}
+
+static const struct {
+	const char *text;
+	const char *notes;       /* none: must be accepted in silence */
+} cases[] = {
+	{ FIVE, "" },
+	{ FIVE "user nad@example.org\ncontact postmaster@example.org\nstorage /var/lib/waxwing\nversion 1\n", "" },
+	{ "\xef\xbb\xbf" FIVE, "" },
+	{ "hostname mail.example.org\r\ndomain example.org\r\n", "" },
+	{ "hostname \\\n  mail.example.org # the name\ndomain \"example.org\"", "" },
+	{ "set d example.org\nhostname mail.$(d)\ndomain $(d)\nuser \"a@$(d)\"\n", "" },
+	{ FIVE "set who x\ninclude more\n", "" },
+	{ FIVE "include none*\n", "" },
+	/* the grammar */
+	{ FIVE "include none\n", "w.conf:3:1: there is no file none" },
+	{ FIVE "include denied\n", "w.conf:3:1: include denied: Permission denied" },
+	{ FIVE "include loop\n", "loop:1:1: files include each other more than 8 deep" },
+	{ FIVE "include bad\n", "bad:2:3: there is no directive \"idel\"" },
+	{ FIVE "include\n", "w.conf:3:1: \"include\" wants one file or glob" },
+	{ FIVE "inbound {\n  idel 5m\n}\n", "w.conf:4:3: there is no directive \"idel\", did you mean \"idle\"?" },
+	{ FIVE "inbound {\n  idle 5m\n", "w.conf:3:9: the block has no \"}\"" },
+	{ FIVE "inbound { idle 5m }\n", "w.conf:3:11: a new line belongs behind \"{\"\nw.conf:3:19: \"}\" stands on a line of its own" },
+	{ FIVE "}\n", "w.conf:3:1: no block is open here" },
+	{ FIVE "{\n}\n", "w.conf:3:1: \"{\" belongs behind a directive" },
+	{ FIVE "inbound {\n} idle 5m\n", "w.conf:4:3: a new line belongs behind \"}\"\nw.conf:4:3: \"idle\" belongs into the block of inbound" },
+	{ FIVE "user \"a@example.org\n", "w.conf:3:6: the string has no end on its line" },
+	{ FIVE "user \"a\\n@example.org\"\n", "w.conf:3:8: in a string a backslash stands before \" \\ or $ only" },
+	{ FIVE "user a\"b\"\n", "w.conf:3:7: a string begins with its quote: put the whole word between quotes" },
+	{ FIVE "user \"a@example.org\"x\n", "w.conf:3:21: a space belongs behind a string" },
+	{ FIVE "user a\\b@example.org\n", "w.conf:3:7: a backslash stands at the end of a line or in a string" },
+	{ FIVE "user \x01\n", "w.conf:3:6: a byte 0x01 has no place here" },
+	{ FIVE "user a\rb\n", "w.conf:3:7: a byte 0x0d has no place here" },
+	{ FIVE "user \"\xc3\xa4\xc3\xb6\" \x7f\n", "w.conf:3:11: a byte 0x7f has no place here" },
+	{ FIVE "set name a\nuser $(nmae)@example.org\n", "w.conf:4:6: no \"set\" gives \"nmae\" a value, did you mean \"name\"?" },
+	{ FIVE "user $(\n", "w.conf:3:6: \"$(\" begins the use of a name: $(NAME)" },
+	{ FIVE "set a b c\n", "w.conf:3:1: \"set\" wants a name and one value: set NAME value" },
+	{ FIVE "set a. b\n", "w.conf:3:5: a name has letters, digits, \"-\" and \"_\" only" },
+	{ FIVE "set a b\nset a c\n", "w.conf:4:5: \"a\" is set already" },
+	{ FIVE "set a {\n}\n", "w.conf:3:7: \"set\" has no block" },
+	{ FIVE "a {\nb {\nc {\nd {\ne {\nf {\ng {\nh {\ni {\n", "w.conf:11:3: blocks stand more than 8 deep\nw.conf:3:1: there is no directive \"a\"" },
+	/* rows */
+	{ FIVE "hostnam x.example\n", "w.conf:3:1: there is no directive \"hostnam\", did you mean \"hostname\"?" },
+	{ FIVE "idle 5m\n", "w.conf:3:1: \"idle\" belongs into the block of inbound" },
+	{ FIVE "inbound {\nstorage /x\n}\n", "w.conf:4:1: \"storage\" belongs outside all blocks" },
+	{ FIVE "generation 4\n", "w.conf:3:1: there is no directive \"generation\"" },
+	{ FIVE "hostname b.example\n", "w.conf:3:1: \"hostname\" stands here a second time" },
+	{ FIVE "storage /x {\n}\n", "w.conf:3:1: \"storage\" has no block" },
+	{ FIVE "inbound\n", "w.conf:3:1: behind \"inbound\" belongs a block: inbound {" },
+	{ FIVE "inbound x {\n}\n", "w.conf:3:9: \"x\" has no place here: inbound" },
+	{ FIVE "storage\n", "w.conf:3:1: behind this belongs more: storage PATH" },
+	{ FIVE "storage /a /b\n", "w.conf:3:12: \"/b\" has no place here: storage PATH" },
+	{ FIVE "version 2\n", "w.conf:3:9: version is at most 1" },
+	{ FIVE "log loud\n", "w.conf:3:5: \"loud\" is not one of error|warn|info|debug" },
+	{ FIVE "log inof\n", "w.conf:3:5: \"inof\" is not one of error|warn|info|debug, did you mean \"info\"?" },
+	{ FIVE "contact root\n", "w.conf:3:9: \"root\" is not an address like name@example.org" },
+	{ FIVE "contact a..b@example.org\n", "w.conf:3:9: \"a..b@example.org\" is not an address like name@example.org" },
+	{ FIVE "undelete 5\n", "w.conf:3:10: \"5\" is not a duration like 30s, 5m, 1h or 4d" },
+	{ FIVE "undelete 99999999999999999w\n", "w.conf:3:10: \"99999999999999999w\" is not a duration like 30s, 5m, 1h or 4d" },
+	{ FIVE "undelete 9999w\n", "w.conf:3:10: undelete is at most 3650d" },
+	{ FIVE "subaddress ab\n", "w.conf:3:12: \"ab\" is not one of ! # $ % & * + - / = ? ^ _ ~ | or off" },
+	{ FIVE "mail-uid Root\n", "w.conf:3:10: \"Root\" is not the name of a system user" },
+	{ FIVE "domain example.org.\n", "w.conf:3:8: \"example.org.\" is not a domain (letters, digits, \"-\" and dots; others as xn--…)" },
+	{ FIVE "domain a_b.example\n", "w.conf:3:8: \"a_b.example\" is not a domain (letters, digits, \"-\" and dots; others as xn--…)" },
+	{ FIVE "users virtual.users\n", "w.conf:3:7: \"file\" is missing here: users file PATH" },
+	{ FIVE "tls certificate a.pem\n", "w.conf:3:17: \"key\" is missing here: tls certificate PATH key PATH" },
+	{ FIVE "auth {\nbackend pam\n}\n", "w.conf:4:9: behind this belongs more: backend internal|pam SERVICE" },
+	{ FIVE "inbound {\nmax-size 10K\n}\n", "w.conf:4:10: max-size is at least 64K" },
+	{ FIVE "inbound {\nmax-size 10T\n}\n", "w.conf:4:10: \"10T\" is not a size like 500, 256K, 50M or 1G" },
+	{ FIVE "inbound {\nmax-recipients 99\n}\n", "w.conf:4:16: max-recipients is at least 100" },
+	{ FIVE "inbound {\nletters 60 pro 1m\n}\n", "w.conf:4:12: \"per\" is missing here: letters COUNT per DURATION|off" },
+	{ FIVE "inbound {\nfriends 192.0.2.1/24\n}\n", "w.conf:4:9: \"192.0.2.1/24\" is one address, not a network, did you mean \"192.0.2.0/24\"?" },
+	{ FIVE "inbound {\nfriends 192.0.2.0/33\n}\n", "w.conf:4:9: \"192.0.2.0/33\" is not a network: behind / stands 0 to 32" },
+	{ FIVE "inbound {\nfriends host.example\n}\n", "w.conf:4:9: \"host.example\" is not an IP address or network like 192.0.2.0/24 or 2001:db8::/32" },
+	{ FIVE "inbound {\nhelo-chars <\n}\n", "w.conf:4:12: \"<\" is not a row of printable ASCII characters without @ < >" },
+	{ FIVE "outbound {\nretry give-up 4d\n}\n", "w.conf:4:7: the first wait is missing: retry DURATION ... give-up DURATION [warn DURATION]" },
+	{ FIVE "outbound {\nretry 5m give-up 4h warn 1d\n}\n", "w.conf:4:7: the warning comes after giving up" },
+	{ FIVE "outbound {\nretry 5m\n}\n", "w.conf:4:7: \"give-up\" is missing here: retry DURATION ... give-up DURATION [warn DURATION]" },
+	{ FIVE "journal {\nsegments 17\n}\n", "w.conf:4:10: segments is at most 16" },
+	{ FIVE "listen smpt *:25\n", "w.conf:3:8: \"smpt\" is not one of smtp|submission|imap|pop3|sieve|http|https, did you mean \"smtp\"?" },
+	{ FIVE "listen smtp *:0\n", "w.conf:3:13: \"*:0\" is not ADDRESS:PORT, like *:25 or [2001:db8::1]:25" },
+	{ FIVE "listen smtp ::1:25\n", "w.conf:3:13: \"::1:25\" is not ADDRESS:PORT, like *:25 or [2001:db8::1]:25" },
+	{ FIVE "listen smtp *:25 atuh\n", "w.conf:3:18: \"atuh\" is not one of auth|starttls|tls, did you mean \"auth\"?" },
+	/* what options must agree on */
+	{ "", "w.conf: \"hostname\" is missing: the full name of this server\nw.conf: no \"domain\": letters to hostname alone are taken" },
+	{ "domain example.org\n", "w.conf: \"hostname\" is missing: the full name of this server" },
+	{ FIVE "domain EXAMPLE.org\n", "w.conf:3:1: the domain \"example.org\" stands in line 2 already" },
+	{ FIVE "domain b.example {\nalias-domains c.example example.org\n}\n", "w.conf:4:25: the domain \"example.org\" stands in line 2 already" },
+	{ FIVE "user a@exmaple.org\n", "w.conf:3:6: no \"domain\" names \"exmaple.org\", did you mean \"example.org\"?" },
+	{ FIVE "domains file d\nuser a@elsewhere.example\n", "" },
+	{ FIVE "user a@example.org\nuser a@example.org\n", "w.conf:4:6: the user \"a@example.org\" stands in line 3 already" },
+	{ FIVE "listen smtp *:25\nlisten smtp 192.0.2.1:25\n", "w.conf:4:1: port 25 is taken by the \"listen\" in line 3" },
+	{ FIVE "listen smtp 192.0.2.1:25\nlisten smtp [2001:db8::1]:25\n", "" },
+	{ FIVE "listen submission *:587\n", "w.conf:3:1: submission needs \"starttls\" or \"tls\"\nw.conf:3:1: \"listen submission\" is not yet served" },
+	{ FIVE "auth {\nbackend internal\nbackend internal\n}\n", "w.conf:5:1: this backend stands in line 4 already" },
+	{ FIVE "aliases off\naliases file x\n", "w.conf:3:1: \"aliases off\" stands beside other \"aliases\"" },
+	{ FIVE "inbound {\nmax-connections 50\n}\n", "w.conf: reserve-submission 100 leaves nothing of max-connections 50" },
+	{ FIVE "storage /\n", "w.conf: the root folder can be neither storage nor run" },
+	{ FIVE "storage /x\nrun /x\n", "w.conf: storage and run are the same folder" },
+	/* many errors at once */
+	{ "hostname -x\ndoman y\nlog q\n", "w.conf:1:10: \"-x\" is not a domain (letters, digits, \"-\" and dots; others as xn--…)\n"
+	  "w.conf:2:1: there is no directive \"doman\", did you mean \"domain\"?\nw.conf:3:5: \"q\" is not one of error|warn|info|debug" },
+};
+
+static void test_cases(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(buf_end) struct buf b = buf_on_heap(65536);
+		AUTO(reading_end) struct reading r;
+
+		reading_init(&r, cases[i].text);
+		notes_join(&r.notes, &b);
+		buf_add_char(&b, '\0');
+		assert_string_equal(b.p, cases[i].notes);
+		assert_int_equal(r.ok, r.notes.errors == 0);
+	}
+}
+
+/* What is understood but not served is accepted with a warning. */
+static const struct {
+	const char *text;
+	const char *warning;
+} later[] = {
+	{ "listen imap *:993 tls\n", "w.conf:3:1: \"listen imap\" is not yet served" },
+	{ "listen smtp *:2525 auth\n", "w.conf:3:1: \"auth\" is not yet served" },
+	{ "inbound {\ncheck dnsbl zen.spamhaus.org hit score 6\n}\n", "w.conf:4:1: \"check\" is not yet served" },
+	{ "outbound {\nroute * via smtps://smtp.example.net:465 user branch secret:/s/b\n}\n", "w.conf:4:1: \"route\" is not yet served" },
+	{ "outbound {\nipv6 only-if-ptr\n}\n", "w.conf:4:1: \"ipv6\" is not yet served" },
+};
+
+static void test_later(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(later); i++) {
+		AUTO(buf_end) struct buf b = buf_on_heap(65536), text = buf_on_heap(4096);
+		AUTO(reading_end) struct reading r;
+
+		buf_addf(&text, FIVE "%s%c", later[i].text, '\0');
+		reading_init(&r, text.p);
+		assert_true(r.ok);
+		assert_int_equal(r.notes.warnings, 1);
+		notes_join(&r.notes, &b);
+		assert_true(str_eq(buf_str(&b), str_from_z(later[i].warning)));
+	}
+}
+
+/* The first note of a text that is refused. */
+static void check_refused(struct buf *text, size_t errors, const char *first)
+{
+	AUTO(reading_end) struct reading r = { 0 };
+	AUTO(buf_end) struct buf b = buf_on_heap(65536);
+
+	buf_add_char(text, '\0');
+	assert_false(text->full);
+	reading_init(&r, text->p);
+	assert_int_equal(r.notes.errors, errors);
+	notes_join(&r.notes, &b);
+	if (!str_starts(buf_str(&b), str_from_z(first)))
+		fail_msg(STR_FMT, STR_ARG(buf_str(&b)));
+	buf_clear(text);
+}
+
+static void test_limits(void **state)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(4 << 20);
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		buf_add(&b, S("x y\n"));
+	check_refused(&b, CONF_ERRORS_MAX, "w.conf:1:1: there is no directive \"x\"");
+
+	buf_add(&b, S(FIVE "inbound {\nfriends"));
+	for (int i = 0; i < CONF_WORDS_MAX; i++)
+		buf_addf(&b, " 192.0.2.%d", 10 + i);
+	buf_add(&b, S("\n}\n"));
+	check_refused(&b, 1, "w.conf:4:702: more than 64 words in one directive");
+
+	memset(buf_room(&b, CONF_FILE_MAX + 1), '\n', CONF_FILE_MAX + 1);
+	check_refused(&b, 1, "w.conf:1:1: the file is larger than 1 MiB");
+
+	/* words that double may not fill the memory */
+	buf_add(&b, S("set a0 xxxxxxxxxxxxxxxx\n"));
+	for (int i = 1; i < 10; i++)
+		buf_addf(&b, "set a%d $(a%d)$(a%d)\n", i, i - 1, i - 1);
+	check_refused(&b, 1, "w.conf:10:8: the word is longer than 4096 bytes");
+}
+
+static const char longer[] =
+	"hostname mail.example.org\n"
+	"listen smtp *:25\n"
+	"listen smtp [2001:DB8::1]:2525 {\n"
+	"    allow-bare-newline 192.0.2.0/24 ::1\n"
+	"}\n"
+	"tls certificate full.pem key \"./secrets/a key.pem\"\n"
+	"auth {\n backend internal\n backend pam waxwing\n}\n"
+	"domains file /etc/waxwing/virtual.domains\n"
+	"users file ./virtual.users\n"
+	"aliases file /etc/mail/aliases as nobody\n"
+	"domain example.org\n"
+	"domain Example.NZ {\n alias-domains example.com\n catch-all Accounts@Example.NZ\n accounts linux\n users file nz\n}\n"
+	"user nad@example.org\n"
+	"subaddress \"#\"\n"
+	"smtpd-copies 2\n"
+	"inbound {\n friends 203.0.113.7 2001:db8:7::/64\n friends 10.0.0.0/8\n helo-chars _\n"
+	" per-client 10 connections 60 per 1m\n letters off\n max-size 10M\n}\n"
+	"outbound {\n retry 5m 15m 90m give-up 4d\n}\n"
+	"journal {\n checkpoint fsync\n}\n";
+
+static void test_values(void **state)
+{
+	static const uint8_t friend6[16] = { 0x20, 1, 0xd, 0xb8, 0, 7, 0, 0, 9 };
+	static const uint8_t friend4[16] = { [10] = 0xff, 0xff, 10, 1, 2, 3 };
+	static const uint8_t stranger[16] = { [10] = 0xff, 0xff, 203, 0, 113, 8 };
+	AUTO(reading_end) struct reading r;
+	const struct conf *c = &r.conf;
+
+	(void)state;
+	reading_init(&r, longer);
+	assert_true(r.ok && r.notes.n == 0);
+	assert_int_equal(c->listens.n, 2);
+	assert_true(str_eq(c->listens.p[1].addr, S("2001:db8::1")) && c->listens.p[1].port == 2525);
+	assert_int_equal(c->listens.p[1].allow_bare_newline.n, 2);
+	assert_true(str_eq(c->tls.p[0].key, S("/etc/waxwing/secrets/a key.pem")));
+	assert_int_equal(c->auth.backends.n, 2);
+	assert_true(str_eq(c->auth.backends.p[1].service, S("waxwing")));
+	assert_true(str_eq(c->user_files.p[0].text, S("/etc/waxwing/virtual.users")));
+	assert_true(str_eq(c->aliases.p[0].as_user, S("nobody")));
+	assert_true(str_eq(c->domains.p[1].name, S("example.nz")));
+	assert_true(str_eq(c->domains.p[1].catch_all, S("Accounts@example.nz")));
+	assert_int_equal(c->domains.p[0].accounts, CONF_ACCOUNTS_INTERNAL);
+	assert_int_equal(c->domains.p[1].accounts, CONF_ACCOUNTS_LINUX);
+	assert_int_equal(c->subaddress, '#');
+	assert_int_equal(c->smtpd_copies, 2);
+	assert_int_equal(c->inbound.friends.n, 3);
+	assert_true(conf_nets_has(&c->inbound.friends, friend6) && conf_nets_has(&c->inbound.friends, friend4));
+	assert_false(conf_nets_has(&c->inbound.friends, stranger));
+	assert_int_equal(c->inbound.per_client.connections, 10);
+	assert_true(c->inbound.per_client.opened.n == 60 && c->inbound.per_client.opened.per == MINUTE);
+	assert_int_equal(c->inbound.letters.n, 0);
+	assert_true(c->inbound.max_size == 10 << 20 && c->inbound.idle == 5 * MINUTE);
+	assert_true(c->outbound.retry.n == 3 && c->outbound.retry.delay[2] == 90 * MINUTE &&
+		    c->outbound.retry.give_up == 4 * DAY && c->outbound.retry.warn == 0);
+	assert_int_equal(c->journal.checkpoint, CONF_CHECKPOINT_FSYNC);
+	assert_int_equal(c->journal.segments, 16);
+	assert_true(str_eq(c->contact, S("postmaster@example.org")) && str_eq(c->run, S("/run/waxwing")));
+}
+
+static void test_machine(void **state)
+{
+	struct conf_world w = { .file = S("/tmp/demo/w.conf"), .has_etc_aliases = true };
+	struct conf_notes notes = { 0 };
+	AUTO(arena_end) struct arena a = { .limit = CONF_MEMORY_MAX };
+	struct conf c;
+
+	(void)state;
+	assert_true(conf_read(S(FIVE "storage .\n"), &w, &a, &notes, &c));
+	assert_true(str_eq(c.storage, S("/tmp/demo")) && str_eq(c.run, S("/tmp/demo/run")));
+	assert_true(c.aliases.n == 1 && str_eq(c.aliases.p[0].path, S("/etc/aliases")));
+	assert_true(c.listens.n == 1 && c.listens.p[0].port == 25 && str_eq(c.listens.p[0].addr, S("*")));
+	assert_true(conf_read(S(FIVE "aliases off\nrun run\n"), &w, &a, &notes, &c));
+	assert_true(c.aliases.n == 0 && str_eq(c.run, S("/tmp/demo/run")));
+}
+
+/* Print for the parent, read, print again: the same. */
+static void check_round_trip(const struct conf *c, struct buf *image)
+{
+	AUTO(buf_end) struct buf again = buf_on_heap(1 << 20), live = buf_on_heap(4096), restart = buf_on_heap(4096);
+	AUTO(arena_end) struct arena a = { .limit = CONF_MEMORY_MAX };
+	struct err e = { 0 };
+	struct conf back;
+
+	assert_true(conf_print_for_role(c, S("parent"), image));
+	if (!conf_read_image(buf_str(image), &a, &back, &e))
+		fail_msg("%s", e.text);
+	assert_true(conf_print_for_role(&back, S("parent"), &again));
+	assert_true(str_eq(buf_str(image), buf_str(&again)));
+	conf_diff(c, &back, &live, &restart);
+	assert_true(live.n == 0 && restart.n == 0);
+}
+
+/* A value of each type, other than all defaults, as it is printed. */
+static const struct {
+	const struct conf_type *type;
+	const char *words;
+} samples[] = {
+	{ &conf_type_copies, "3" }, { &conf_type_duration, "6m" }, { &conf_type_size, "768K" },
+	{ &conf_type_path, "\"/a b/\\$(c)\"" }, { &conf_type_chars, "\"_{#\"" }, { &conf_type_mark, "-" },
+	{ &conf_type_domain, "o.example" }, { &conf_type_address, "y@x.example" }, { &conf_type_login, "_vmail" },
+	{ &conf_type_net, "10.0.0.0/8 2001:db8::/32 192.0.2.7 ::1" }, { &conf_type_rate, "7 per 2h" },
+	{ &conf_type_per_client, "7 connections 9 per 30s" }, { &conf_type_retry, "1m 2m give-up 2d warn 1h" },
+	{ &conf_type_file, "file /f" }, { &conf_type_aliases, "file /f as nobody" },
+	{ &conf_type_tls, "certificate /c key \"/k k\"" }, { &conf_type_backend, "pam mail" },
+	{ &conf_type_log, "debug" }, { &conf_type_helo, "strict" }, { &conf_type_checkpoint, "syncfs" },
+	{ &conf_type_accounts, "linux" }, { &conf_type_listen, "smtp 192.0.2.1:26" },
+	{ &conf_type_domain_block, "z.example" },
+};
+
+static const char *sample_of(const struct conf_row *row, char *mem, size_t size)
+{
+	if (row->type == &conf_type_count) {
+		long n = strtol(row->deflt, NULL, 10);
+
+		snprintf(mem, size, "%ld", n < row->max ? n + 1 : n > row->min ? n - 1 : n);
+		return mem;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(samples); i++)
+		if (samples[i].type == row->type)
+			return samples[i].words;
+	return NULL;
+}
+
+static void check_option(unsigned section, const struct conf_row *row)
+{
+	static const char *const open[SECTION_COUNT] = {
+		"", "listen smtp *:2500 {\n    ", "domain d.example {\n    ", "auth {\n    ",
+		"inbound {\n    ", "outbound {\n    ", "journal {\n    ",
+	};
+	AUTO(buf_end) struct buf text = buf_on_heap(4096), image = buf_on_heap(65536), line = buf_on_heap(4096);
+	AUTO(reading_end) struct reading r = { 0 };
+	char mem[32];
+	const char *words = sample_of(row, mem, sizeof(mem));
+
+	if (!words)
+		fail_msg("no sample for %s", row->name);
+	buf_addf(&line, "%s%s %s\n", open[section], row->name, words);
+	if (row->type != &conf_type_domain || section != SECTION_TOP)
+		buf_add(&text, S("hostname mail.example.org\n"));
+	buf_add(&text, S("domain x.example\n"));
+	if (section == SECTION_INBOUND)          /* other rows of the block come before this one */
+		buf_addf(&text, "inbound {\n    %s %s\n}\n", row->name, words);
+	else
+		buf_addf(&text, STR_FMT "%s\n", STR_ARG(buf_str(&line)), section ? "}" : "");
+	buf_add_char(&text, '\0');
+	reading_init(&r, text.p);
+	if (!r.ok)
+		fail_msg("%s: " STR_FMT, row->name, STR_ARG(r.notes.note[0].text));
+	check_round_trip(&r.conf, &image);
+	buf_clear(&line);
+	buf_addf(&line, "%s %s\n", row->name, words);
+	if (row->type != &conf_type_domain && str_find_str(buf_str(&image), buf_str(&line)) == image.n &&
+	    row->type->section == SECTION_NONE)
+		fail_msg("%s is lost", row->name);
+}
+
+static void test_each_option(void **state)
+{
+	AUTO(buf_end) struct buf image = buf_on_heap(1 << 20);
+	AUTO(reading_end) struct reading r;
+
+	(void)state;
+	for (unsigned s = 0; s < SECTION_COUNT; s++)
+		for (size_t i = 0; i < conf_sections[s].n; i++) {
+			const struct conf_row *row = &conf_sections[s].row[i];
+
+			if (row->kind == KIND_LATER || row->reload == RELOAD_IMAGE ||
+			    (row->kind == KIND_ONE && row->type->section != SECTION_NONE))
+				continue;
+			check_option(s, row);
+		}
+	reading_init(&r, longer);
+	assert_true(r.ok);
+	r.conf.generation = 7;
+	check_round_trip(&r.conf, &image);
+	assert_true(str_starts(buf_str(&image), S("generation 7\ndirectory /etc/waxwing\nhostname ")));
+}
+
+/* A role learns its part and no more. */
+static void test_roles(void **state)
+{
+	AUTO(buf_end) struct buf smtpd = buf_on_heap(65536), pam = buf_on_heap(65536);
+	AUTO(arena_end) struct arena a = { .limit = CONF_MEMORY_MAX };
+	AUTO(reading_end) struct reading r;
+	struct err e = { 0 };
+	struct conf c;
+
+	(void)state;
+	reading_init(&r, longer);
+	assert_false(conf_print_for_role(&r.conf, S("nobody"), &smtpd));
+	assert_int_equal(smtpd.n, 0);
+	assert_true(conf_print_for_role(&r.conf, S("smtpd"), &smtpd));
+	assert_int_equal(str_find_str(buf_str(&smtpd), S("storage")), smtpd.n);
+	assert_int_equal(str_find_str(buf_str(&smtpd), S("nad@")), smtpd.n);
+	assert_true(conf_read_image(buf_str(&smtpd), &a, &c, &e));
+	assert_true(c.inbound.max_size == 10 << 20 && c.domains.n == 2 && c.listens.n == 2);
+	assert_true(conf_print_for_role(&r.conf, S("pam"), &pam));
+	assert_true(str_eq(buf_str(&pam), S("generation 0\ndirectory /etc/waxwing\n"
+					   "hostname mail.example.org\n"
+					   "auth {\n    backend internal\n    backend pam waxwing\n}\n")));
+	assert_false(conf_read_image(S("hostname x y"), &a, &c, &e));
+	assert_string_equal(e.text, "configuration image:1:12: \"y\" has no place here: hostname DOMAIN");
+	assert_false(conf_read_image(S("include x"), &a, &c, &e));
+}
+
+static void test_show(void **state)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(65536), x = buf_on_heap(65536);
+	AUTO(reading_end) struct reading r, again;
+	struct err e = { 0 };
+
+	(void)state;
+	reading_init(&r, FIVE "inbound {\nidle 2m\n}\n");
+	conf_show(&r.conf, &b);
+	assert_true(str_find_str(buf_str(&b), S("    idle 2m\n")) < b.n);
+	assert_true(str_find_str(buf_str(&b), S("    hops 50    # default\n")) < b.n);
+	assert_true(str_find_str(buf_str(&b), S("listen smtp *:25    # default\n")) < b.n);
+	assert_true(str_find_str(buf_str(&b), S("generation")) == b.n);
+	buf_add_char(&b, '\0');
+	reading_init(&again, b.p);
+	assert_true(again.ok && again.notes.n == 0);
+	assert_true(conf_explain(S("idle"), &x, &e));
+	assert_true(str_eq(buf_str(&x), S("idle DURATION\n"
+		"    How long a client may stay silent between commands.\n"
+		"    stands in the block of inbound\n    default: 5m\n    a reload applies a change\n")));
+	buf_clear(&x);
+	assert_true(conf_explain(S("users"), &x, &e));
+	assert_true(str_find_str(buf_str(&x), S("outside all blocks")) < x.n);
+	assert_true(str_find_str(buf_str(&x), S("in the block of domain")) < x.n);
+	assert_false(conf_explain(S("idel"), &x, &e));
+	assert_string_equal(e.text, "there is no directive \"idel\", did you mean \"idle\"?");
+}
+
+static void test_diff(void **state)
+{
+	AUTO(buf_end) struct buf live = buf_on_heap(4096), restart = buf_on_heap(4096);
+	AUTO(reading_end) struct reading a, b;
+
+	(void)state;
+	reading_init(&a, FIVE);
+	reading_init(&b, "hostname other.example.org\ndomain example.org {\ncatch-all a@example.org\n}\n"
+			 "inbound {\nidle 2m\nfriends 10.0.0.0/8\n}\njournal {\nsegments 8\n}\nundelete 168h\n");
+	assert_true(a.ok && b.ok);
+	conf_diff(&a.conf, &b.conf, &live, &restart);
+	assert_true(str_eq(buf_str(&live), S("domain, inbound friends, inbound idle")));
+	assert_true(str_eq(buf_str(&restart), S("hostname, journal segments")));
+}
+
+/* A page that is kept in the sources is the one printed now; CONF_WRITE=1 writes it anew. */
+static void check_page(const char *name, struct str want)
+{
+	const char *root = getenv("SOURCE_ROOT");
+	char path[512];
+	AUTO(buf_end) struct buf have = buf_on_heap(1 << 20);
+	FILE *f;
+
+	if (!root)
+		skip();
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	if (getenv("CONF_WRITE")) {
+		f = fopen(path, "w");
+		assert_non_null(f);
+		assert_int_equal(fwrite(want.p, 1, want.n, f), want.n);
+		assert_int_equal(fclose(f), 0);
+	}
+	f = fopen(path, "r");
+	assert_non_null(f);
+	for (int c = fgetc(f); c != EOF; c = fgetc(f))
+		buf_add_char(&have, (char)c);
+	fclose(f);
+	if (!str_eq(buf_str(&have), want))
+		fail_msg("%s is out of date: run this test with CONF_WRITE=1", name);
+}
+
+/* The page is man/waxwing.conf.5.in with the options in place of its line @OPTIONS@. */
+static void page_fill(struct buf *page, struct str options)
+{
+	const char *root = getenv("SOURCE_ROOT");
+	char path[512], line[512];
+	FILE *f;
+
+	if (!root)
+		skip();
+	snprintf(path, sizeof(path), "%s/man/waxwing.conf.5.in", root);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		buf_add(page, str_eq(str_from_z(line), S("@OPTIONS@\n")) ? options : str_from_z(line));
+	fclose(f);
+}
+
+static void test_pages(void **state)
+{
+	AUTO(buf_end) struct buf man = buf_on_heap(1 << 20), sample = buf_on_heap(1 << 20), page = buf_on_heap(1 << 20);
+	AUTO(reading_end) struct reading r = { 0 };
+
+	(void)state;
+	conf_print_man(&man);
+	conf_print_sample(&sample);
+	for (unsigned s = 0; s < SECTION_COUNT; s++)
+		for (size_t i = 0; i < conf_sections[s].n; i++) {
+			const struct conf_row *row = &conf_sections[s].row[i];
+			char line[64];
+
+			if (row->reload == RELOAD_IMAGE)
+				continue;
+			snprintf(line, sizeof(line), ".It Ic %s", row->name);
+			assert_true(str_find_str(buf_str(&man), str_from_z(line)) < man.n);
+			snprintf(line, sizeof(line), s ? "\n#    %s" : "\n#%s", row->name);
+			if (row->kind != KIND_LATER && str_find_str(buf_str(&sample), str_from_z(line)) == sample.n)
+				fail_msg("%s is not in the sample", row->name);
+		}
+	check_page("conf/waxwing.conf", buf_str(&sample));
+	page_fill(&page, buf_str(&man));
+	check_page("man/waxwing.conf.5", buf_str(&page));
+	buf_add_char(&sample, '\0');
+	reading_init(&r, sample.p);
+	assert_true(r.ok && r.notes.n == 0);
+}
+
+static void test_secret(void **state)
+{
+	static const struct {
+		unsigned mode, uid;
+		const char *why;         /* "": may hold a secret */
+	} row[] = {
+		{ S_IFREG | 0600, 0, "" }, { S_IFREG | 0400, 0, "" }, { S_IFREG | 0600, 77, "" },
+		{ S_IFREG | 0640, 0, "a secret must have mode 0600, this one has 0640" },
+		{ S_IFREG | 0604, 0, "a secret must have mode 0600, this one has 0604" },
+		{ S_IFREG | 04600, 0, "a secret must have mode 0600, this one has 4600" },
+		{ S_IFREG | 0600, 78, "a secret must belong to root or the server, this one belongs to uid 78" },
+		{ S_IFDIR | 0600, 0, "a secret must be a regular file" },
+		{ S_IFLNK | 0600, 0, "a secret must be a regular file" },
+	};
+	struct str path = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct stat st = { .st_mode = row[i].mode, .st_uid = row[i].uid };
+		struct err e = { 0 };
+
+		assert_int_equal(conf_secret_check(&st, 77, &e), row[i].why[0] == '\0');
+		assert_string_equal(e.text, row[i].why);
+	}
+	assert_true(conf_secret_path(S("secret:/a"), &path) && str_eq(path, S("/a")));
+	assert_false(conf_secret_path(S("secret:"), &path) || conf_secret_path(S("/a"), &path));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cases), cmocka_unit_test(test_later), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_values), cmocka_unit_test(test_machine),
+		cmocka_unit_test(test_each_option), cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_show), cmocka_unit_test(test_diff), cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_secret),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

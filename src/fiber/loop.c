@@ -1,0 +1,283 @@
+/* loop.c — the scheduler: libuv wakes, fibers run.
+ *
+ * A descriptor has one watcher, made when it is first waited for and kept armed
+ * while somebody waits again and again; it is disarmed only when an event finds
+ * nobody (uv_poll_start costs two system calls each time). */
+#include "fiber/sched.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+struct watch {
+	uv_poll_t poll;
+	int armed;                       /* UV_READABLE | UV_WRITABLE */
+	struct fiber *reader, *writer;
+};
+
+static uv_loop_t loop;
+static bool loop_is_open;
+static uv_timer_t timer, trimmer;
+static int64_t timer_set = INT64_MAX;
+static struct watch **watches;           /* by descriptor */
+static size_t watches_n;
+
+static void on_timer(uv_timer_t *t)
+{
+	(void)t;
+	timer_set = INT64_MAX;
+}
+
+static void on_trim(uv_timer_t *t)
+{
+	(void)t;
+	sched_trim(time_mono() - 2 * SECOND);
+}
+
+struct uv_loop_s *loop_uv(void)
+{
+	if (!loop_is_open) {
+		must(uv_loop_init(&loop) == 0, "no event loop can be made");
+		uv_timer_init(&loop, &timer);
+		uv_timer_init(&loop, &trimmer);
+		uv_timer_start(&trimmer, on_trim, 2000, 2000);
+		uv_unref((uv_handle_t *)&trimmer);
+		loop_is_open = true;
+	}
+	return &loop;
+}
+
+static void arm_timer(int64_t due, int64_t now)
+{
+	if (due == timer_set)
+		return;
+	timer_set = due;
+	if (due == INT64_MAX) {
+		uv_timer_stop(&timer);
+		return;
+	}
+	uv_update_time(&loop);
+	uv_timer_start(&timer, on_timer, due <= now ? 0 : (uint64_t)((due - now + 999) / 1000), 0);
+}
+
+/* Everything that was ready when the turn began runs once. */
+static void run_turn(void)
+{
+	struct fiber *f;
+	size_t n = sched_alive();        /* those made ready meanwhile come next turn, or nearly so */
+
+	while (n-- && (f = sched_next_ready()))
+		sched_run(f);
+}
+
+static void close_all(uv_handle_t *h, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+static void loop_close(void)
+{
+	for (size_t i = 0; i < watches_n; i++)
+		if (watches[i])
+			fd_wait_forget((int)i);
+	uv_walk(&loop, close_all, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	must(uv_loop_close(&loop) == 0, "the loop still holds something");
+	free(watches);
+	watches = NULL;
+	watches_n = 0;
+	loop_is_open = false;
+	timer_set = INT64_MAX;
+	sched_free_pool();
+}
+
+void loop_run(fiber_fn *fn, void *arg)
+{
+	struct nursery root = { 0 };
+
+	loop_uv();
+	log_set_context(fiber_name);
+	must(fiber_start(&root, "main", fn, arg), "no memory for the first fiber");
+	while (sched_alive()) {
+		int64_t now;
+
+		run_turn();
+		if (!sched_alive())
+			break;
+		now = time_mono();
+		arm_timer(sched_timers(now), now);
+		uv_run(&loop, sched_has_ready() ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+		sched_timers(time_mono());
+	}
+	log_set_context(NULL);
+	loop_close();
+}
+
+/* -- descriptors ----------------------------------------------------------- */
+
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+	struct watch *w = p->data;
+	int idle;
+
+	if (status < 0)
+		events = UV_READABLE | UV_WRITABLE;      /* the next read or write says what is wrong */
+	if ((events & UV_READABLE) && w->reader) {
+		fiber_wake(w->reader);
+		events &= ~UV_READABLE;
+	}
+	if ((events & UV_WRITABLE) && w->writer) {
+		fiber_wake(w->writer);
+		events &= ~UV_WRITABLE;
+	}
+	idle = events & w->armed;
+	if (status < 0)
+		idle = w->armed;
+	if (!idle)
+		return;
+	w->armed &= ~idle;
+	if (w->armed)
+		uv_poll_start(&w->poll, w->armed, on_poll);
+	else
+		uv_poll_stop(&w->poll);
+}
+
+static struct watch *watch_get(int fd, struct err *e)
+{
+	struct watch *w;
+	int rc;
+
+	if ((size_t)fd >= watches_n) {
+		size_t n = watches_n ? watches_n : 64;
+		struct watch **more;
+
+		while (n <= (size_t)fd)
+			n *= 2;
+		more = reallocarray(watches, n, sizeof(struct watch *));
+		if (!more) {
+			fail(e, FAULT_TEMP, "out of memory");
+			return NULL;
+		}
+		memset(more + watches_n, 0, (n - watches_n) * sizeof(struct watch *));
+		watches = more;
+		watches_n = n;
+	}
+	if (watches[fd])
+		return watches[fd];
+	w = calloc(1, sizeof(*w));
+	if (!w) {
+		fail(e, FAULT_TEMP, "out of memory");
+		return NULL;
+	}
+	rc = uv_poll_init(loop_uv(), &w->poll, fd);
+	if (rc) {
+		free(w);
+		fail_sys(e, FAULT_TEMP, -rc, "watch a descriptor");
+		return NULL;
+	}
+	w->poll.data = w;
+	watches[fd] = w;
+	return w;
+}
+
+static bool wait_blocking(int fd, short events, const char *what, struct err *e)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	must(fiber_may_block(), "a role process waits outside a fiber");
+	while (poll(&p, 1, -1) < 0)
+		if (errno != EINTR)
+			return fail_sys(e, FAULT_TEMP, errno, "%s", what);
+	return true;
+}
+
+bool fd_wait(int fd, short events, const char *what, struct err *e)
+{
+	int want = ((events & POLLIN) ? UV_READABLE : 0) | ((events & POLLOUT) ? UV_WRITABLE : 0);
+	struct fiber *me = fiber_self();
+	struct watch *w;
+	bool ok;
+
+	if (!me)
+		return wait_blocking(fd, events, what, e);
+	w = watch_get(fd, e);
+	if (!w)
+		return false;
+	must(!(want & UV_READABLE) || !w->reader, "two fibers read one descriptor");
+	must(!(want & UV_WRITABLE) || !w->writer, "two fibers write one descriptor");
+	if (want & UV_READABLE)
+		w->reader = me;
+	if (want & UV_WRITABLE)
+		w->writer = me;
+	if (want & ~w->armed) {
+		w->armed |= want;
+		uv_poll_start(&w->poll, w->armed, on_poll);
+	}
+	ok = fiber_suspend(what, e);
+	if (w->reader == me)
+		w->reader = NULL;
+	if (w->writer == me)
+		w->writer = NULL;
+	return ok;
+}
+
+static void on_watch_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
+void fd_wait_forget(int fd)
+{
+	struct watch *w = fd >= 0 && (size_t)fd < watches_n ? watches[fd] : NULL;
+
+	if (!w)
+		return;
+	must(!w->reader && !w->writer, "a descriptor is closed while a fiber waits for it");
+	watches[fd] = NULL;
+	uv_poll_stop(&w->poll);
+	uv_close((uv_handle_t *)&w->poll, on_watch_closed);
+}
+
+/* -- threads --------------------------------------------------------------- */
+
+struct work {
+	uv_work_t req;
+	void (*fn)(void *);
+	void *arg;
+	struct fiber *f;
+};
+
+static void work_run(uv_work_t *req)
+{
+	struct work *w = req->data;
+
+	w->fn(w->arg);
+}
+
+static void work_done(uv_work_t *req, int status)
+{
+	struct work *w = req->data;
+
+	(void)status;
+	fiber_wake(w->f);
+}
+
+void off_loop(void (*fn)(void *), void *arg)
+{
+	struct work w = { .fn = fn, .arg = arg, .f = fiber_self() };
+
+	if (!w.f) {
+		fn(arg);
+		return;
+	}
+	w.req.data = &w;
+	must(uv_queue_work(loop_uv(), &w.req, work_run, work_done) == 0, "no work can be queued");
+	fiber_suspend_deaf("a thread");
+}

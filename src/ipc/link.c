@@ -1,0 +1,576 @@
+/* link.c — see link.h.
+ *
+ * One packet is one message.  A reader fiber per link takes packets into one
+ * buffer that all links share (nothing waits between recvmsg and the copy); a
+ * writer fiber exists only while the socket does not take what is said. */
+#include "ipc/link.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { NUMBER_MAX = 128, SERVED_ARENA = 256 * 1024 };
+
+struct link_out {
+	struct link_out *next;
+	size_t n, n_fds;
+	int fds[IPC_FDS_MAX];
+	char bytes[];
+};
+
+/* A question being served. */
+struct served {
+	struct link *l;
+	const struct ipc_type *type;
+	uint64_t call;
+	struct arena a;
+	void *question;
+};
+
+static ipc_serve_fn *servers[NUMBER_MAX];
+static ipc_hear_fn *hearers[NUMBER_MAX];
+static void (*closer)(struct link *l);
+static struct link *links;
+static char in_buf[IPC_MESSAGE_MAX + 1], out_buf[IPC_MESSAGE_MAX];
+
+void ipc_serve(enum ipc_number number, ipc_serve_fn *fn)
+{
+	servers[number] = fn;
+}
+
+void ipc_hear(enum ipc_number number, ipc_hear_fn *fn)
+{
+	hearers[number] = fn;
+}
+
+void ipc_on_close(void (*fn)(struct link *l))
+{
+	closer = fn;
+}
+
+/* -- life ------------------------------------------------------------------ */
+
+static void link_release(struct link *l)
+{
+	if (--l->users || !l->is_dead)
+		return;
+	while (l->out_first) {
+		struct link_out *o = l->out_first;
+
+		l->out_first = o->next;
+		for (size_t i = 0; i < o->n_fds; i++)
+			close(o->fds[i]);
+		free(o);
+	}
+	fd_wait_forget(l->fd);
+	close(l->fd);
+	free(l->account);
+	free(l);
+}
+
+static void link_die(struct link *l)
+{
+	if (l->is_dead)
+		return;
+	l->is_dead = true;
+	if (l->prev)
+		l->prev->next = l->next;
+	else
+		links = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	shutdown(l->fd, SHUT_RDWR);              /* wakes our reader and writer */
+	for (size_t i = 0; i < LINK_WINDOW; i++) {
+		struct link_call *c = &l->calls[i];
+
+		if (c->id && !c->is_abandoned && !c->is_done) {
+			fail(&c->err, FAULT_TEMP, "%s is away", role_name(l->peer));
+			c->is_done = true;
+			wait_wake(&c->done);
+		}
+	}
+	wait_wake_all(&l->room);
+	if (closer)
+		closer(l);
+}
+
+void link_close(struct link *l)
+{
+	l->users++;
+	link_die(l);
+	link_release(l);
+}
+
+/* -- sending --------------------------------------------------------------- */
+
+static ssize_t send_packet(int fd, const char *p, size_t n, const int *fds, size_t n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
+	} control = { 0 };
+	struct iovec v = { (void *)(uintptr_t)p, n };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	if (n_fds) {
+		struct cmsghdr *c = &control.align;
+
+		m.msg_control = control.bytes;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+	do {
+		sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (sent < 0 && errno == EINTR);
+	return sent;
+}
+
+SUSPENDS static void writer(void *arg)
+{
+	struct link *l = arg;
+	struct err e;
+
+	while (l->out_first && !l->is_dead) {
+		struct link_out *o = l->out_first;
+
+		if (send_packet(l->fd, o->bytes, o->n, o->fds, o->n_fds) < 0) {
+			if (errno != EAGAIN || !fd_wait(l->fd, POLLOUT, "room in a channel", &e)) {
+				link_die(l);
+				break;
+			}
+			continue;
+		}
+		l->out_first = o->next;
+		if (!l->out_first)
+			l->out_last = NULL;
+		for (size_t i = 0; i < o->n_fds; i++)
+			close(o->fds[i]);
+		free(o);
+	}
+	link_release(l);
+}
+
+static struct nursery *link_nursery;
+
+static bool queue_packet(struct link *l, struct str bytes, const int *fds, size_t n_fds, struct err *e)
+{
+	struct link_out *o = calloc(1, sizeof(*o) + bytes.n);
+	bool was_empty = !l->out_first;
+
+	if (!o)
+		return fail(e, FAULT_TEMP, "out of memory");
+	memcpy(o->bytes, bytes.p, bytes.n);
+	o->n = bytes.n;
+	for (; o->n_fds < n_fds; o->n_fds++) {
+		o->fds[o->n_fds] = dup(fds[o->n_fds]);
+		if (o->fds[o->n_fds] < 0) {
+			while (o->n_fds)
+				close(o->fds[--o->n_fds]);
+			free(o);
+			return fail_sys(e, FAULT_TEMP, errno, "dup");
+		}
+	}
+	if (l->out_last)
+		l->out_last->next = o;
+	else
+		l->out_first = o;
+	l->out_last = o;
+	if (was_empty) {
+		l->users++;
+		if (!fiber_start(link_nursery, "ipc writer", writer, l)) {
+			l->users--;
+			return fail(e, FAULT_TEMP, "no memory for a fiber");
+		}
+	}
+	return true;
+}
+
+static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind kind, uint64_t call,
+			 const struct ipc_shape *shape, const void *v, const struct err *fault, struct err *e)
+{
+	struct ipc_header h = { .number = t->number, .kind = (uint8_t)kind, .call = call };
+	struct buf b = buf_over(out_buf, sizeof(out_buf));
+	int fds[IPC_FDS_MAX];
+	size_t n_fds = 0;
+
+	if (l->is_dead)
+		return fail(e, FAULT_TEMP, "%s is away", role_name(l->peer));
+	buf_add(&b, str_of(&h, sizeof(h)));
+	if (kind == IPC_FAULT) {
+		buf_add_char(&b, (char)fault->fault);
+		buf_add(&b, str_from_z(fault->text));
+	} else if (!ipc_encode(&b, shape, v, fds, &n_fds, e)) {
+		return fail_in(e, "%s", t->name);
+	}
+	h.n = (uint32_t)b.n;
+	h.n_fds = (uint8_t)n_fds;
+	memcpy(out_buf, &h, sizeof(h));
+	if (!l->out_first && send_packet(l->fd, b.p, b.n, fds, n_fds) >= 0)
+		return true;
+	if (!l->out_first && errno != EAGAIN) {
+		int sys = errno;
+
+		if (sys == EPIPE || sys == ECONNRESET || sys == ENOTCONN)
+			link_die(l);
+		return fail_sys(e, FAULT_TEMP, sys, "%s to %s", t->name, role_name(l->peer));
+	}
+	return queue_packet(l, buf_str(&b), fds, n_fds, e);
+}
+
+bool link_say(struct link *l, enum ipc_number number, const void *tell, struct err *e)
+{
+	const struct ipc_type *t = ipc_type_find((uint16_t)number);
+
+	if (!l)
+		return fail(e, FAULT_TEMP, "%s: nobody is there to hear it", t->name);
+	must(ipc_may_say(t, IPC_TELL, l->self, l->peer), t->name);
+	return send_message(l, t, IPC_TELL, 0, t->question(), tell, NULL, e);
+}
+
+/* -- asking ---------------------------------------------------------------- */
+
+static struct link_call *take_call(struct link *l)
+{
+	for (size_t i = 0; i < LINK_WINDOW; i++)
+		if (!l->calls[i].id) {
+			l->calls[i] = (struct link_call){ .id = ++l->next_call * LINK_WINDOW + i };
+			l->n_calls++;
+			return &l->calls[i];
+		}
+	must(false, "the window has room but no place");
+	return NULL;
+}
+
+static void free_call(struct link *l, struct link_call *c)
+{
+	c->id = 0;
+	l->n_calls--;
+	wait_wake(&l->room);
+}
+
+SUSPENDS static bool await_answer(struct link *l, struct link_call *c, struct err *e)
+{
+	while (!c->is_done) {
+		if (!wait_on(&c->done, "an answer", e)) {
+			if (c->is_done)
+				break;
+			c->is_abandoned = true;          /* its place is free when the answer comes */
+			return fail_in(e, "%s", role_name(l->peer));
+		}
+	}
+	return true;
+}
+
+bool link_ask(struct link *l, enum ipc_number number, const void *question, void *answer, struct arena *a,
+	      struct err *e)
+{
+	const struct ipc_type *t = ipc_type_find((uint16_t)number);
+	struct link_call *c;
+	bool ok = false;
+
+	if (!l)
+		return fail(e, FAULT_TEMP, "%s: nobody is there to answer", t->name);
+	must(ipc_may_say(t, IPC_QUESTION, l->self, l->peer), t->name);
+	l->users++;
+	while (!l->is_dead && l->n_calls == LINK_WINDOW)
+		if (!wait_on(&l->room, "room in a window", e)) {
+			link_release(l);
+			return false;
+		}
+	if (l->is_dead) {
+		link_release(l);
+		return fail(e, FAULT_TEMP, "%s is away", role_name(l->peer));
+	}
+	c = take_call(l);
+	c->answer = answer;
+	c->a = a;
+	if (!send_message(l, t, IPC_QUESTION, c->id, t->question(), question, NULL, e)) {
+		free_call(l, c);
+	} else if (await_answer(l, c, e)) {
+		ok = c->ok;
+		if (!ok)
+			*e = c->err;
+		free_call(l, c);
+	}
+	link_release(l);
+	return ok;
+}
+
+static bool got_answer(struct link *l, const struct ipc_type *t, const struct ipc_header *h, struct str body,
+		       const int *fds, struct err *e)
+{
+	struct link_call *c = &l->calls[h->call % LINK_WINDOW];
+	struct str copy;
+
+	if (!h->call || c->id != h->call || c->is_done)
+		return fail(e, FAULT_PEER, "an answer that was not asked for");
+	if (c->is_abandoned) {
+		for (size_t i = 0; i < h->n_fds; i++)
+			close(fds[i]);
+		free_call(l, c);
+		return true;
+	}
+	if (h->kind == IPC_FAULT) {
+		if (body.n < 1 || h->n_fds || str_at(body, 0) < FAULT_TEMP || str_at(body, 0) > FAULT_CANCEL)
+			return fail(e, FAULT_PEER, "a malformed fault");
+		c->err = (struct err){ .fault = (enum fault)str_at(body, 0) };
+		if (c->err.fault == FAULT_CANCEL)
+			c->err.fault = FAULT_TEMP;       /* theirs was cancelled, not ours */
+		snprintf(c->err.text, sizeof(c->err.text), STR_FMT, STR_ARG(str_from(body, 1)));
+	} else {
+		copy = arena_str(c->a, body);
+		if (body.n && !copy.n) {
+			fail(&c->err, FAULT_TEMP, "no memory for an answer");
+			for (size_t i = 0; i < h->n_fds; i++)
+				close(fds[i]);
+		} else if (!ipc_decode(copy, t->answer(), c->answer, fds, h->n_fds, c->a, e)) {
+			return fail_in(e, "%s", t->name);
+		} else {
+			c->ok = true;
+		}
+	}
+	c->is_done = true;
+	wait_wake(&c->done);
+	return true;
+}
+
+/* -- serving --------------------------------------------------------------- */
+
+SUSPENDS static void serve(void *arg)
+{
+	struct served *s = arg;
+	const struct ipc_shape *shape = s->type->answer();
+	void *answer = arena_alloc(&s->a, 1, shape->size ? shape->size : 1);
+	struct err e = { .fault = FAULT_TEMP }, lost;
+
+	if (!answer)
+		fail(&e, FAULT_TEMP, "no memory for an answer");
+	if (answer && servers[s->type->number](s->l, s->question, answer, &s->a, &e)) {
+		if (!send_message(s->l, s->type, IPC_ANSWER, s->call, shape, answer, NULL, &e) && !s->l->is_dead)
+			send_message(s->l, s->type, IPC_FAULT, s->call, NULL, NULL, &e, &lost);
+	} else {
+		send_message(s->l, s->type, IPC_FAULT, s->call, NULL, NULL, &e, &lost);
+	}
+	if (answer)
+		ipc_close_fds(shape, answer);
+	ipc_close_fds(s->type->question(), s->question);
+	link_release(s->l);
+	arena_end(&s->a);
+	free(s);
+}
+
+static bool got_question(struct link *l, const struct ipc_type *t, const struct ipc_header *h, struct str body,
+			 const int *fds, struct err *e)
+{
+	struct served *s;
+
+	if (!servers[t->number])
+		return fail(e, FAULT_PEER, "%s is not served here", t->name);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return fail(e, FAULT_TEMP, "out of memory");
+	*s = (struct served){ .l = l, .type = t, .call = h->call, .a = { .limit = SERVED_ARENA } };
+	s->question = arena_alloc(&s->a, 1, t->question()->size ? t->question()->size : 1);
+	body = arena_str(&s->a, body);
+	if (!s->question || s->a.full || !ipc_decode(body, t->question(), s->question, fds, h->n_fds, &s->a, e)) {
+		arena_end(&s->a);
+		free(s);
+		return fail_in(e, "%s", t->name);
+	}
+	l->users++;
+	if (!fiber_start(link_nursery, t->name, serve, s)) {
+		l->users--;
+		ipc_close_fds(t->question(), s->question);
+		arena_end(&s->a);
+		free(s);
+		return fail(e, FAULT_TEMP, "no memory for a fiber");
+	}
+	return true;
+}
+
+static bool got_tell(struct link *l, const struct ipc_type *t, const struct ipc_header *h, struct str body,
+		     const int *fds, struct err *e)
+{
+	AUTO(arena_end) struct arena a = { .limit = SERVED_ARENA };
+	void *v = arena_alloc(&a, 1, t->question()->size ? t->question()->size : 1);
+
+	if (!hearers[t->number])
+		return fail(e, FAULT_PEER, "%s is not heard here", t->name);
+	body = arena_str(&a, body);
+	if (!v || a.full || !ipc_decode(body, t->question(), v, fds, h->n_fds, &a, e))
+		return fail_in(e, "%s", t->name);
+	hearers[t->number](l, v);
+	ipc_close_fds(t->question(), v);
+	return true;
+}
+
+/* On failure the caller closes the descriptors and the link. */
+static bool got_packet(struct link *l, struct str packet, const int *fds, size_t n_fds, struct err *e)
+{
+	const struct ipc_type *t;
+	struct ipc_header h;
+	struct str body;
+
+	if (packet.n < sizeof(h))
+		return fail(e, FAULT_PEER, "a message without a header");
+	memcpy(&h, packet.p, sizeof(h));
+	body = str_from(packet, sizeof(h));
+	t = ipc_type_find(h.number);
+	if (!t || h.n != packet.n || h.n_fds != n_fds || h.kind > IPC_FAULT)
+		return fail(e, FAULT_PEER, "a malformed header");
+	if (!ipc_may_say(t, (enum ipc_kind)h.kind, l->peer, l->self))
+		return fail(e, FAULT_PEER, "%s may not say %s", role_name(l->peer), t->name);
+	if (h.kind == IPC_TELL)
+		return got_tell(l, t, &h, body, fds, e);
+	if (h.kind == IPC_QUESTION)
+		return got_question(l, t, &h, body, fds, e);
+	return got_answer(l, t, &h, body, fds, e);
+}
+
+/* Bytes of the packet; 0: the end; -1 with errno. */
+static ssize_t receive(int fd, int *fds, size_t *n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * 16)];
+	} control;
+	struct iovec v = { in_buf, sizeof(in_buf) };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control.bytes,
+			    .msg_controllen = sizeof(control.bytes) };
+	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	*n_fds = 0;
+	if (n < 0)
+		return n;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+		size_t got = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < got; i++) {
+			int one;
+
+			memcpy(&one, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (*n_fds < IPC_FDS_MAX)
+				fds[(*n_fds)++] = one;
+			else
+				close(one);
+		}
+		if (got > IPC_FDS_MAX)
+			m.msg_flags |= MSG_CTRUNC;
+	}
+	if (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
+		while (*n_fds)
+			close(fds[--*n_fds]);
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return n;
+}
+
+SUSPENDS static void reader(void *arg)
+{
+	struct link *l = arg;
+	struct err e = { 0 };
+	unsigned since_breath = 0;
+
+	while (!l->is_dead) {
+		int fds[IPC_FDS_MAX];
+		size_t n_fds;
+		ssize_t n = receive(l->fd, fds, &n_fds);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			since_breath = 0;
+			if (!fd_wait(l->fd, POLLIN, "a message", &e))
+				break;
+			continue;
+		}
+		if (n == 0 || (n < 0 && errno == ECONNRESET))
+			break;
+		if (n < 0 || !got_packet(l, str_of(in_buf, (size_t)n), fds, n_fds, &e)) {
+			if (n < 0)
+				fail_sys(&e, FAULT_PEER, errno, "receive");
+			else
+				while (n_fds)
+					close(fds[--n_fds]);
+			log_error("ipc", "peer=%s.%u why=%s next=\"the channel is closed\"", role_name(l->peer),
+				  l->instance, LOGQ(str_from_z(e.text)));
+			break;
+		}
+		if (++since_breath % 64 == 0)
+			breathe();
+	}
+	link_die(l);
+	link_release(l);
+}
+
+struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance, struct str account,
+		       struct nursery *n, struct err *e)
+{
+	struct link *l = calloc(1, sizeof(*l));
+	char name[FIBER_NAME_MAX];
+
+	link_nursery = n;
+	if (!l || !(l->account = strndup(account.n ? account.p : "", account.n))) {
+		free(l);
+		close(fd);
+		fail(e, FAULT_TEMP, "out of memory");
+		return NULL;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ 1 << 20 }, sizeof(int));
+	l->fd = fd;
+	l->self = self;
+	l->peer = peer;
+	l->instance = instance;
+	l->users = 1;
+	snprintf(name, sizeof(name), "from %s.%u", role_name(peer), instance);
+	if (!fiber_start(n, name, reader, l)) {
+		free(l->account);
+		free(l);
+		close(fd);
+		fail(e, FAULT_TEMP, "no memory for a fiber");
+		return NULL;
+	}
+	l->next = links;
+	if (links)
+		links->prev = l;
+	links = l;
+	return l;
+}
+
+struct link *link_to(enum role peer)
+{
+	struct link *best = NULL;
+
+	for (struct link *l = links; l; l = l->next)
+		if (l->peer == peer && (!best || l->n_calls < best->n_calls))
+			best = l;
+	return best;
+}
+
+struct link *link_to_instance(enum role peer, uint32_t instance)
+{
+	struct link *l = links;
+
+	while (l && (l->peer != peer || l->instance != instance))
+		l = l->next;
+	return l;
+}
+
+struct link *link_next(struct link *l)
+{
+	return l ? l->next : links;
+}

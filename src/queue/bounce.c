@@ -1,0 +1,269 @@
+/* bounce.c — the text of a delivery status notification.
+ *
+ * Whatever comes from outside (addresses, replies) is put through clean():
+ * control bytes cannot begin a line of their own, and no line is longer than
+ * RFC 5322 §2.1.1 allows. */
+#include "queue/bounce.h"
+
+#include "base/id.h"
+#include "base/time.h"
+#include "queue/bytes.h"
+
+enum { FIELD_MAX = 900 };
+
+bool bounce_is_due(enum bounce_kind kind, struct str from, uint8_t notify)
+{
+	if (from.n == 0 || (notify & LETTER_NOTIFY_NEVER))
+		return false;
+	switch (kind) {
+	case BOUNCE_FAILED:
+		return notify == 0 || (notify & LETTER_NOTIFY_FAILURE);
+	case BOUNCE_DELAYED:
+		return notify == 0 || (notify & LETTER_NOTIFY_DELAY);
+	case BOUNCE_DELIVERED:
+		return notify & LETTER_NOTIFY_SUCCESS;
+	}
+	return false;
+}
+
+static bool has_high(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (str_at(s, i) >= 0x80)
+			return true;
+	return false;
+}
+
+/* One field's worth: control bytes become '?', high bytes too unless allowed. */
+static void clean(struct buf *b, struct str s, bool utf8)
+{
+	s = str_head(s, FIELD_MAX);
+	for (size_t i = 0; i < s.n; i++) {
+		int c = str_at(s, i);
+
+		buf_add_char(b, c < 32 || c == 127 || (c >= 128 && !utf8) ? '?' : (char)c);
+	}
+}
+
+/* "4.2.2": class "." subject "." detail, RFC 3463 §2. */
+static size_t status_length(struct str s)
+{
+	size_t i = 1, dots = 0, digits = 0;
+
+	if (str_at(s, 0) != '2' && str_at(s, 0) != '4' && str_at(s, 0) != '5')
+		return 0;
+	for (; i < s.n && i < 9; i++) {
+		if (str_at(s, i) == '.') {
+			if (dots > 0 && digits == 0)
+				return 0;
+			dots++;
+			digits = 0;
+		} else if (ascii_is_digit(str_at(s, i)) && dots > 0) {
+			digits++;
+		} else {
+			break;
+		}
+	}
+	return dots == 2 && digits > 0 ? i : 0;
+}
+
+/* "550 " at the beginning of a reply. */
+static bool has_reply_code(struct str s)
+{
+	return ascii_is_digit(str_at(s, 0)) && ascii_is_digit(str_at(s, 1)) &&
+	       ascii_is_digit(str_at(s, 2)) && (s.n == 3 || str_at(s, 3) == ' ' ||
+						str_at(s, 3) == '-');
+}
+
+struct str bounce_status(enum bounce_kind kind, struct str text)
+{
+	struct str rest = has_reply_code(text) ? str_from(text, 4) : text;
+	size_t n = status_length(rest);
+	int class = kind == BOUNCE_FAILED ? '5' : kind == BOUNCE_DELAYED ? '4' : '2';
+
+	/* what was given up after temporary errors failed all the same, with their code */
+	if (n > 0 && (str_at(rest, 0) == class ||
+		      (kind == BOUNCE_FAILED && str_at(rest, 0) == '4')))
+		return str_head(rest, n);
+	switch (kind) {
+	case BOUNCE_FAILED:
+		return S("5.0.0");
+	case BOUNCE_DELAYED:
+		return S("4.0.0");
+	case BOUNCE_DELIVERED:
+		break;
+	}
+	return S("2.0.0");
+}
+
+static struct str subject(enum bounce_kind kind)
+{
+	switch (kind) {
+	case BOUNCE_FAILED:
+		return S("Your message could not be delivered");
+	case BOUNCE_DELAYED:
+		return S("Your message is delayed");
+	case BOUNCE_DELIVERED:
+		break;
+	}
+	return S("Your message was delivered");
+}
+
+static struct str action(enum bounce_kind kind)
+{
+	switch (kind) {
+	case BOUNCE_FAILED:
+		return S("failed");
+	case BOUNCE_DELAYED:
+		return S("delayed");
+	case BOUNCE_DELIVERED:
+		break;
+	}
+	return S("delivered");
+}
+
+static bool needs_utf8(const struct bounce *b)
+{
+	bool high = has_high(b->to);
+
+	for (size_t i = 0; i < b->n_rcpts; i++)
+		high |= has_high(b->rcpts[i].address) || has_high(b->rcpts[i].target);
+	return high;
+}
+
+static void print_head(const struct bounce *b, bool utf8, struct buf *out)
+{
+	buf_addf(out, "From: Mail Delivery System <MAILER-DAEMON@" STR_FMT ">\r\nTo: <",
+		 STR_ARG(b->host));
+	clean(out, b->to, utf8);
+	buf_addf(out, ">\r\nSubject: " STR_FMT "\r\nDate: ", STR_ARG(subject(b->kind)));
+	time_add_rfc5322(out, b->now);
+	buf_addf(out, "\r\nMessage-ID: <%s@" STR_FMT ">\r\n", ID_Z(b->id), STR_ARG(b->host));
+	buf_addf(out, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
+		 "Content-Type: multipart/report; report-type=%s;\r\n"
+		 "\tboundary=\"=_%s\"\r\n\r\n", utf8 ? "global-delivery-status" : "delivery-status",
+		 ID_Z(b->id));
+}
+
+static void print_people(const struct bounce *b, struct buf *out)
+{
+	buf_addf(out, "--=_%s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		 "Content-Transfer-Encoding: 8bit\r\n\r\n"
+		 "This is the mail system at " STR_FMT ".\r\n\r\n", ID_Z(b->id), STR_ARG(b->host));
+	switch (b->kind) {
+	case BOUNCE_FAILED:
+		buf_add(out, S("Your message could not be delivered to the recipients below.\r\n"
+			       "It is not tried again.\r\n"));
+		break;
+	case BOUNCE_DELAYED:
+		buf_add(out, S("Your message could not be delivered yet to the recipients below.\r\n"
+			       "You need not send it again: we go on trying.\r\n"));
+		break;
+	case BOUNCE_DELIVERED:
+		buf_add(out, S("Your message was delivered to the recipients below.\r\n"));
+		break;
+	}
+	for (size_t i = 0; i < b->n_rcpts; i++) {
+		buf_add(out, S("\r\n<"));
+		clean(out, b->rcpts[i].address, true);
+		buf_add(out, S(">\r\n    "));
+		clean(out, b->rcpts[i].text, true);
+		buf_add(out, S("\r\n"));
+	}
+	buf_addf(out, "\r\nThe number of your message here is %s.\r\n\r\n", ID_Z(b->about));
+}
+
+static void print_rcpt(const struct bounce *b, const struct bounce_rcpt *r, bool utf8,
+		       struct buf *out)
+{
+	const char *type = utf8 ? "utf-8" : "rfc822";
+
+	buf_add(out, S("\r\n"));
+	if (r->orcpt.n > 0) {
+		buf_add(out, S("Original-Recipient: "));
+		clean(out, r->orcpt, utf8);
+		buf_add(out, S("\r\n"));
+	}
+	buf_addf(out, "Final-Recipient: %s;", type);
+	clean(out, r->target.n ? r->target : r->address, utf8);
+	buf_addf(out, "\r\nAction: " STR_FMT "\r\nStatus: " STR_FMT "\r\n",
+		 STR_ARG(action(b->kind)), STR_ARG(bounce_status(b->kind, r->text)));
+	if (r->remote.n > 0) {
+		buf_add(out, S("Remote-MTA: dns;"));
+		clean(out, r->remote, utf8);
+		buf_add(out, S("\r\n"));
+	}
+	if (has_reply_code(r->text)) {
+		buf_add(out, S("Diagnostic-Code: smtp;"));
+		clean(out, r->text, utf8);
+		buf_add(out, S("\r\n"));
+	}
+	if (b->kind == BOUNCE_DELAYED && b->retry_until > 0) {
+		buf_add(out, S("Will-Retry-Until: "));
+		time_add_rfc5322(out, b->retry_until);
+		buf_add(out, S("\r\n"));
+	}
+}
+
+static void print_programs(const struct bounce *b, bool utf8, struct buf *out)
+{
+	buf_addf(out, "--=_%s\r\nContent-Type: message/%s\r\n%s\r\n", ID_Z(b->id),
+		 utf8 ? "global-delivery-status" : "delivery-status",
+		 utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+	if (b->envid.n > 0) {
+		buf_add(out, S("Original-Envelope-Id: "));
+		clean(out, b->envid, false);
+		buf_add(out, S("\r\n"));
+	}
+	buf_addf(out, "Reporting-MTA: dns;" STR_FMT "\r\nArrival-Date: ", STR_ARG(b->host));
+	time_add_rfc5322(out, b->accepted);
+	buf_add(out, S("\r\n"));
+	for (size_t i = 0; i < b->n_rcpts; i++)
+		print_rcpt(b, &b->rcpts[i], utf8, out);
+	buf_add(out, S("\r\n"));
+}
+
+/* The header with its last CRLF, at most BOUNCE_HEADER_MAX bytes, whole lines. */
+static struct str header_of(struct str original)
+{
+	size_t end = str_find_str(original, S("\r\n\r\n"));
+	struct str header = str_head(original, end < original.n ? end + 2 : end);
+
+	if (header.n > BOUNCE_HEADER_MAX) {
+		header.n = BOUNCE_HEADER_MAX;
+		header.n = str_rfind(header, '\n');
+		header.n = header.n < BOUNCE_HEADER_MAX ? header.n + 1 : 0;
+	}
+	return header;
+}
+
+static void print_original(const struct bounce *b, bool utf8, struct buf *out)
+{
+	bool whole = b->kind == BOUNCE_FAILED && b->ret != LETTER_RET_HDRS && b->is_whole &&
+		     b->original.n <= BOUNCE_ORIGINAL_MAX;
+	struct str part = whole ? b->original : header_of(b->original);
+	const char *type = whole ? utf8 ? "message/global" : "message/rfc822" :
+				   utf8 ? "message/global-headers" : "text/rfc822-headers";
+
+	buf_addf(out, "--=_%s\r\nContent-Type: %s\r\n", ID_Z(b->id), type);
+	if (has_high(part))
+		buf_add(out, S("Content-Transfer-Encoding: 8bit\r\n"));
+	buf_add(out, S("\r\n"));
+	buf_add(out, part);
+	if (!str_ends(part, S("\r\n")))
+		buf_add(out, S("\r\n"));
+	buf_addf(out, "\r\n--=_%s--\r\n", ID_Z(b->id));
+}
+
+bool bounce_print(const struct bounce *b, struct buf *ret, struct err *e)
+{
+	bool utf8 = needs_utf8(b);
+
+	print_head(b, utf8, ret);
+	print_people(b, ret);
+	print_programs(b, utf8, ret);
+	print_original(b, utf8, ret);
+	if (ret->full)
+		return fail(e, FAULT_TEMP, "the report about %s is too long", ID_Z(b->about));
+	return true;
+}

@@ -1,0 +1,347 @@
+/* disk.c — the engine that keeps its promises: journal, spool, queue.db.
+ *
+ * Whatever blocks goes through off_loop(); calls on the spool take turns. */
+#include "queue/disk.h"
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "queue/bytes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* One job on the spool, in a thread. */
+struct job {
+	struct disk *d;
+	bool (*run)(struct job *j);
+	struct letter **letters;
+	struct buf *bufs;                /* two for each letter: record, states */
+	struct spool_row *rows;
+	size_t n;
+	const char *name;
+	struct str file;
+	int fd;
+	bool ok;
+	struct err err;
+};
+
+static void job_run(void *arg)
+{
+	struct job *j = arg;
+
+	j->ok = j->run(j);
+}
+
+SUSPENDS static bool job_do(struct job *j, struct err *e)
+{
+	struct disk *d = j->d;
+
+	while (d->is_spooling)
+		if (!wait_on(&d->spooled, "the spool", e))
+			return false;
+	d->is_spooling = true;
+	off_loop(job_run, j);
+	d->is_spooling = false;
+	wait_wake(&d->spooled);
+	if (!j->ok)
+		*e = j->err;
+	return j->ok;
+}
+
+static void job_end(struct job *j)
+{
+	for (size_t i = 0; j->bufs && i < 2 * j->n; i++)
+		buf_end(&j->bufs[i]);
+	free(j->bufs);
+	free(j->rows);
+}
+
+static bool job_rows(struct job *j, struct disk *d, struct letter **letters, size_t n,
+		     struct err *e)
+{
+	j->d = d;
+	j->letters = letters;
+	j->n = n;
+	j->bufs = calloc(2 * n, sizeof *j->bufs);
+	j->rows = calloc(n, sizeof *j->rows);
+	if (!j->bufs || !j->rows)
+		return fail(e, FAULT_TEMP, "no memory");
+	for (size_t i = 0; i < n; i++) {
+		struct buf *states = &j->bufs[2 * i + 1];
+
+		j->bufs[2 * i] = buf_on_heap(LETTER_HEAD_MAX);
+		*states = buf_on_heap(LETTER_HEAD_MAX);
+		letter_states_print(letters[i], states);
+		j->rows[i] = (struct spool_row){
+			.id = letters[i]->r.id, .states = buf_str(states),
+			.is_held = letters[i]->is_held,
+		};
+	}
+	return true;
+}
+
+/* ---- journal ---- */
+
+SUSPENDS static bool disk_append(struct queue *q, enum journal_kind kind,
+				 const struct str *parts, size_t n, struct journal_at *ret,
+				 struct err *e)
+{
+	struct disk *d = q->own;
+
+	return journal_append(d->journal, kind, parts, n, ret, e);
+}
+
+static void disk_release(struct queue *q, const struct journal_at *at)
+{
+	struct disk *d = q->own;
+
+	journal_unpin(d->journal, at);
+}
+
+SUSPENDS static bool disk_give_back(struct queue *q, bool all, struct err *e)
+{
+	struct disk *d = q->own;
+
+	if (all)
+		journal_turn(d->journal);
+	return journal_give_back(d->journal, e);
+}
+
+SUSPENDS static bool disk_prepare(struct queue *q, struct err *e)
+{
+	struct disk *d = q->own;
+
+	return journal_prepare(d->journal, e);
+}
+
+static bool disk_has_room(const struct queue *q)
+{
+	const struct disk *d = q->own;
+
+	return journal_has_room(d->journal);
+}
+
+static bool disk_is_broken(const struct queue *q)
+{
+	const struct disk *d = q->own;
+
+	return journal_is_dead(d->journal);
+}
+
+static void disk_status(const struct queue *q, struct queue_status *ret)
+{
+	const struct disk *d = q->own;
+	struct journal_status js;
+
+	journal_status(d->journal, &js);
+	ret->segments_full = js.full;
+	ret->segments_free = js.spare;
+	ret->segments_aside = js.aside;
+	ret->records = js.records;
+	ret->syncs = js.syncs;
+}
+
+/* ---- spool ---- */
+
+/* Files first, then their directories, then the rows. */
+static bool spool_run(struct job *j)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		char name[LETTER_NAME_MAX + 1];
+
+		if (j->letters[i]->r.file.n > 0)
+			continue;
+		snprintf(name, sizeof name, "moved/%s", ID_Z(j->letters[i]->r.id));
+		if (!spool_file_write(j->d->spool, name, j->letters[i]->r.body, &j->err))
+			return false;
+	}
+	return spool_dirs_sync(j->d->spool, &j->err) &&
+	       spool_rows_write(j->d->spool, j->rows, j->n, &j->err);
+}
+
+/* The letter's bytes must be at hand, and its record must name its file to be. */
+SUSPENDS static bool spool_prepare(struct queue *q, struct letter *l, struct buf *record,
+				   struct err *e)
+{
+	struct letter_record r = l->r;
+	char name[LETTER_NAME_MAX + 1];
+
+	if (r.file.n > 0)
+		return letter_record_print(&r, record, e);
+	if (!l->body) {
+		struct letter_body body;
+
+		if (!q->engine->body(q, l, &body, e))
+			return false;
+		l->body = malloc(body.size ? body.size : 1);
+		if (l->body && body.size)
+			memcpy(l->body, body.bytes.p, body.size);
+		letter_body_end(&body);
+		if (!l->body)
+			return fail(e, FAULT_TEMP, "no memory");
+	}
+	l->r.body = str_of(l->body, l->r.body_size);
+	snprintf(name, sizeof name, "moved/%s", ID_Z(r.id));
+	r.file = str_from_z(name);
+	return letter_record_print(&r, record, e);
+}
+
+SUSPENDS static bool disk_spool(struct queue *q, struct letter **letters, size_t n,
+				struct err *e)
+{
+	struct job j = { .run = spool_run };
+	bool ok = job_rows(&j, q->own, letters, n, e);
+
+	for (size_t i = 0; ok && i < n; i++) {
+		ok = spool_prepare(q, letters[i], &j.bufs[2 * i], e);
+		j.rows[i].record = buf_str(&j.bufs[2 * i]);
+	}
+	ok = ok && job_do(&j, e);
+	for (size_t i = 0; ok && i < n; i++) {
+		struct letter *l = letters[i];
+
+		if (l->r.file.n == 0)
+			l->r.file = arena_printf(&l->arena, "moved/%s", ID_Z(l->r.id));
+	}
+	job_end(&j);
+	return ok;
+}
+
+static bool rows_run(struct job *j)
+{
+	return spool_rows_write(j->d->spool, j->rows, j->n, &j->err);
+}
+
+SUSPENDS static bool disk_rows(struct queue *q, struct letter **letters, size_t n,
+			       struct err *e)
+{
+	struct job j = { .run = rows_run };
+	bool ok = job_rows(&j, q->own, letters, n, e);
+
+	for (size_t i = 0; ok && i < n; i++)
+		j.rows[i].update_only = !letters[i]->is_finished;
+	ok = ok && job_do(&j, e);
+	job_end(&j);
+	return ok;
+}
+
+static bool file_new_run(struct job *j)
+{
+	return spool_file_new(j->d->spool, j->name, &j->fd, &j->err);
+}
+
+SUSPENDS static bool disk_file_new(struct queue *q, const char *name, int *ret_fd,
+				   struct err *e)
+{
+	struct job j = { .d = q->own, .run = file_new_run, .name = name };
+
+	if (!job_do(&j, e))
+		return false;
+	*ret_fd = j.fd;
+	return true;
+}
+
+/* Not a turn on the spool: long files are synced side by side. */
+static void file_sync_run(void *arg)
+{
+	struct job *j = arg;
+
+	j->ok = fd_sync(j->fd, &j->err) && fd_sync_dir_at(j->d->dir, "in", &j->err);
+}
+
+SUSPENDS static bool disk_file_sync(struct queue *q, int fd, struct err *e)
+{
+	struct job j = { .d = q->own, .fd = fd };
+
+	off_loop(file_sync_run, &j);
+	if (!j.ok)
+		*e = j.err;
+	return j.ok;
+}
+
+static void file_drop_run(void *arg)
+{
+	struct job *j = arg;
+
+	spool_file_drop(j->d->spool, j->file);
+}
+
+SUSPENDS static void disk_file_drop(struct queue *q, struct str name)
+{
+	struct job j = { .d = q->own, .file = name };
+
+	off_loop(file_drop_run, &j);
+}
+
+static void file_open_run(void *arg)
+{
+	struct job *j = arg;
+
+	j->ok = spool_file_open(j->d->spool, j->file, &j->fd, &j->err);
+}
+
+SUSPENDS static bool disk_body(struct queue *q, struct letter *l, struct letter_body *ret,
+			       struct err *e)
+{
+	struct job j = { .d = q->own, .file = l->r.file };
+	char *record;
+
+	*ret = (struct letter_body){ .fd = -1, .size = l->r.body_size };
+	if (l->r.file.n > 0) {
+		off_loop(file_open_run, &j);
+		if (!j.ok) {
+			*e = j.err;
+			return false;
+		}
+		ret->fd = j.fd;
+		return true;
+	}
+	record = malloc(l->at.length ? l->at.length : 1);
+	if (!record)
+		return fail(e, FAULT_TEMP, "no memory");
+	if (!journal_read(j.d->journal, &l->at, record, e)) {
+		free(record);
+		return false;
+	}
+	ret->owned = record;
+	ret->bytes = str_of(record + l->body_skip, l->r.body_size);
+	return true;
+}
+
+SUSPENDS static void disk_close(struct queue *q)
+{
+	disk_end(q->own);
+}
+
+const struct engine disk_engine = {
+	.rereads = true,
+	.append = disk_append,
+	.release = disk_release,
+	.spool = disk_spool,
+	.rows = disk_rows,
+	.body = disk_body,
+	.file_drop = disk_file_drop,
+	.file_new = disk_file_new,
+	.file_sync = disk_file_sync,
+	.give_back = disk_give_back,
+	.prepare = disk_prepare,
+	.has_room = disk_has_room,
+	.is_broken = disk_is_broken,
+	.status = disk_status,
+	.close = disk_close,
+};
+
+void disk_end(struct disk *d)
+{
+	if (!d)
+		return;
+	journal_close(d->journal);
+	spool_close(d->spool);
+	fd_end(&d->dir);
+	fd_end(&d->journal_dir);
+	free(d);
+}

@@ -1,0 +1,16 @@
+/* disk.h — what disk.c and disk_open.c share; nobody else includes it. */
+#pragma once
+
+#include "queue/engine.h"
+#include "queue/spool.h"
+
+struct disk {
+	struct journal *journal;
+	struct spool *spool;
+	int dir, journal_dir;            /* spool/, journal/ */
+	bool is_spooling;
+	struct wait spooled;
+};
+
+extern const struct engine disk_engine;
+void disk_end(struct disk *d);

@@ -1,0 +1,179 @@
+/* queue.h — letters on their way.
+ *
+ * The queue takes a letter with its plan (struct letter_record), makes it
+ * durable, hands out what is to be done and writes down what was done.  Two
+ * engines stand behind this header: disk (journal, spool, queue.db) and memory
+ * (for tests); both hold the same promises.  Verbs take batches and may wait.
+ *
+ * Words:  a *step* is one line of a letter's plan, named by the letter's id and
+ * its index there;  a *claim* is a lease on a step until a given time;  *done*
+ * means carried out, *safe* that it also survives a power cut, durably noted.
+ *
+ * How to use it:
+ *   queue_id → queue_accept (then 250) → queue_claim → deliver → queue_report.
+ *   A step that failed for good or was given up is claimed again as TASK_BOUNCE:
+ *   queue_bounce() writes the report and closes the steps in one record.
+ *   A housekeeping fiber calls queue_tend() about once a second.
+ *
+ * Guarantee: once queue_accept() said true, each step is claimed again, after
+ * every crash, until it is safe or closed; a step that is safe never is.
+ *
+ * If queue_is_broken() is true a write or sync of the journal failed: nothing
+ * is accepted or noted any more and the process must end; the next start reads
+ * the journal anew. */
+#pragma once
+
+#include "queue/letter_record.h"
+#include "queue/schedule.h"
+
+struct queue;
+struct journal_ops;
+
+enum {
+	QUEUE_SEGMENTS_MAX = 16,
+	QUEUE_SEGMENTS_BUSY = 8,         /* from here on checkpointing goes first */
+	QUEUE_TEXT_MAX = 160,            /* of a step's last error */
+};
+
+#define QUEUE_SPOOL_AFTER (30 * SECOND)
+
+enum step_mode {                         /* as store/store.h's: how sure is it that nothing is there */
+	STEP_FRESH,
+	STEP_REDO,
+	STEP_REWRITE,
+};
+
+enum queue_task {
+	TASK_DELIVER,
+	TASK_BOUNCE,                     /* tell the sender and close it: queue_bounce() */
+	TASK_WARN,                       /* tell the sender that it is late: queue_warn() */
+};
+
+struct step_ref {
+	uint64_t id;
+	uint32_t step;                   /* index in letter_record.steps */
+};
+
+/* A step in somebody's hands.  `letter` holds until the claim is reported or runs out
+ * (its body is not filled in: ask queue_body()). */
+struct queue_claim {
+	struct step_ref ref;
+	enum queue_task task;
+	enum step_mode mode;
+	unsigned tries;                  /* before this one */
+	const struct letter_record *letter;
+	const struct letter_step *step;
+	char text[QUEUE_TEXT_MAX];       /* the last error: what a bounce says */
+};
+
+enum queue_outcome {
+	OUTCOME_DONE,                    /* carried out, not yet safe (a file not yet synced) */
+	OUTCOME_SAFE,                    /* carried out and safe (a remote server said 250) */
+	OUTCOME_LATER,                   /* try again on schedule */
+	OUTCOME_NEVER,                   /* it will never work: bounce */
+};
+
+struct queue_report {
+	struct step_ref ref;
+	enum queue_outcome outcome;
+	char text[QUEUE_TEXT_MAX];       /* why not; "550 5.1.1 …" keeps its codes for the bounce */
+};
+
+/* How a checkpoint makes deliveries safe.  One of the two is set. */
+struct queue_sync {
+	/* One call for all that was written before it (syncfs). */
+	SUSPENDS bool (*all)(void *arg, struct err *e);
+	/* Each account for its own; claims' steps belong to one account.  Sets ok[i] for each:
+	 * 1 safe, 0 not now, -1 its bytes are lost, deliver it anew. */
+	SUSPENDS void (*account)(void *arg, struct str account, const struct queue_claim *claims,
+				 signed char *ok, size_t n);
+	void *arg;
+};
+
+struct queue_conf {
+	int storage;                     /* directory; holds journal/ spool/ db/ */
+	const char *path;                /* the same as a path, for SQLite */
+	uint32_t segment_size;           /* 0: 32 MiB; tests take smaller ones */
+	unsigned node;                   /* of ids */
+	struct schedule schedule;
+	struct queue_sync sync;
+	const struct journal_ops *journal_ops;   /* NULL but in tests */
+};
+
+struct letter_body {
+	struct str bytes;                /* if fd < 0; holds until letter_body_end() */
+	int fd;                          /* a spool file, read-only; closed by letter_body_end() */
+	uint64_t size;
+	char *owned;
+	struct queue *q;                 /* set if the bytes are the table's */
+	uint64_t id;
+};
+SUSPENDS void letter_body_end(struct letter_body *b);
+
+struct queue_status {
+	size_t letters, steps_open, steps_unsynced, steps_waiting, held;
+	size_t segments_full, segments_free, segments_aside;
+	uint64_t records, syncs;
+	bool has_room;
+};
+
+/* Reads what is there, makes it durable anew and puts each unfinished step in line. */
+SUSPENDS bool queue_disk_open(const struct queue_conf *conf, int64_t now, struct queue **ret,
+			      struct err *e);
+bool queue_memory_open(const struct queue_conf *conf, struct queue **ret, struct err *e);
+/* The letters stay.  A clean stop calls queue_tend_all() before. */
+SUSPENDS void queue_close(struct queue *q);
+
+uint64_t queue_id(struct queue *q, int64_t now);
+/* False: answer 452 4.3.1. */
+bool queue_has_room(const struct queue *q);
+bool queue_is_broken(const struct queue *q);
+
+/* Where a long letter arrives: an empty file spool/in/ID; *ret_name (LETTER_NAME_MAX + 1 bytes)
+ * goes into letter_record.file.  queue_file_sync() makes file and name durable. */
+SUSPENDS bool queue_file_new(struct queue *q, uint64_t id, int *ret_fd, char *ret_name,
+			     struct err *e);
+SUSPENDS bool queue_file_sync(struct queue *q, int fd, struct err *e);
+SUSPENDS void queue_file_drop(struct queue *q, struct str name);
+
+/* All of them are durable, or none is taken (a crash may still bring back some of a batch that
+ * failed: a duplicate, never a loss).  The records stay the caller's. */
+SUSPENDS bool queue_accept(struct queue *q, const struct letter_record *letters, size_t n,
+			   struct err *e);
+/* Up to n steps that are due at `now`; they are the caller's until `until`. */
+SUSPENDS size_t queue_claim(struct queue *q, struct queue_claim *ret, size_t n, int64_t now,
+			    int64_t until);
+/* When the next step is due, or INT64_MAX. */
+int64_t queue_next_due(const struct queue *q);
+SUSPENDS bool queue_body(struct queue *q, uint64_t id, struct letter_body *ret, struct err *e);
+/* A report for a step that is not claimed, or no longer there, is ignored. */
+SUSPENDS bool queue_report(struct queue *q, const struct queue_report *reports, size_t n,
+			   int64_t now, struct err *e);
+/* What a mailbox synced by itself: durable when this returns true. */
+SUSPENDS bool queue_safe(struct queue *q, const struct step_ref *refs, size_t n, struct err *e);
+/* Close steps; in the same record the report about them (NULL: nobody is told). */
+SUSPENDS bool queue_bounce(struct queue *q, const struct step_ref *refs, size_t n,
+			   const struct letter_record *bounce, struct err *e);
+/* The warning is written down and the steps go on waiting. */
+SUSPENDS bool queue_warn(struct queue *q, const struct step_ref *refs, size_t n,
+			 const struct letter_record *warning, struct err *e);
+
+/* Make every done step safe and give back what nobody needs. */
+SUSPENDS bool queue_checkpoint(struct queue *q, struct err *e);
+/* Housekeeping: spare segments, checkpoints when a segment is full, the way to the spool for
+ * what waits longer than QUEUE_SPOOL_AFTER, leases that ran out. */
+SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e);
+/* Before a clean stop: everything safe or in the spool, the journal empty. */
+SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, struct err *e);
+
+/* For `waxwing queue`: id 0 is every letter.  Retry makes waiting steps due now. */
+SUSPENDS bool queue_hold(struct queue *q, uint64_t id, bool held, struct err *e);
+void queue_retry(struct queue *q, uint64_t id, int64_t now);
+void queue_status(const struct queue *q, struct queue_status *ret);
+/* Walk the steps that are not safe; *at starts as { 0 }. */
+struct queue_walk {
+	uint64_t id;
+	uint32_t step;
+};
+bool queue_next(const struct queue *q, struct queue_walk *at, struct queue_claim *ret,
+		int64_t *ret_due, bool *ret_held);

@@ -1,0 +1,282 @@
+/* table.c — the letters that are not yet safe, in memory. */
+#include "queue/table.h"
+
+#include "queue/bytes.h"
+
+#include <stdlib.h>
+
+enum { STATES_VERSION = 1, LETTER_ARENA = 16 * 1024 * 1024 };
+
+struct key {
+	char p[8];
+};
+
+static struct key key_of(uint64_t id)
+{
+	struct key k;
+
+	memcpy(k.p, &id, sizeof k.p);
+	return k;
+}
+
+#define KEY_STR(k) str_of((k).p, sizeof (k).p)
+
+bool letter_new(struct str head, struct letter **ret, struct err *e)
+{
+	struct letter *l = calloc(1, sizeof *l);
+
+	if (!l)
+		return fail(e, FAULT_TEMP, "no memory");
+	l->arena.limit = LETTER_ARENA;
+	l->head = malloc(head.n ? head.n : 1);
+	l->head_n = head.n;
+	if (!l->head) {
+		letter_free(l);
+		return fail(e, FAULT_TEMP, "no memory");
+	}
+	memcpy(l->head, head.p, head.n);
+	if (!letter_record_parse(str_of(l->head, l->head_n), &l->arena, &l->r, e)) {
+		letter_free(l);
+		return false;
+	}
+	l->steps = calloc(l->r.n_steps ? l->r.n_steps : 1, sizeof *l->steps);
+	if (!l->steps) {
+		letter_free(l);
+		return fail(e, FAULT_TEMP, "no memory");
+	}
+	for (uint32_t i = 0; i < l->r.n_steps; i++) {
+		l->steps[i].letter = l;
+		l->steps[i].index = i;
+	}
+	l->is_held = l->r.flags & LETTER_HELD;
+	*ret = l;
+	return true;
+}
+
+void letter_free(struct letter *l)
+{
+	if (!l)
+		return;
+	for (uint32_t i = 0; l->steps && i < l->r.n_steps; i++)
+		free(l->steps[i].text);
+	free(l->steps);
+	free(l->head);
+	free(l->body);
+	arena_end(&l->arena);
+	free(l);
+}
+
+struct letter *table_get(const struct table *t, uint64_t id)
+{
+	struct key k = key_of(id);
+
+	return map_get(&t->by_id, KEY_STR(k));
+}
+
+struct step *table_step(const struct table *t, struct step_ref ref)
+{
+	struct letter *l = table_get(t, ref.id);
+
+	return l && ref.step < l->r.n_steps ? &l->steps[ref.step] : NULL;
+}
+
+/* Into the heap, unless the letter is held. */
+static void step_line_up(struct table *t, struct step *s, int64_t due)
+{
+	heap_remove(&t->due, &s->due);
+	if (s->letter->is_held)
+		s->due.key = due;
+	else
+		heap_add(&t->due, &s->due, due);
+}
+
+void table_add(struct table *t, struct letter *l, int64_t now)
+{
+	struct key k = key_of(l->r.id);
+
+	must(!map_put(&t->by_id, KEY_STR(k), l), "a letter is in the table once");
+	l->prev = t->last;
+	if (t->last)
+		t->last->next = l;
+	else
+		t->first = l;
+	t->last = l;
+	t->n++;
+	l->since = now;
+	l->open = l->todo = l->r.n_steps;
+	t->open += l->open;
+	for (uint32_t i = 0; i < l->r.n_steps; i++)
+		step_line_up(t, &l->steps[i], l->r.not_before ? l->r.not_before : now);
+}
+
+void table_drop(struct table *t, struct letter *l)
+{
+	struct key k = key_of(l->r.id);
+
+	for (uint32_t i = 0; i < l->r.n_steps; i++) {
+		heap_remove(&t->due, &l->steps[i].due);
+		t->done -= l->steps[i].state == STEP_DONE;
+		t->open -= l->steps[i].state != STEP_SAFE;
+	}
+	map_remove(&t->by_id, KEY_STR(k));
+	if (l->prev)
+		l->prev->next = l->next;
+	else
+		t->first = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	else
+		t->last = l->prev;
+	t->n--;
+	letter_free(l);
+}
+
+void table_end(struct table *t)
+{
+	while (t->first)
+		table_drop(t, t->first);
+	map_end(&t->by_id);
+	heap_end(&t->due);
+}
+
+static void step_leave(struct table *t, struct step *s)
+{
+	heap_remove(&t->due, &s->due);
+	if (s->state == STEP_DONE)
+		t->done--;
+	else if (s->state != STEP_SAFE)
+		s->letter->todo--;
+}
+
+void step_wait(struct table *t, struct step *s, int64_t due)
+{
+	must(s->state != STEP_SAFE, "what is safe is not done again");
+	step_leave(t, s);
+	s->state = STEP_WAITING;
+	s->letter->todo++;
+	step_line_up(t, s, due);
+}
+
+void step_claim(struct table *t, struct step *s, int64_t until)
+{
+	if (s->state == STEP_CLAIMED && s->mode == STEP_FRESH)
+		s->mode = STEP_REDO;     /* the lease ran out: nobody knows how far it came */
+	step_leave(t, s);
+	s->state = STEP_CLAIMED;
+	s->letter->todo++;
+	step_line_up(t, s, until);
+}
+
+void step_done(struct table *t, struct step *s)
+{
+	step_leave(t, s);
+	s->state = STEP_DONE;
+	t->done++;
+}
+
+void step_safe(struct table *t, struct step *s)
+{
+	if (s->state == STEP_SAFE)
+		return;
+	step_leave(t, s);
+	s->state = STEP_SAFE;
+	t->open--;
+	if (--s->letter->open == 0)
+		s->letter->is_finished = true;
+}
+
+void step_text(struct step *s, const char *text)
+{
+	char *copy = strndup(text, QUEUE_TEXT_MAX - 1);
+
+	if (copy) {
+		free(s->text);
+		s->text = copy;
+	}
+}
+
+void letter_hold(struct table *t, struct letter *l, bool held, int64_t now)
+{
+	l->is_held = held;
+	for (uint32_t i = 0; i < l->r.n_steps; i++)
+		if (l->steps[i].state == STEP_WAITING)
+			step_line_up(t, &l->steps[i], now);
+}
+
+void claim_fill(const struct step *s, struct queue_claim *ret)
+{
+	*ret = (struct queue_claim){
+		.ref = { s->letter->r.id, s->index },
+		.task = s->task,
+		.mode = s->mode,
+		.tries = s->tries,
+		.letter = &s->letter->r,
+		.step = &s->letter->r.steps[s->index],
+	};
+	if (s->text)
+		memcpy(ret->text, s->text, strlen(s->text) + 1);
+}
+
+struct step *table_due(const struct table *t, const struct schedule *sched, int64_t now)
+{
+	struct heap_node *node = heap_first(&t->due);
+
+	if (!node)
+		return NULL;
+	struct step *s = HEAP_OWNER(node, struct step, due);
+
+	if (s->state == STEP_CLAIMED || node->key == s->letter->r.not_before)
+		return node->key <= now ? s : NULL;
+	return schedule_is_due(sched, node->key, now) ? s : NULL;
+}
+
+void letter_states_print(const struct letter *l, struct buf *b)
+{
+	put_u8(b, STATES_VERSION);
+	for (uint32_t i = 0; i < l->r.n_steps; i++) {
+		const struct step *s = &l->steps[i];
+		/* what a lease or a task ends at is not remembered: it is due then */
+		int64_t due = s->task == TASK_WARN ? s->retry_at : s->due.key;
+
+		put_u8(b, s->state == STEP_SAFE);
+		put_u8(b, s->task == TASK_BOUNCE ? TASK_BOUNCE : TASK_DELIVER);
+		put_u8(b, s->is_warned);
+		put_u8(b, s->mode == STEP_REWRITE);
+		put_u32(b, s->tries);
+		put_u64(b, s->state == STEP_WAITING ? (uint64_t)due : 0);
+		put_str(b, str_from_z(s->text));
+	}
+}
+
+bool letter_states_parse(struct table *t, struct letter *l, struct str in)
+{
+	struct cursor c = { .in = in };
+
+	if (take_u8(&c) != STATES_VERSION)
+		return false;
+	for (uint32_t i = 0; i < l->r.n_steps; i++) {
+		struct step *s = &l->steps[i];
+		bool is_safe = take_u8(&c);
+		uint8_t task = take_u8(&c);
+		char text[QUEUE_TEXT_MAX] = "";
+		struct str said;
+		int64_t due;
+
+		s->is_warned = take_u8(&c);
+		s->mode = take_u8(&c) ? STEP_REWRITE : STEP_REDO;
+		s->tries = take_u32(&c);
+		due = (int64_t)take_u64(&c);
+		said = take_str(&c, QUEUE_TEXT_MAX - 1);
+		if (c.bad || task > TASK_BOUNCE)
+			return false;
+		s->task = task == TASK_BOUNCE ? TASK_BOUNCE : TASK_DELIVER;
+		if (said.n)
+			memcpy(text, said.p, said.n);
+		step_text(s, text);
+		if (is_safe)
+			step_safe(t, s);
+		else
+			step_wait(t, s, due);
+	}
+	return c.in.n == 0;
+}

@@ -1,0 +1,87 @@
+/* table.h — the letters that are not yet safe, in memory.
+ *
+ * Pure bookkeeping: which step is to be done, in whose hands, done, or safe,
+ * and which is due first.  Time comes as a parameter; what must be durable is
+ * written by the caller before it is said here.
+ *
+ *   WAITING --claim--> CLAIMED --done--> DONE --safe--> SAFE
+ *      ^                  |               |  (its sync failed: REWRITE)
+ *      +--- later, lease --+---------------+              closed ---> SAFE
+ */
+#pragma once
+
+#include "base/heap.h"
+#include "base/map.h"
+#include "queue/journal.h"
+#include "queue/queue.h"
+
+enum step_state { STEP_WAITING, STEP_CLAIMED, STEP_DONE, STEP_SAFE };
+
+struct letter;
+
+struct step {
+	struct heap_node due;            /* key: when to try, or the lease's end */
+	struct letter *letter;
+	uint32_t index;
+	enum step_state state;
+	enum step_mode mode;
+	enum queue_task task;
+	bool is_warned;
+	unsigned tries;
+	int64_t retry_at;                /* after a warning */
+	char *text;                      /* the last error, or NULL */
+};
+
+struct letter {
+	struct letter_record r;
+	struct arena arena;
+	char *head;                      /* its encoding, into which r points */
+	size_t head_n;
+	char *body;                      /* inline bytes, or NULL: read them from `at` */
+	struct step *steps;
+	uint32_t open;                   /* steps that are not SAFE */
+	uint32_t todo;                   /* steps that are WAITING or CLAIMED */
+	bool is_held, is_spooled, is_moving;
+	bool is_dirty;                   /* its row is behind (only while a start reads) */
+	unsigned readers;                /* of body */
+	bool is_finished;                /* nothing open; goes when nobody holds it */
+	unsigned holds;
+	int64_t since;                   /* when it came into this table */
+	struct journal_at at;            /* the record with its bytes; sequence 0: none */
+	uint32_t body_skip;              /* where its bytes begin in that record */
+	struct letter *prev, *next;      /* in order of arrival */
+};
+
+struct table {
+	struct map by_id;
+	struct heap due;
+	struct letter *first, *last;
+	size_t n, open, done;
+};
+
+/* A letter of the record's encoding, which is copied; not yet in a table. */
+bool letter_new(struct str head, struct letter **ret, struct err *e);
+void letter_free(struct letter *l);
+
+struct letter *table_get(const struct table *t, uint64_t id);
+struct step *table_step(const struct table *t, struct step_ref ref);
+/* Put it in; its steps become due (at not_before, or now). */
+void table_add(struct table *t, struct letter *l, int64_t now);
+/* Take it out; it is freed. */
+void table_drop(struct table *t, struct letter *l);
+void table_end(struct table *t);
+
+/* Each fixes the counts and the heap. */
+void step_wait(struct table *t, struct step *s, int64_t due);
+void step_claim(struct table *t, struct step *s, int64_t until);
+void step_done(struct table *t, struct step *s);
+void step_safe(struct table *t, struct step *s);
+void step_text(struct step *s, const char *text);
+void letter_hold(struct table *t, struct letter *l, bool held, int64_t now);
+void claim_fill(const struct step *s, struct queue_claim *ret);
+/* The first step that is due, or NULL. */
+struct step *table_due(const struct table *t, const struct schedule *sched, int64_t now);
+
+/* States of all steps, for a row of queue.db. */
+void letter_states_print(const struct letter *l, struct buf *b);
+bool letter_states_parse(struct table *t, struct letter *l, struct str in);

@@ -1,0 +1,14 @@
+/* confine_role.h — a role process gives up what its row in roles.def does not grant. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* What the kernel could not do is added to *warnings, as sentences. */
+bool confine_role(struct buf *warnings, struct err *e);
+
+/* For the child that parses the configuration: it may compute, read and write what it has open. */
+bool confine_reader(struct err *e);
+
+/* The home that FILES_HOME means: an open directory, which stays open. */
+void confine_home(int fd);

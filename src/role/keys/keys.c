@@ -1,0 +1,232 @@
+/* keys.c — the only process that holds private keys.
+ *
+ * The parent sends descriptors of certificate and key; a pair that does not fit,
+ * or a file that is half written, keeps the old one and says so.  Fronts learn the
+ * certificates and ask for signatures by number; the padding is done here, so
+ * nobody gets a raw operation.  Without a certificate in the configuration one is
+ * made and signed by itself on the first start. */
+#include "role/runtime.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "fiber/certificate.h"
+#include "fiber/private_key.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PAIRS_MAX = 64 };
+#define SOON (14 * DAY)
+
+struct evp_pkey_st;
+
+/* Text as it came from a file, until it was tried. */
+struct pem {
+	char *p;
+	size_t n;
+};
+
+struct pair {
+	struct pem cert_pem, key_pem;
+	struct certificate cert;         /* what is in force, if key is set */
+	struct evp_pkey_st *key;
+	char trouble[200];
+};
+
+static struct pair pairs[PAIRS_MAX];
+
+static void tell(struct link *l)
+{
+	AUTO(arena_end) struct arena a = { .limit = 4 << 20 };
+	struct ipc_certificate *list = ARENA_ARRAY(&a, struct ipc_certificate, PAIRS_MAX);
+	struct smtpd_certificates t = { .certificates = { list, 0 } };
+	struct err e;
+
+	for (uint32_t i = 0; list && i < PAIRS_MAX; i++) {
+		struct buf b = buf_on_heap(CERTIFICATE_PEM_MAX);
+
+		if (pairs[i].key && certificate_print(&pairs[i].cert, &b, &e))
+			list[t.certificates.n++] = (struct ipc_certificate){ .key = i, .chain = arena_str(&a, buf_str(&b)) };
+		buf_end(&b);
+	}
+	smtpd_certificates(l, &t);
+}
+
+static void tell_all(void)
+{
+	for (struct link *l = link_next(NULL); l; l = link_next(l))
+		if (l->peer == ROLE_SMTPD)
+			tell(l);
+}
+
+static void wipe(struct pem *t)
+{
+	if (t->p)
+		private_bytes_wipe(t->p, t->n);
+	free(t->p);
+	*t = (struct pem){ 0 };
+}
+
+static bool load_pair(const struct pair *p, struct certificate *cert, struct evp_pkey_st **key, struct err *e)
+{
+	if (!private_key_load(str_of(p->key_pem.p, p->key_pem.n), key, e))
+		return fail_in(e, "the key");
+	if (certificate_load(str_of(p->cert_pem.p, p->cert_pem.n), *key, cert, e))
+		return true;
+	private_key_end(key);
+	return fail_in(e, "the certificate");
+}
+
+/* Both halves are there: take them, or keep what is in force.  A pair is replaced one file after
+ * the other, so a pair that does not fit is kept until its second half comes. */
+static void try_pair(uint32_t i)
+{
+	struct pair *p = &pairs[i];
+	struct buf warning = buf_over(p->trouble, sizeof(p->trouble) - 1);
+	struct certificate cert = { 0 };
+	struct evp_pkey_st *key = NULL;
+	struct err e = { 0 };
+
+	if (!p->cert_pem.p || !p->key_pem.p)
+		return;
+	if (!load_pair(p, &cert, &key, &e)) {
+		snprintf(p->trouble, sizeof(p->trouble), "%s", e.text);
+		log_error("certificate", "number=%u why=%s next=\"%s\"", i, LOGQ(str_from_z(e.text)),
+			  p->key ? "the old one stays in use" : "STARTTLS is not offered with it");
+		return;
+	}
+	certificate_end(&p->cert);
+	private_key_end(&p->key);
+	p->cert = cert;
+	p->key = key;
+	certificate_warn(&cert, time_now(), SOON, &warning);
+	p->trouble[warning.n] = '\0';
+	log_info("certificate", "number=%u name=%s why=\"taken up%s%s\"", i,
+		 LOGQ(cert.n_names ? cert.names[0] : S("")), warning.n ? "; " : "", p->trouble);
+	wipe(&p->cert_pem);
+	wipe(&p->key_pem);
+	tell_all();
+}
+
+/* Both halves lie in one file of ours. */
+static bool make_self_signed(int fd, struct pem *ret, struct err *e)
+{
+	struct buf all = buf_on_heap(CERTIFICATE_PEM_MAX), key = buf_on_heap(CERTIFICATE_PEM_MAX);
+	bool ok = certificate_make(conf_now()->hostname, time_now(), &all, &key, e);
+
+	buf_add(&all, buf_str(&key));
+	ok = ok && fd_pwrite_all(fd, buf_str(&all), 0, e) && fd_sync(fd, e);
+	private_bytes_wipe(key.p, key.n);
+	buf_end(&key);
+	if (!ok) {
+		private_bytes_wipe(all.p, all.n);
+		buf_end(&all);
+		return false;
+	}
+	log_info("certificate", "why=\"made and signed by ourselves, since none is configured\"");
+	*ret = (struct pem){ all.p, all.n };
+	return true;
+}
+
+static bool copy_pem(const struct pem *from, struct pem *to)
+{
+	*to = (struct pem){ malloc(from->n), from->n };
+	if (to->p)
+		memcpy(to->p, from->p, from->n);
+	return to->p;
+}
+
+static void take_self_signed(int fd)
+{
+	struct pair *p = &pairs[0];
+	struct err e = { 0 };
+
+	wipe(&p->cert_pem);
+	wipe(&p->key_pem);
+	if (!fd_slurp(fd, CERTIFICATE_PEM_MAX, &p->key_pem.p, &p->key_pem.n, &e) ||
+	    (p->key_pem.n == 0 && (wipe(&p->key_pem), !make_self_signed(fd, &p->key_pem, &e))) ||
+	    !copy_pem(&p->key_pem, &p->cert_pem)) {
+		log_error("certificate", "why=%s next=\"STARTTLS is not offered\"", LOGQ(str_from_z(e.text)));
+		return;
+	}
+	try_pair(0);
+}
+
+static void take_file(struct role_file *f)
+{
+	struct pair *p = &pairs[f->index % PAIRS_MAX];
+	struct pem *half = str_eq(f->what, S("key")) ? &p->key_pem : &p->cert_pem;
+	struct err e = { 0 };
+
+	if (f->index >= PAIRS_MAX || f->file <= 0)
+		return;
+	if (str_eq(f->what, S("self-signed"))) {
+		take_self_signed(f->file);
+		return;
+	}
+	wipe(half);
+	if (!fd_slurp(f->file, CERTIFICATE_PEM_MAX, &half->p, &half->n, &e)) {
+		log_error("certificate", "path=%s why=%s", LOGQ(f->path), LOGQ(str_from_z(e.text)));
+		return;
+	}
+	try_pair(f->index);
+}
+
+SUSPENDS static bool serve_sign(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct keys_sign *q = question;
+	struct keys_sign_answer *r = answer;
+	struct buf to;
+
+	(void)l;
+	if (q->key >= PAIRS_MAX || !pairs[q->key].key)
+		return fail(e, FAULT_PERM, "there is no such key");
+	to = buf_over(arena_alloc(a, 1, SIGNATURE_MAX), SIGNATURE_MAX);
+	if (!to.p)
+		return fail(e, FAULT_TEMP, "no memory for a signature");
+	if (!private_key_sign(pairs[q->key].key, q->scheme, q->digest, &to, e))
+		return false;
+	r->signature = buf_str(&to);
+	return true;
+}
+
+static bool serve_status(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct keys_status_answer *r = answer;
+	struct buf b = buf_on_heap(32768);
+
+	(void)l, (void)question, (void)e;
+	for (uint32_t i = 0; i < PAIRS_MAX; i++) {
+		const struct pair *p = &pairs[i];
+
+		if (!p->key && !p->trouble[0])
+			continue;
+		buf_addf(&b, "certificate %u", i);
+		if (p->key) {
+			buf_addf(&b, ": " STR_FMT ", good until ", STR_ARG(p->cert.n_names ? p->cert.names[0] : S("?")));
+			time_add_rfc3339(&b, p->cert.not_after);
+		}
+		buf_addf(&b, "%s%s\n", p->trouble[0] ? ": " : "", p->trouble);
+	}
+	r->text = arena_str(a, buf_str(&b));
+	buf_end(&b);
+	return true;
+}
+
+static bool prepare(struct err *e)
+{
+	(void)e;
+	private_key_memory();
+	ipc_serve(IPC_keys_sign, serve_sign);
+	ipc_serve(IPC_keys_status, serve_status);
+	return true;
+}
+
+static void linked(struct link *l)
+{
+	if (l->peer == ROLE_SMTPD)
+		tell(l);
+}
+
+const struct role_def role_keys = { .role = ROLE_KEYS, .prepare = prepare, .file = take_file, .linked = linked };

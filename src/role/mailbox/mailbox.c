@@ -1,0 +1,222 @@
+/* mailbox.c — delivers into one account's Maildir, as that account.
+ *
+ * The uid is dropped before the home is opened; from then on nothing but the home
+ * can be reached.  `queue` says what to file under which name; a file has its name
+ * when deliver answers, and is on stable storage when sync answers (or when the
+ * queue has synced the whole file system).  The process ends after a minute
+ * without work; the queue asks for a new one when there is some. */
+#include "role/mailbox/mailbox.h"
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "role/confine_role.h"
+#include "role/runtime.h"
+#include "store/store.h"
+#include "wire/letter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STEPS_MAX = 1024 };
+#define IDLE_END MINUTE
+
+static int home_fd = -1;
+static struct store *store;
+static unsigned busy;
+static int64_t last_work;
+
+/* -- one letter ------------------------------------------------------------ */
+
+/* A view as store.h wants to read it. */
+struct view_source {
+	struct letter_source in;
+	struct letter_reader reader;
+	const struct letter_src *letter;
+	const struct view *view;
+	struct err err;          /* of the rewind */
+	char *block;
+};
+
+static bool view_next(struct letter_source *in, struct str *ret, struct err *e)
+{
+	struct view_source *v = (struct view_source *)(void *)in;
+
+	if (v->err.fault) {
+		*e = v->err;
+		return false;
+	}
+	return letter_reader_next(&v->reader, ret, e);
+}
+
+static void view_rewind(struct letter_source *in)
+{
+	struct view_source *v = (struct view_source *)(void *)in;
+
+	v->err = (struct err){ 0 };
+	(void)letter_reader_init(&v->reader, v->letter, v->view, v->block, &v->err);
+}
+
+SUSPENDS static bool deliver_one(const struct letter_src *src, const struct ipc_step *s, uint8_t redo,
+				 struct ipc_done *ret, struct arena *a)
+{
+	struct cut *cuts = ARENA_ARRAY(a, struct cut, s->cuts.n ? s->cuts.n : 1);
+	struct view view = { .prefix = s->prefix, .cuts = cuts, .n_cuts = s->cuts.n };
+	struct view_source in = { .in = { view_next, view_rewind }, .letter = src, .view = &view };
+	struct store_letter l = { .base = s->base, .folder = s->folder, .flags = s->flags,
+				  .mode = (enum store_mode)redo, .source = &in.in };
+
+	ret->number = s->number;
+	in.block = src->fd >= 0 ? arena_alloc(a, 1, LETTER_BLOCK) : NULL;
+	if (!cuts || (src->fd >= 0 && !in.block)) {
+		ret->fault = FAULT_TEMP;
+		ret->text = S("no memory for the letter");
+		return false;
+	}
+	for (size_t i = 0; i < s->cuts.n; i++)
+		cuts[i] = (struct cut){ s->cuts.p[i].at, s->cuts.p[i].n };
+	if (!view_is_valid(&view, src->size)) {
+		ret->fault = FAULT_PERM;
+		ret->text = S("the cuts do not fit the letter");
+		return false;
+	}
+	view_rewind(&in.in);
+	store_deliver(store, &l, 1);
+	ret->name = arena_str(a, str_from_z(l.name));
+	if (!l.done) {
+		ret->fault = (uint8_t)l.err.fault;
+		ret->text = arena_str(a, str_from_z(l.err.text));
+	}
+	return l.done;
+}
+
+SUSPENDS static bool serve_deliver(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct mailbox_deliver *q = question;
+	struct mailbox_deliver_answer *r = answer;
+	struct letter_src src = { .bytes = q->bytes, .fd = q->letter > 0 ? q->letter : -1, .at = (int64_t)q->at,
+				  .size = q->letter > 0 ? q->size : q->bytes.n };
+	struct stat st;
+
+	(void)l;
+	if (q->redo > STORE_REWRITE)
+		return fail(e, FAULT_PERM, "no such way to deliver");
+	if (q->letter > 0 && (fstat(q->letter, &st) || !S_ISREG(st.st_mode) || st.st_size < 0 || q->at > (uint64_t)st.st_size ||
+			      q->size > (uint64_t)st.st_size - q->at))
+		return fail(e, FAULT_PERM, "the letter is shorter than it is said to be");
+	r->done.p = ARENA_ARRAY(a, struct ipc_done, q->steps.n ? q->steps.n : 1);
+	if (!r->done.p || q->steps.n > STEPS_MAX)
+		return fail(e, FAULT_TEMP, "too many steps at once");
+	busy++;
+	for (size_t i = 0; i < q->steps.n; i++, r->done.n++)
+		if (!deliver_one(&src, &q->steps.p[i], q->redo, &r->done.p[i], a))
+			log_warn("deliver", "msg=%s folder=%s why=%s", ID_Z(q->id), LOGQ(q->steps.p[i].folder),
+				 LOGQ(r->done.p[i].text));
+	busy--;
+	last_work = time_mono();
+	return true;
+}
+
+SUSPENDS static bool serve_sync(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct mailbox_sync *q = question;
+	struct mailbox_sync_answer *r = answer;
+	size_t n = q->steps.n;
+	struct store_safe *names = ARENA_ARRAY(a, struct store_safe, n ? n : 1);
+
+	(void)l;
+	r->done.p = ARENA_ARRAY(a, struct ipc_done, n ? n : 1);
+	if (!names || !r->done.p)
+		return fail(e, FAULT_TEMP, "too many names at once");
+	for (size_t i = 0; i < n; i++)
+		names[i] = (struct store_safe){ .base = q->steps.p[i].base, .folder = q->steps.p[i].folder };
+	busy++;
+	store_sync(store, names, n);
+	busy--;
+	for (size_t i = 0; i < n; i++)
+		r->done.p[r->done.n++] = (struct ipc_done){
+			.number = q->steps.p[i].number, .is_lost = names[i].lost,
+			.fault = names[i].done ? FAULT_NONE : FAULT_TEMP,
+			.text = names[i].done ? S("") : arena_str(a, str_from_z(names[i].err.text)) };
+	last_work = time_mono();
+	return true;
+}
+
+/* -- life ------------------------------------------------------------------ */
+
+static bool prepare(struct err *e)
+{
+	confine_home(home_fd);
+	ipc_serve(IPC_mailbox_deliver, serve_deliver);
+	ipc_serve(IPC_mailbox_sync, serve_sync);
+	return maildir_open(home_fd, S("Maildir"), &store, e);
+}
+
+SUSPENDS static bool run(struct err *e)
+{
+	size_t removed;
+
+	last_work = time_mono();
+	if (!store_sweep(store, time_now(), &removed, e))
+		log_debug("sweep", "why=%s", LOGQ(str_from_z(e->text)));
+	while (!self.is_stopping && (busy || time_mono() - last_work < IDLE_END))
+		WITHIN(10 * SECOND)
+			if (!wait_on(&self.stop, "work", e) && !e->timed_out)
+				return true;
+	while (busy && fiber_sleep(10 * MILLISECOND, e))
+		continue;
+	if (!self.is_stopping)
+		_exit(0);        /* idle: what arrives in this moment is asked of the next process */
+	return true;
+}
+
+const struct role_def role_mailbox = { .role = ROLE_MAILBOX, .prepare = prepare, .run = run };
+
+/* mail/DOMAIN/LOCAL below storage is made by whoever owns the mail. */
+static bool make_home(const char *home, struct err *e)
+{
+	AUTO(arena_end) struct arena a = { 0 };
+	struct str path = str_from_z(home), above = str_head(path, str_rfind(path, '/'));
+	char *z = str_z(&a, above);
+
+	if (mkdir(home, 0700) == 0 || errno == EEXIST)
+		return true;
+	if (errno == ENOENT && z && (mkdir(z, 0700) == 0 || errno == EEXIST) && mkdir(home, 0700) == 0)
+		return true;
+	return fail_sys(e, FAULT_TEMP, errno, "make %s", home);
+}
+
+static bool become(uint32_t uid, uint32_t gid, struct err *e)
+{
+	if (uid == geteuid() && gid == getegid())
+		return true;
+	if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+		return fail_sys(e, FAULT_TEMP, errno, "become uid %u", uid);
+	must(geteuid() == uid && getuid() == uid, "the uid is what it shall be");
+	return true;
+}
+
+void mailbox_main(const char *account, uint32_t uid, uint32_t gid, bool is_linux, const char *home)
+{
+	struct err e = { 0 };
+
+	umask(077);
+	snprintf(self.account, sizeof(self.account), "%s", account);
+	if (!become(uid, gid, &e) || (!is_linux && !make_home(home, &e))) {
+		log_error("start", "account=%s why=%s", LOGQ(str_from_z(account)), LOGQ(str_from_z(e.text)));
+		_exit(78);
+	}
+	home_fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (is_linux ? 0 : O_NOFOLLOW));
+	if (home_fd < 0) {
+		log_error("start", "account=%s home=%s why=\"%s\"", LOGQ(str_from_z(account)), LOGQ(str_from_z(home)),
+			  strerrordesc_np(errno));
+		_exit(78);
+	}
+	role_main(&role_mailbox);
+}

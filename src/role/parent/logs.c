@@ -1,0 +1,211 @@
+/* logs.c — the log of all roles: one line, one event, to standard error and to
+ * storage/log/DATE (30 days or 1 GiB).
+ *
+ * It never waits: what standard error does not take at once is counted and said
+ * with the next line that goes through. */
+#include "role/parent/parent.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEEP_DAYS = 30, LINE_MAX_READ = 8192 };
+#define KEEP_BYTES (INT64_C(1) << 30)
+
+static int dir_fd = -1, file_fd = -1;
+static int64_t file_day = -1;
+static unsigned long unsaid;
+
+static void take_own_line(struct str line)
+{
+	logs_line(S("parent"), line);
+}
+
+bool logs_open(struct err *e)
+{
+	dir_fd = openat(parent.storage_fd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return fail_sys(e, FAULT_TEMP, errno, "open the folder log/ in storage");
+	log_set_sink(take_own_line);
+	return true;
+}
+
+/* Is it YYYY-MM-DD, and how many days ago? */
+static bool day_of(const char *name, int64_t *ret)
+{
+	struct time_parts t = { 0 };
+
+	if (strlen(name) != 10 || sscanf(name, "%4d-%2d-%2d", &t.year, &t.month, &t.day) != 3)
+		return false;
+	*ret = time_join(&t) / DAY;
+	return true;
+}
+
+static int64_t total_size(int64_t *ret_oldest)
+{
+	DIR *d = fdopendir(openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int64_t sum = 0, day;
+	struct dirent *de;
+	struct stat st;
+
+	*ret_oldest = INT64_MAX;
+	while (d && (de = readdir(d)))
+		if (day_of(de->d_name, &day) && fstatat(dir_fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			sum += st.st_size;
+			if (day < *ret_oldest)
+				*ret_oldest = day;
+		}
+	if (d)
+		closedir(d);
+	return sum;
+}
+
+static void remove_day(int64_t day)
+{
+	struct time_parts t = time_split(day * DAY);
+	char name[32];
+
+	snprintf(name, sizeof(name), "%04d-%02d-%02d", t.year, t.month, t.day);
+	unlinkat(dir_fd, name, 0);
+}
+
+/* A new day: a new file, and old ones go. */
+static void turn_file(int64_t now)
+{
+	struct time_parts t = time_split(now);
+	int64_t today = now / DAY, oldest;
+	char name[32];
+
+	if (file_day == today)
+		return;
+	if (file_fd >= 0)
+		close(file_fd);
+	snprintf(name, sizeof(name), "%04d-%02d-%02d", t.year, t.month, t.day);
+	file_fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	file_day = today;
+	while (total_size(&oldest) > KEEP_BYTES || oldest < today - KEEP_DAYS) {
+		if (oldest >= today)
+			break;
+		remove_day(oldest);
+	}
+}
+
+static void say(struct str line)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) || write(STDERR_FILENO, line.p, line.n) < 0)
+		unsaid++;
+}
+
+void logs_line(struct str who, struct str line)
+{
+	static char mem[LINE_MAX_READ + 256];
+	struct buf b = buf_over(mem, sizeof(mem) - 1);
+	struct str rest = line, level = str_word(&rest), context = str_word(&rest);
+	int64_t now = time_now();
+
+	time_add_rfc3339(&b, now);
+	buf_add_char(&b, ' ');
+	buf_add(&b, who);
+	if (!str_eq(context, S("-"))) {
+		buf_add_char(&b, '/');
+		buf_add(&b, context);
+	}
+	buf_add_char(&b, ' ');
+	buf_add(&b, str_trim(rest));
+	if (str_eq(level, S("error")) || str_eq(level, S("warn")))
+		buf_addf(&b, " level=" STR_FMT, STR_ARG(level));
+	if (unsaid)
+		buf_addf(&b, " unsaid=%lu", unsaid);
+	b.full = false;
+	mem[b.n++] = '\n';
+	unsaid = 0;
+	say(buf_str(&b));
+	if (dir_fd >= 0) {
+		turn_file(now);
+		if (file_fd < 0 || write(file_fd, b.p, b.n) < 0)
+			unsaid++;
+	}
+}
+
+static bool looks_like_line(struct str line)
+{
+	struct str level = str_word(&line);
+
+	return str_eq(level, S("info")) || str_eq(level, S("warn")) || str_eq(level, S("error")) ||
+	       str_eq(level, S("debug"));
+}
+
+/* What a library or a sanitizer writes to standard error is a line of ours too. */
+static void take_line(const struct log_pipe *p, struct str line)
+{
+	static char mem[LINE_MAX_READ];
+	struct buf b = buf_over(mem, sizeof(mem));
+
+	if (line.n == 0)
+		return;
+	if (looks_like_line(line)) {
+		logs_line(str_from_z(p->who), line);
+		return;
+	}
+	buf_add(&b, S("warn - stderr text=\""));
+	buf_add_printable(&b, line, 2048);
+	buf_add_char(&b, '"');
+	logs_line(str_from_z(p->who), buf_str(&b));
+}
+
+SUSPENDS void logs_collect(void *arg)
+{
+	struct log_pipe *p = arg;
+	struct buf b = buf_on_heap(LINE_MAX_READ);
+	struct err e;
+
+	for (;;) {
+		static char chunk[LINE_MAX_READ];
+		ssize_t n = read(p->fd, chunk, sizeof(chunk) / 2);
+		size_t end;
+
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && fd_wait(p->fd, POLLIN, "log lines", &e))))
+			continue;
+		if (n <= 0)
+			break;
+		buf_add(&b, str_of(chunk, (size_t)n));
+		while ((end = str_find(buf_str(&b), '\n')) < b.n) {
+			take_line(p, str_head(buf_str(&b), end));
+			buf_drop(&b, end + 1);
+		}
+		if (b.n > sizeof(chunk) / 2) {
+			take_line(p, buf_str(&b));
+			buf_clear(&b);
+		}
+	}
+	take_line(p, buf_str(&b));
+	buf_end(&b);
+	fd_wait_forget(p->fd);
+	close(p->fd);
+	free(p);
+}
+
+bool logs_start(int fd, const char *who)
+{
+	struct log_pipe *p = calloc(1, sizeof(*p));
+	struct err e;
+
+	if (!p || !fd_set_nonblocking(fd, &e)) {
+		free(p);
+		close(fd);
+		return false;
+	}
+	p->fd = fd;
+	snprintf(p->who, sizeof(p->who), "%s", who);
+	return fiber_start(&parent.fibers, "log", logs_collect, p);
+}

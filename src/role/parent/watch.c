@@ -1,0 +1,193 @@
+/* watch.c — files that a person edits: opened here, read by the role they concern.
+ *
+ * The folder of each file is watched, since editors replace files; a new
+ * descriptor is sent when the file was closed after writing, moved into place,
+ * or is gone.  Links are followed (/etc/letsencrypt/live), and the folder that
+ * the link leads to is watched as well. */
+#include "role/parent/parent.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WATCHED_MAX = 1024, TARGETS = 2 };
+
+struct watched {
+	enum role role;
+	const char *what;
+	char *path;
+	char *domain;            /* the block it stands in; or "" */
+	uint32_t index;
+	int wd[TARGETS];         /* of the folder, and of the folder of what it links to */
+	char *base[TARGETS];
+	bool is_due;
+};
+
+static struct watched watched[WATCHED_MAX];
+static size_t n_watched;
+static int notify_fd = -1;
+
+bool watch_open(struct err *e)
+{
+	notify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	return notify_fd >= 0 ? true : fail_sys(e, FAULT_TEMP, errno, "inotify");
+}
+
+static void watch_folder_of(struct watched *w, size_t i, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash && slash != path ? strndup(path, (size_t)(slash - path)) : strdup("/");
+
+	free(w->base[i]);
+	w->base[i] = strdup(slash ? slash + 1 : path);
+	must(folder && w->base[i], "out of memory for a watched file");
+	w->wd[i] = inotify_add_watch(notify_fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE |
+				     IN_DELETE | IN_ATTRIB | IN_ONLYDIR);
+	free(folder);
+}
+
+static void resolve(struct watched *w)
+{
+	char *real = realpath(w->path, NULL);
+
+	watch_folder_of(w, 0, w->path);
+	w->wd[1] = -1;
+	if (real && strcmp(real, w->path) != 0)
+		watch_folder_of(w, 1, real);
+	free(real);
+}
+
+static void add(enum role r, const char *what, struct str path, struct str domain, size_t index)
+{
+	struct watched *w = &watched[n_watched];
+
+	if (n_watched == WATCHED_MAX) {
+		log_error("watch", "path=%s why=\"more than %d files\"", LOGQ(path), WATCHED_MAX);
+		return;
+	}
+	*w = (struct watched){ .role = r, .what = what, .index = (uint32_t)index,
+			       .path = strndup(path.n ? path.p : "", path.n),
+			       .domain = strndup(domain.n ? domain.p : "", domain.n) };
+	must(w->path && w->domain, "out of memory for a watched file");
+	resolve(w);
+	n_watched++;
+}
+
+void watch_configure(const struct conf *c)
+{
+	while (n_watched) {
+		struct watched *w = &watched[--n_watched];
+
+		free(w->path);
+		free(w->domain);
+		free(w->base[0]);
+		free(w->base[1]);
+	}
+	for (size_t i = 0; i < c->domain_files.n; i++)
+		add(ROLE_USER, "domains", c->domain_files.p[i].text, S(""), i);
+	for (size_t i = 0; i < c->user_files.n; i++)
+		add(ROLE_USER, "users", c->user_files.p[i].text, S(""), i);
+	for (size_t d = 0; d < c->domains.n; d++)
+		for (size_t i = 0; i < c->domains.p[d].user_files.n; i++)
+			add(ROLE_USER, "users", c->domains.p[d].user_files.p[i].text, c->domains.p[d].name, i);
+	for (size_t i = 0; i < c->aliases.n; i++)
+		if (c->aliases.p[i].path.n)
+			add(ROLE_USER, "aliases", c->aliases.p[i].path, S(""), i);
+	for (size_t i = 0; i < c->tls.n; i++) {
+		add(ROLE_KEYS, "certificate", c->tls.p[i].certificate, S(""), i);
+		add(ROLE_KEYS, "key", c->tls.p[i].key, S(""), i);
+	}
+	if (c->tls.n == 0) {
+		/* made by `keys` on the first start */
+		AUTO(arena_end) struct arena a = { 0 };
+
+		add(ROLE_KEYS, "self-signed", arena_printf(&a, STR_FMT "/keys/self-signed.pem", STR_ARG(c->storage)),
+		    S(""), 0);
+	}
+}
+
+static void send_file(struct process *p, const struct watched *w)
+{
+	bool is_ours = strcmp(w->what, "self-signed") == 0;
+	AUTO(fd_end) int fd = open(w->path, (is_ours ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+				   0600);
+	struct stat st;
+
+	if (fd < 0)
+		log_warn("file", "what=%s path=%s why=\"%s\"", w->what, LOGQ(str_from_z(w->path)), strerrordesc_np(errno));
+	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+		log_warn("file", "what=%s path=%s why=\"not a regular file\"", w->what, LOGQ(str_from_z(w->path)));
+		fd_end(&fd);
+	}
+	role_file(p->link, &(struct role_file){ .what = str_from_z(w->what), .path = str_from_z(w->path),
+						.domain = str_from_z(w->domain), .index = w->index, .file = fd });
+}
+
+void watch_send(struct process *p)
+{
+	for (size_t i = 0; i < n_watched; i++)
+		if (watched[i].role == p->role)
+			send_file(p, &watched[i]);
+}
+
+static void take_event(const struct inotify_event *ev)
+{
+	for (size_t i = 0; i < n_watched; i++) {
+		struct watched *w = &watched[i];
+
+		if (strcmp(w->what, "self-signed") == 0)
+			continue;
+		for (size_t t = 0; t < TARGETS; t++)
+			if (w->wd[t] == ev->wd && w->wd[t] >= 0 && ev->len && strcmp(w->base[t], ev->name) == 0)
+				w->is_due = true;
+	}
+}
+
+static void send_due(void)
+{
+	for (size_t i = 0; i < n_watched; i++) {
+		struct watched *w = &watched[i];
+
+		if (!w->is_due)
+			continue;
+		w->is_due = false;
+		resolve(w);
+		for (struct process *p = parent.processes; p; p = p->next)
+			if (p->role == w->role && p->link)
+				send_file(p, w);
+	}
+}
+
+SUSPENDS void watch_run(void *unused)
+{
+	static char mem[16384] __attribute__((aligned(8)));
+	struct err e;
+
+	(void)unused;
+	for (;;) {
+		ssize_t n = read(notify_fd, mem, sizeof(mem));
+
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			log_error("watch", "why=\"files are no longer watched: %s\"", strerrordesc_np(errno));
+			return;
+		}
+		for (ssize_t at = 0; n > 0 && at < n;) {
+			const struct inotify_event *ev = (const void *)(mem + at);
+
+			take_event(ev);
+			at += (ssize_t)(sizeof(*ev) + ev->len);
+		}
+		send_due();
+		if (n <= 0 && !fd_wait(notify_fd, POLLIN, "a change of a file", &e))
+			return;
+	}
+}

@@ -1,0 +1,339 @@
+/* carry.c — what was promised is carried out.
+ *
+ * One fiber claims what is due and puts each claim into the line of its account;
+ * a line with something in it has a fiber that asks the account's mailbox, one
+ * letter after the other.  A mailbox that is away is asked for again once; then
+ * its claims wait their turn on the schedule, and harm nobody else. */
+#include "role/queue/queue_role.h"
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	CLAIMS_AT_ONCE = 128,
+	INLINE_MAX = 32 * 1024,          /* bytes sent in the message itself */
+	SYNC_AT_ONCE = 200,
+};
+#define LEASE (10 * MINUTE)
+#define DELIVER_WITHIN MINUTE
+
+struct waiting_claim {
+	struct waiting_claim *next;
+	struct queue_claim claim;
+	int64_t until;           /* its lease; afterwards the letter may be gone */
+};
+
+struct line {
+	char *account;
+	struct link *link;
+	bool is_running;
+	struct waiting_claim *first, *last;
+	struct wait opened;
+	bool is_opening;
+};
+
+static struct map lines;
+static struct wait kick, settled;
+static unsigned under_way;
+
+void carry_kick(void)
+{
+	wait_wake(&kick);
+}
+
+bool carry_settle(struct err *e)
+{
+	while (under_way)
+		if (!wait_on(&settled, "deliveries to end", e))
+			return false;
+	return true;
+}
+
+void carry_unlinked(struct link *l)
+{
+	struct line *line = l->peer == ROLE_MAILBOX ? map_get(&lines, str_from_z(l->account)) : NULL;
+
+	if (line && line->link == l)
+		line->link = NULL;
+}
+
+static struct line *line_of(struct str account)
+{
+	struct line *l = map_get(&lines, account);
+
+	if (!l) {
+		l = calloc(1, sizeof(*l));
+		must(l && (l->account = strndup(account.p, account.n)), "out of memory for an account's line");
+		map_put(&lines, account, l);
+	}
+	return l;
+}
+
+/* The account's mailbox: granted by the parent, kept while it lives. */
+SUSPENDS static struct link *mailbox_of(struct line *line, struct arena *a, struct err *e)
+{
+	struct parent_mailbox_answer granted;
+
+	while (line->is_opening)
+		if (!wait_on(&line->opened, "a mailbox to open", e))
+			return NULL;
+	if (line->link)
+		return line->link;
+	line->is_opening = true;
+	if (parent_mailbox(self.parent, &(struct parent_mailbox){ .account = str_from_z(line->account) }, &granted, a, e))
+		line->link = link_open(fd_take(&granted.channel), ROLE_QUEUE, ROLE_MAILBOX, 0,
+				       str_from_z(line->account), &self.fibers, e);
+	line->is_opening = false;
+	wait_wake_all(&line->opened);
+	return line->link;
+}
+
+/* -- one claim ------------------------------------------------------------- */
+
+static bool make_step(const struct queue_claim *c, struct ipc_step *ret, struct arena *a, struct err *e)
+{
+	const struct letter_step *s = c->step;
+
+	*ret = (struct ipc_step){ .number = (uint16_t)c->ref.step, .folder = s->folder, .flags = s->flags,
+				  .base = s->base, .prefix = s->prefix };
+	ret->cuts.p = ARENA_ARRAY(a, struct ipc_cut, s->n_cuts ? s->n_cuts : 1);
+	if (!ret->cuts.p)
+		return fail(e, FAULT_TEMP, "out of memory");
+	for (; ret->cuts.n < s->n_cuts; ret->cuts.n++)
+		ret->cuts.p[ret->cuts.n] = (struct ipc_cut){ s->cuts[ret->cuts.n].offset, s->cuts[ret->cuts.n].length };
+	return true;
+}
+
+SUSPENDS static bool ask_mailbox(struct line *line, const struct queue_claim *c, struct mailbox_deliver *q,
+				 struct mailbox_deliver_answer *ret, struct arena *a, struct err *e)
+{
+	for (int tries = 0;; tries++) {
+		struct link *l = mailbox_of(line, a, e);
+		bool was_alive = l && !l->is_dead;
+
+		if (!l)
+			return false;
+		if (mailbox_deliver(l, q, ret, a, e))
+			return true;
+		/* it ended just now, idle or killed: the next one looks whether the letter is there */
+		if (!was_alive || !l->is_dead || tries || self.is_stopping)
+			return false;
+		if (q->redo == STEP_FRESH)
+			q->redo = STEP_REDO;
+		log_debug("again", "msg=%s account=%s", ID_Z(c->ref.id), line->account);
+	}
+}
+
+SUSPENDS static bool deliver(struct line *line, const struct queue_claim *c, struct arena *a, struct err *e)
+{
+	struct mailbox_deliver q = { .id = c->ref.id, .redo = (uint8_t)c->mode };
+	struct mailbox_deliver_answer done;
+	struct letter_body body = { .fd = -1 };
+	AUTO(fd_end) int copy = -1;
+	struct ipc_step step;
+	bool ok = false;
+
+	if (!make_step(c, &step, a, e) || !queue_body(queue, c->ref.id, &body, e))
+		return false;
+	q.steps.p = &step;
+	q.steps.n = 1;
+	q.size = body.size;
+	if (body.fd >= 0) {
+		q.letter = body.fd;
+	} else if (body.bytes.n <= INLINE_MAX && step.prefix.n <= INLINE_MAX / 2) {
+		q.bytes = body.bytes;
+	} else {
+		if (!fd_sealed("letter", body.bytes, &copy, e)) {
+			letter_body_end(&body);
+			return false;
+		}
+		q.letter = copy;
+	}
+	WITHIN(DELIVER_WITHIN)
+		ok = ask_mailbox(line, c, &q, &done, a, e);
+	letter_body_end(&body);
+	if (!ok)
+		return false;
+	if (done.done.n != 1)
+		return fail(e, FAULT_TEMP, "the mailbox gave no answer for the step");
+	if (done.done.p[0].fault)
+		return fail(e, (enum fault)done.done.p[0].fault, STR_FMT, STR_ARG(done.done.p[0].text));
+	return true;
+}
+
+static void log_result(const struct queue_claim *c, bool ok, const struct err *e)
+{
+	struct str to = c->step->rcpt < c->letter->n_rcpts ? c->letter->rcpts[c->step->rcpt].address : S("");
+	int64_t ms = (time_now() - c->letter->accepted) / MILLISECOND;
+
+	if (ok)
+		log_info("delivered", "msg=%s rcpt=%s account=%s folder=%s ms=%lld", ID_Z(c->ref.id), LOGQ(to),
+			 LOGQ(c->step->target), LOGQ(c->step->folder.n ? c->step->folder : S("INBOX")), (long long)ms);
+	else
+		log_warn("deferred", "msg=%s rcpt=%s account=%s tries=%u why=%s", ID_Z(c->ref.id), LOGQ(to),
+			 LOGQ(c->step->target), c->tries + 1, LOGQ(str_from_z(e->text)));
+}
+
+SUSPENDS static void carry_out(struct line *line, const struct queue_claim *c)
+{
+	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
+	struct queue_report r = { .ref = c->ref, .outcome = OUTCOME_DONE };
+	struct err e = { 0 };
+	bool ok = false;
+
+	if (c->step->kind == STEP_REMOTE) {
+		fail(&e, FAULT_TEMP, "letters to other servers wait: nothing here sends them yet");
+	} else if (c->step->target.n == 0) {
+		fail(&e, FAULT_PERM, "550 5.1.1 " STR_FMT, STR_ARG(c->step->folder));
+	} else {
+		ok = deliver(line, c, &a, &e);
+	}
+	log_result(c, ok, &e);
+	if (!ok) {
+		r.outcome = e.fault == FAULT_PERM ? OUTCOME_NEVER : OUTCOME_LATER;
+		snprintf(r.text, sizeof(r.text), "%s", e.text);
+	} else {
+		totals.delivered++;
+	}
+	if (!queue_report(queue, &r, 1, time_now(), &e))
+		log_error("report", "msg=%s why=%s", ID_Z(c->ref.id), LOGQ(str_from_z(e.text)));
+}
+
+SUSPENDS static void run_line(void *arg)
+{
+	struct line *line = arg;
+
+	while (line->first) {
+		struct waiting_claim *w = line->first;
+
+		line->first = w->next;
+		if (!line->first)
+			line->last = NULL;
+		if (time_now() < w->until - 2 * DELIVER_WITHIN)
+			carry_out(line, &w->claim);
+		free(w);
+		if (--under_way == 0)
+			wait_wake_all(&settled);
+	}
+	line->is_running = false;
+}
+
+/* -- dispatch -------------------------------------------------------------- */
+
+static void put_in_line(const struct queue_claim *c, int64_t until)
+{
+	struct line *line = line_of(c->step->kind == STEP_LOCAL && c->step->target.n ? c->step->target : S("-"));
+	struct waiting_claim *w = malloc(sizeof(*w));
+
+	must(w, "out of memory for a claim");
+	*w = (struct waiting_claim){ .claim = *c, .until = until };
+	if (line->last)
+		line->last->next = w;
+	else
+		line->first = w;
+	line->last = w;
+	under_way++;
+	if (!line->is_running) {
+		line->is_running = fiber_start(&self.fibers, line->account, run_line, line);
+		must(line->is_running, "no memory for a fiber");
+	}
+}
+
+SUSPENDS void carry_run(void *unused)
+{
+	static struct queue_claim claims[CLAIMS_AT_ONCE];
+	struct err e = { 0 };
+
+	(void)unused;
+	for (;;) {
+		int64_t now = time_now(), due;
+		size_t n = queue_claim(queue, claims, CLAIMS_AT_ONCE, now, now + LEASE);
+
+		for (size_t i = 0; i < n; i++) {
+			if (claims[i].task == TASK_DELIVER)
+				put_in_line(&claims[i], now + LEASE);
+			else if (claims[i].task == TASK_BOUNCE)
+				report_bounce(&claims[i], 1);
+			else
+				report_warn(&claims[i], 1);
+		}
+		if (n == CLAIMS_AT_ONCE)
+			continue;
+		due = queue_next_due(queue);
+		now = time_now();
+		e = (struct err){ 0 };
+		WITHIN(due == INT64_MAX || due - now > MINUTE ? MINUTE : due > now ? due - now : MILLISECOND)
+			if (!wait_on(&kick, "something to carry out", &e) && !e.timed_out)
+				return;
+	}
+}
+
+/* -- making it safe -------------------------------------------------------- */
+
+struct syncfs_job {
+	int sys;
+};
+
+static void do_syncfs(void *arg)
+{
+	struct syncfs_job *j = arg;
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	j->sys = fd < 0 || syncfs(fd) ? errno : 0;
+}
+
+bool carry_sync_all(void *arg, struct err *e)
+{
+	struct syncfs_job j = { 0 };
+
+	(void)arg;
+	off_loop(do_syncfs, &j);
+	return j.sys ? fail_sys(e, FAULT_TEMP, j.sys, "syncfs") : true;
+}
+
+SUSPENDS static bool sync_some(struct line *line, const struct queue_claim *claims, signed char *ok, size_t n)
+{
+	AUTO(arena_end) struct arena a = { .limit = 4 << 20 };
+	struct ipc_step *steps = ARENA_ARRAY(&a, struct ipc_step, n);
+	struct mailbox_sync_answer done;
+	struct link *l;
+	struct err e = { 0 };
+
+	if (!steps)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		steps[i] = (struct ipc_step){ .number = (uint16_t)i, .folder = claims[i].step->folder,
+					      .base = claims[i].step->base };
+	WITHIN(2 * MINUTE) {
+		l = mailbox_of(line, &a, &e);
+		if (!l || !mailbox_sync(l, &(struct mailbox_sync){ .steps = { steps, n } }, &done, &a, &e) ||
+		    done.done.n != n) {
+			log_warn("sync", "account=%s why=%s", line->account, LOGQ(str_from_z(e.text)));
+			return false;
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		ok[i] = done.done.p[i].is_lost ? -1 : done.done.p[i].fault == FAULT_NONE;
+	return true;
+}
+
+void carry_sync_account(void *arg, struct str account, const struct queue_claim *claims, signed char *ok, size_t n)
+{
+	struct line *line = line_of(account);
+
+	(void)arg;
+	memset(ok, 0, n);
+	for (size_t at = 0; at < n; at += SYNC_AT_ONCE)
+		if (!sync_some(line, claims + at, ok + at, n - at < SYNC_AT_ONCE ? n - at : SYNC_AT_ONCE))
+			return;
+}

@@ -1,0 +1,302 @@
+/* commit.c — decide, write down, answer.
+ *
+ * A letter is complete here: its bytes are sealed (or drained into the spool),
+ * its addresses are as the client wrote them.  `user` says where each leads,
+ * `scan` whether it is welcome and what stands in front; from both follows the
+ * plan: a step for each account of each recipient.  250 is said after the plan
+ * and the letter are on stable storage, and not before. */
+#include "role/queue/queue_role.h"
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "ipc/verdict.h"
+#include "user/rcpt_answer.h"
+#include "wire/address.h"
+#include "wire/smtp_reply.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { STEP_TEXT = 32 };
+#define DECIDE_WITHIN (20 * SECOND)
+
+/* What is being decided. */
+struct decision {
+	struct queue_commit *q;
+	struct arena *a;
+	struct incoming *in;
+	struct user_route_answer routes;
+	struct scan_letter_answer scan;
+	struct letter_record record;
+	int letter;              /* read-only descriptor of the bytes */
+	char *bytes;             /* a small letter's, malloc()ed */
+};
+
+static bool answer(struct queue_commit_answer *r, enum reply_id id, struct str text, const char *why)
+{
+	r->reply = (uint16_t)id;
+	r->text = text;
+	r->why = str_from_z(why);
+	return true;
+}
+
+bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, struct arena *a, struct err *e)
+{
+	struct user_route q = { .rcpts.p = rcpts, .rcpts.n = n };
+
+	return user_route(link_to(ROLE_USER), &q, ret, a, e);
+}
+
+/* -- decide ---------------------------------------------------------------- */
+
+SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
+{
+	struct queue_commit *q = d->q;
+	struct scan_letter s = { .id = q->id, .letter = d->letter, .size = q->size, .mail_from = q->mail_from,
+				 .received = q->received, .peer = q->peer, .helo = q->helo, .protocol = q->protocol,
+				 .tls = q->tls, .smtputf8 = q->smtputf8, .is_friend = q->is_friend,
+				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S("") };
+
+	return scan_letter(link_to(ROLE_SCAN), &s, &d->scan, d->a, e);
+}
+
+/* Return-Path and who it was for; behind it what `scan` wrote. */
+static struct str make_prefix(struct decision *d, const struct ipc_rcpt *rcpt, struct str account)
+{
+	struct buf b = buf_on_heap(LETTER_PREFIX_MAX);
+	struct str ret;
+
+	buf_add(&b, S("Return-Path: <"));
+	buf_add(&b, d->q->mail_from);
+	buf_add(&b, S(">\r\nDelivered-To: "));
+	buf_add(&b, account);
+	buf_add(&b, S("\r\nEnvelope-To: "));
+	buf_add(&b, rcpt->address);
+	buf_add(&b, S("\r\n"));
+	buf_add(&b, d->scan.prefix);
+	ret = arena_str(d->a, buf_str(&b));
+	if (b.full)
+		d->a->full = true;
+	buf_end(&b);
+	return ret;
+}
+
+static void add_local(struct decision *d, const struct ipc_target *t, const struct letter_span *cuts, uint16_t number)
+{
+	struct letter_step *s = (struct letter_step *)(uintptr_t)&d->record.steps[d->record.n_steps++];
+	struct buf base = buf_on_heap(LETTER_NAME_MAX);
+
+	letter_base_name(&base, d->q->id, t->rcpt, number, conf_now()->hostname);
+	*s = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_LOCAL, .target = t->account,
+				   .folder = d->scan.verdict == VERDICT_JUNK ? S("Junk") : S(""),
+				   .base = arena_str(d->a, buf_str(&base)), .cuts = cuts,
+				   .n_cuts = (uint32_t)d->scan.cuts.n,
+				   .prefix = make_prefix(d, &d->q->rcpts.p[t->rcpt], t->account) };
+	buf_end(&base);
+}
+
+/* A recipient that `user` refuses now, although RCPT was answered 250 (a file has changed, or one
+ * of its targets is refused): the sender gets a report. */
+static void add_refused(struct decision *d, const struct ipc_target *t, uint16_t number)
+{
+	struct letter_step *s = (struct letter_step *)(uintptr_t)&d->record.steps[d->record.n_steps++];
+
+	*s = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_LOCAL,
+				   .folder = arena_str(d->a, str_head(t->text, LETTER_NAME_MAX)) };
+}
+
+static bool make_plan(struct decision *d, struct err *e)
+{
+	size_t n = d->routes.targets.n;
+	struct letter_step *steps = ARENA_ARRAY(d->a, struct letter_step, n ? n : 1);
+	struct letter_span *cuts = ARENA_ARRAY(d->a, struct letter_span, d->scan.cuts.n ? d->scan.cuts.n : 1);
+	uint16_t *numbers = ARENA_ARRAY(d->a, uint16_t, d->q->rcpts.n ? d->q->rcpts.n : 1);
+
+	if (!steps || !cuts || !numbers)
+		return fail(e, FAULT_TEMP, "the plan needs too much memory");
+	d->record.steps = steps;
+	for (size_t i = 0; i < d->scan.cuts.n; i++)
+		cuts[i] = (struct letter_span){ d->scan.cuts.p[i].at, d->scan.cuts.p[i].n };
+	for (size_t i = 0; i < n; i++) {
+		const struct ipc_target *t = &d->routes.targets.p[i];
+
+		if (t->rcpt >= d->q->rcpts.n)
+			return fail(e, FAULT_TEMP, "a route for a recipient that is not there");
+		if (t->kind == TARGET_ACCOUNT)
+			add_local(d, t, cuts, numbers[t->rcpt]++);
+		else if (t->kind == TARGET_REFUSED)
+			add_refused(d, t, numbers[t->rcpt]++);
+	}
+	return d->a->full ? fail(e, FAULT_TEMP, "the plan needs too much memory") : true;
+}
+
+/* All refused, or one that must wait: that is the answer for the whole letter. */
+static bool judge_routes(struct decision *d, struct queue_commit_answer *r)
+{
+	const struct ipc_target *first = NULL;
+	bool any = false;
+
+	for (size_t i = 0; i < d->routes.targets.n; i++) {
+		const struct ipc_target *t = &d->routes.targets.p[i];
+
+		if (t->kind == TARGET_LATER || t->kind == TARGET_REMOTE)
+			return answer(r, REPLY_ROUTE_LATER, t->text, "a recipient cannot be served now");
+		if (t->kind == TARGET_REFUSED)
+			first = first ? first : t;
+		else
+			any = true;
+	}
+	if (first && !any)
+		return answer(r, REPLY_ROUTE_REFUSED, first->text, "every recipient is refused");
+	return false;
+}
+
+/* -- write down ------------------------------------------------------------ */
+
+static bool load_bytes(struct decision *d, struct err *e)
+{
+	if (d->in->file >= 0)
+		return true;
+	d->bytes = malloc(d->q->size ? d->q->size : 1);
+	if (!d->bytes)
+		return fail(e, FAULT_TEMP, "no memory for the letter");
+	d->record.body = str_of(d->bytes, d->q->size);
+	return fd_pread_all(d->letter, d->bytes, d->q->size, 0, e);
+}
+
+static bool make_record(struct decision *d, struct err *e)
+{
+	struct queue_commit *q = d->q;
+	struct letter_rcpt *rcpts = ARENA_ARRAY(d->a, struct letter_rcpt, q->rcpts.n ? q->rcpts.n : 1);
+
+	if (!rcpts)
+		return fail(e, FAULT_TEMP, "the envelope needs too much memory");
+	for (size_t i = 0; i < q->rcpts.n; i++)
+		rcpts[i] = (struct letter_rcpt){ q->rcpts.p[i].address, q->rcpts.p[i].orcpt, q->rcpts.p[i].notify };
+	d->record.id = q->id;
+	d->record.accepted = time_now();
+	d->record.flags = (uint8_t)((q->body ? LETTER_8BIT : 0) | (q->smtputf8 ? LETTER_UTF8 : 0));
+	d->record.ret = q->ret;
+	d->record.from = q->mail_from;
+	d->record.envid = q->envid;
+	d->record.why = d->scan.why;
+	d->record.rcpts = rcpts;
+	d->record.n_rcpts = (uint32_t)q->rcpts.n;
+	d->record.body_size = q->size;
+	if (d->in->file >= 0)
+		d->record.file = str_from_z(d->in->name);
+	return load_bytes(d, e);
+}
+
+SUSPENDS static bool write_down(struct decision *d, struct queue_commit_answer *r, struct err *e)
+{
+	if (d->record.n_steps == 0) {            /* every recipient is a black hole */
+		log_info("dropped", "msg=%s from=%s why=\"every recipient is :blackhole:\"", ID_Z(d->q->id),
+			 LOGQ(d->q->mail_from));
+		return answer(r, REPLY_QUEUED, str_from_z(ID_Z(d->q->id)), "blackhole");
+	}
+	if (d->in->file >= 0 && !queue_file_sync(queue, d->in->file, e))
+		return false;
+	if (!queue_accept(queue, &d->record, 1, e))
+		return false;
+	totals.accepted++;
+	carry_kick();
+	return true;
+}
+
+/* -- the question ---------------------------------------------------------- */
+
+/* The bytes are whole, sealed and as long as it was said. */
+SUSPENDS static bool take_letter(struct decision *d, struct err *e)
+{
+	int64_t size;
+
+	if (d->in->file >= 0) {
+		while (!d->in->is_drained)
+			if (!wait_on(&d->in->drained, "the rest of a letter", e))
+				return false;
+		if (d->in->has_failed) {
+			*e = d->in->err;
+			return false;
+		}
+		d->letter = d->in->file;
+		return d->in->size == d->q->size ? true : fail(e, FAULT_PEER, "the letter is not as long as it was said");
+	}
+	if (!fd_check_sealed(d->q->letter, &size, e))
+		return false;
+	d->letter = d->q->letter;
+	return (uint64_t)size == d->q->size && size <= LETTER_INLINE_MAX
+		       ? true : fail(e, FAULT_PEER, "the letter is not as long as it was said");
+}
+
+SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, struct err *e)
+{
+	if (!take_letter(d, e))
+		return false;
+	if (!route_all(d->q->rcpts.p, d->q->rcpts.n, &d->routes, d->a, e))
+		return fail_in(e, "where the recipients lead");
+	if (judge_routes(d, r))
+		return true;
+	if (!ask_scan(d, e))
+		return fail_in(e, "scan");
+	if (d->scan.verdict == VERDICT_REFUSE)
+		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
+			      "") && (r->why = d->scan.why, true);
+	return make_plan(d, e) && make_record(d, e);
+}
+
+static void log_accepted(const struct decision *d)
+{
+	struct buf to = buf_on_heap(600);
+
+	for (size_t i = 0; i < d->q->rcpts.n && i < 10; i++) {
+		buf_add(&to, i ? S(",") : S(""));
+		buf_add(&to, d->q->rcpts.p[i].address);
+	}
+	log_info("accepted", "msg=%s from=%s rcpt=%s rcpts=%zu size=%llu peer=%s helo=%s message-id=%s tls=%s",
+		 ID_Z(d->q->id), LOGQ(d->q->mail_from), LOGQ(buf_str(&to)), d->q->rcpts.n, (unsigned long long)d->q->size,
+		 LOGQ(d->q->peer), LOGQ(d->q->helo), LOGQ(d->scan.message_id), LOGQ(d->q->tls));
+	buf_end(&to);
+}
+
+bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, struct err *e)
+{
+	struct queue_commit *q = question;
+	struct queue_commit_answer *r = ret;
+	struct decision d = { .q = q, .a = a, .in = incoming_find(l, q->id), .letter = -1 };
+	struct id_text id = id_print(q->id);
+	bool ok = false, taken = false;
+
+	a->limit = 8 << 20;
+	if (!d.in || d.in->is_committing)
+		return fail(e, FAULT_PEER, "no letter of that id is coming in");
+	d.in->is_committing = true;
+	if (!queue_has_room(queue))
+		answer(r, REPLY_NO_STORAGE, S(""), "the journal is full");
+	else WITHIN(DECIDE_WITHIN)
+		ok = decide(&d, r, e);
+	/* what was decided is written down to its end, whatever the caller does */
+	if (ok && r->reply == REPLY_NONE) {
+		ok = write_down(&d, r, e);
+		taken = ok && d.record.n_steps;
+		if (ok && taken) {
+			log_accepted(&d);
+			answer(r, REPLY_QUEUED, arena_str(a, str_from_z(id.z)), "");
+		}
+	} else if (!ok && r->reply != REPLY_NONE) {
+		ok = true;
+	}
+	if (!ok) {
+		log_error("not-accepted", "msg=%s from=%s why=%s", id.z, LOGQ(q->mail_from), LOGQ(str_from_z(e->text)));
+		ok = answer(r, REPLY_TEMPFAIL, S(""), "") && (r->why = arena_str(a, str_from_z(e->text)), true);
+	}
+	if (d.bytes)
+		free(d.bytes);
+	incoming_end(d.in, taken);
+	if (queue_is_broken(queue)) {
+		log_error("journal", "why=\"a write or sync failed\" next=\"this process ends, the next one reads the journal anew\"");
+		_exit(70);
+	}
+	return ok;
+}

@@ -1,0 +1,306 @@
+/* queue_role.c — the conductor's life: letters that come in, housekeeping, status, the end. */
+#include "role/queue/queue_role.h"
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { INCOMING_MAX = 100000, PIPE_BYTES = 256 * 1024, DRAIN_BLOCK = 64 * 1024 };
+#define STOP_WITHIN (30 * SECOND)
+
+struct queue *queue;
+struct queue_totals totals;
+static struct map incoming;              /* id, 8 bytes → struct incoming */
+
+/* -- letters between begin and commit -------------------------------------- */
+
+struct incoming *incoming_find(struct link *from, uint64_t id)
+{
+	struct incoming *in = map_get(&incoming, str_of(&id, sizeof(id)));
+
+	return in && in->from == from ? in : NULL;
+}
+
+void incoming_end(struct incoming *in, bool keep_file)
+{
+	struct err e;
+
+	map_remove(&incoming, str_of(&in->id, sizeof(in->id)));
+	in->from = NULL;
+	while (in->file >= 0 && !in->is_drained)         /* its sender is gone, or goes now: the pipe ends */
+		if (!wait_on(&in->drained, "the end of a pipe", &e))
+			return;
+	if (in->file >= 0) {
+		close(in->file);
+		if (!keep_file)
+			queue_file_drop(queue, str_from_z(in->name));
+	}
+	free(in);
+}
+
+static bool serve_begin(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct queue_begin_answer *r = answer;
+	struct incoming *in;
+
+	(void)question, (void)a;
+	if (!queue_has_room(queue) || incoming.n >= INCOMING_MAX)
+		return fail(e, FAULT_PERM, "no room for another letter");        /* 452 */
+	in = calloc(1, sizeof(*in));
+	if (!in)
+		return fail(e, FAULT_TEMP, "out of memory");
+	*in = (struct incoming){ .id = queue_id(queue, time_now()), .from = l, .file = -1, .pipe = -1 };
+	map_put(&incoming, str_of(&in->id, sizeof(in->id)), in);
+	r->id = in->id;
+	return true;
+}
+
+struct write_job {
+	int fd;
+	const char *p;
+	size_t n;
+	int64_t at;
+	bool ok;
+	struct err err;
+};
+
+static void do_write(void *arg)
+{
+	struct write_job *j = arg;
+
+	j->ok = fd_pwrite_all(j->fd, str_of(j->p, j->n), j->at, &j->err);
+}
+
+SUSPENDS static void drain(void *arg)
+{
+	struct incoming *in = arg;
+	char *block = malloc(DRAIN_BLOCK);
+	struct err e = { 0 };
+
+	in->has_failed = !block;
+	while (block) {
+		ssize_t n = read(in->pipe, block, DRAIN_BLOCK);
+		struct write_job j = { .fd = in->file, .p = block, .n = (size_t)n, .at = (int64_t)in->size };
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN && fd_wait(in->pipe, POLLIN, "a large letter", &e))
+			continue;
+		if (n <= 0) {
+			in->has_failed |= n < 0;
+			break;
+		}
+		if (in->has_failed)
+			continue;                        /* read to the end, so that the sender gets his answer */
+		if (in->size + (uint64_t)n > conf_now()->inbound.max_size + DRAIN_BLOCK)
+			in->has_failed = !fail(&in->err, FAULT_PEER, "the letter is longer than max-size");
+		off_loop(do_write, &j);
+		if (!j.ok) {
+			in->has_failed = true;
+			in->err = j.err;
+		}
+		in->size += (uint64_t)n;
+	}
+	free(block);
+	fd_wait_forget(in->pipe);
+	fd_end(&in->pipe);
+	in->is_drained = true;
+	wait_wake_all(&in->drained);
+}
+
+SUSPENDS static bool serve_pipe(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct queue_pipe *q = question;
+	struct queue_pipe_answer *r = answer;
+	struct incoming *in = incoming_find(l, q->id);
+	int p[2];
+
+	(void)a;
+	if (!in || in->file >= 0)
+		return fail(e, FAULT_PEER, "no letter of that id waits for a pipe");
+	if (!queue_file_new(queue, in->id, &in->file, in->name, e))
+		return false;
+	if (pipe2(p, O_CLOEXEC)) {
+		in->is_drained = true;
+		in->has_failed = true;
+		return fail_sys(e, FAULT_TEMP, errno, "pipe");
+	}
+	fcntl(p[1], F_SETPIPE_SZ, PIPE_BYTES);
+	in->pipe = p[0];
+	r->pipe = p[1];
+	if (!fd_set_nonblocking(p[0], e) || !fiber_start(&self.fibers, "large letter", drain, in)) {
+		in->is_drained = true;
+		in->has_failed = true;
+		fd_end(&in->pipe);
+		return fail(e, FAULT_TEMP, "a pipe cannot be made");
+	}
+	return true;
+}
+
+SUSPENDS static void end_later(void *arg)
+{
+	incoming_end(arg, false);
+}
+
+static void forget(struct incoming *in)
+{
+	if (in->file < 0) {
+		map_remove(&incoming, str_of(&in->id, sizeof(in->id)));
+		free(in);
+	} else if (!fiber_start(&self.fibers, "forget", end_later, in)) {
+		log_warn("forget", "msg=%s why=\"no memory for a fiber\"", ID_Z(in->id));
+	}
+}
+
+static void hear_forget(struct link *l, void *tell)
+{
+	struct queue_forget *t = tell;
+	struct incoming *in = incoming_find(l, t->id);
+
+	if (in)
+		forget(in);
+}
+
+static void hear_why(struct link *l, void *tell)
+{
+	(void)l, (void)tell;
+}
+
+static void unlinked(struct link *l)
+{
+	struct str key;
+	void *value;
+
+	carry_unlinked(l);
+	if (l->peer != ROLE_SMTPD)
+		return;
+	for (size_t i = 0; map_next(&incoming, &i, &key, &value);) {
+		struct incoming *in = value;
+
+		/* a letter whose commit is being served is ended by that */
+		if (in->from == l && !in->is_committing)
+			forget(in);
+	}
+}
+
+/* -- status ---------------------------------------------------------------- */
+
+SUSPENDS static bool serve_figures(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct queue_figures_answer *r = answer;
+	struct queue_status s;
+
+	(void)l, (void)question, (void)a, (void)e;
+	queue_status(queue, &s);
+	*r = (struct queue_figures_answer){
+		.pending = s.letters, .unsafe = s.steps_unsynced, .waiting = s.steps_waiting, .held = s.held,
+		.segments = s.segments_full, .appended = s.records, .syncs = s.syncs,
+		.accepted = totals.accepted, .delivered = totals.delivered,
+		.trouble = s.segments_aside ? S("a damaged journal segment is kept aside in journal/") : S("") };
+	return true;
+}
+
+SUSPENDS static bool serve_lines(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	enum { LINES_MAX = 200 };
+	struct queue_lines_answer *r = answer;
+	struct queue_walk at = { 0 };
+	struct queue_claim c;
+	int64_t due, now = time_now();
+	bool held;
+
+	(void)l, (void)question;
+	r->lines.p = ARENA_ARRAY(a, struct ipc_text, LINES_MAX);
+	if (!r->lines.p)
+		return fail(e, FAULT_TEMP, "out of memory");
+	while (r->lines.n < LINES_MAX && queue_next(queue, &at, &c, &due, &held)) {
+		struct str to = c.step->rcpt < c.letter->n_rcpts ? c.letter->rcpts[c.step->rcpt].address : S("");
+
+		r->lines.p[r->lines.n++].text = arena_printf(
+			a, "%s from=<" STR_FMT "> to=<" STR_FMT "> tries=%u next=%llds%s%s%s", ID_Z(c.ref.id),
+			STR_ARG(c.letter->from), STR_ARG(to), c.tries, (long long)(due > now ? (due - now) / SECOND : 0),
+			held ? " held" : "", c.text[0] ? " why=" : "", c.text);
+	}
+	return true;
+}
+
+/* -- life ------------------------------------------------------------------ */
+
+/* One syncfs for all is right only where nobody else writes on that file system. */
+static bool has_own_filesystem(void)
+{
+	struct stat here, above;
+
+	return stat(".", &here) == 0 && stat("..", &above) == 0 && here.st_dev != above.st_dev;
+}
+
+static struct schedule schedule_of(const struct conf_retry *r)
+{
+	struct schedule s = { .give_up = r->give_up, .warn = r->warn };
+
+	for (; s.n_waits < r->n && s.n_waits < SCHEDULE_WAITS_MAX; s.n_waits++)
+		s.waits[s.n_waits] = r->delay[s.n_waits];
+	return s;
+}
+
+static bool prepare(struct err *e)
+{
+	enum conf_checkpoint mode = conf_now()->journal.checkpoint;
+	struct queue_conf c = { .storage = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+				.schedule = schedule_of(&conf_now()->outbound.retry) };
+
+	if (c.storage < 0)
+		return fail_sys(e, FAULT_PERM, errno, "open storage");
+	if (mode == CONF_CHECKPOINT_SYNCFS || (mode == CONF_CHECKPOINT_AUTO && has_own_filesystem()))
+		c.sync.all = carry_sync_all;
+	else
+		c.sync.account = carry_sync_account;
+	ipc_serve(IPC_queue_begin, serve_begin);
+	ipc_serve(IPC_queue_pipe, serve_pipe);
+	ipc_serve(IPC_queue_commit, serve_commit);
+	ipc_hear(IPC_queue_forget, hear_forget);
+	ipc_hear(IPC_queue_why, hear_why);
+	ipc_serve(IPC_queue_figures, serve_figures);
+	ipc_serve(IPC_queue_lines, serve_lines);
+	return queue_disk_open(&c, time_now(), &queue, e);
+}
+
+SUSPENDS static void tend(void *unused)
+{
+	struct err e = { 0 };
+
+	(void)unused;
+	while (fiber_sleep(SECOND, &e)) {
+		if (!queue_tend(queue, time_now(), &e) && e.fault != FAULT_CANCEL)
+			log_warn("tend", "why=%s", LOGQ(str_from_z(e.text)));
+		if (queue_is_broken(queue)) {
+			log_error("journal", "why=%s next=\"this process ends, the next one reads the journal anew\"",
+				  LOGQ(str_from_z(e.text)));
+			_exit(70);
+		}
+		carry_kick();
+	}
+}
+
+SUSPENDS static bool run(struct err *e)
+{
+	if (!fiber_start(&self.fibers, "carry", carry_run, NULL) || !fiber_start(&self.fibers, "tend", tend, NULL))
+		return fail(e, FAULT_TEMP, "no memory for a fiber");
+	role_wait_stop();
+	WITHIN(STOP_WITHIN)
+		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), e))
+			log_warn("stop", "why=%s next=\"what is not done is done at the next start\"",
+				 LOGQ(str_from_z(e->text)));
+	return true;
+}
+
+const struct role_def role_queue = { .role = ROLE_QUEUE, .prepare = prepare, .run = run, .unlinked = unlinked };

@@ -1,0 +1,54 @@
+/* queue_role.h — what the files of role `queue` share.
+ *
+ *   commit.c   decide, write down, answer
+ *   carry.c    carry out: claims go to the accounts' mailboxes
+ *   report.c   bounces and warnings
+ *   queue_role.c  life, large letters, status */
+#pragma once
+
+#include "queue/queue.h"
+#include "role/runtime.h"
+
+extern struct queue *queue;
+
+/* Totals since the start, for `waxwing status`. */
+struct queue_totals {
+	uint64_t accepted, delivered;
+};
+extern struct queue_totals totals;
+
+/* A letter between `begin` and `commit` (or `forget`). */
+struct incoming {
+	uint64_t id;
+	struct link *from;
+	int file;                /* spool/in/ID while a large letter is drained; else -1 */
+	int pipe;                /* our end; -1 once drained */
+	uint64_t size;           /* bytes drained */
+	bool is_drained, has_failed;
+	bool is_committing;      /* serve_commit() holds it and will end it */
+	struct wait drained;
+	char name[LETTER_NAME_MAX + 1];
+	struct err err;
+};
+struct incoming *incoming_find(struct link *from, uint64_t id);
+SUSPENDS void incoming_end(struct incoming *in, bool keep_file);
+
+/* commit.c */
+SUSPENDS bool serve_commit(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+/* Where a list of addresses leads: targets[i].rcpt is an index into rcpts. */
+SUSPENDS bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, struct arena *a,
+			struct err *e);
+
+/* carry.c */
+SUSPENDS void carry_run(void *unused);           /* a fiber */
+void carry_kick(void);                           /* there is something to do */
+SUSPENDS bool carry_sync_all(void *arg, struct err *e);
+SUSPENDS void carry_sync_account(void *arg, struct str account, const struct queue_claim *claims, signed char *ok,
+				 size_t n);
+/* True once no delivery is under way. */
+SUSPENDS bool carry_settle(struct err *e);
+void carry_unlinked(struct link *l);
+
+/* report.c */
+SUSPENDS void report_bounce(struct queue_claim *claims, size_t n);
+SUSPENDS void report_warn(struct queue_claim *claims, size_t n);

@@ -1,0 +1,179 @@
+/* password.c — yescrypt and SCRAM; see password.h. */
+#include "user/password.h"
+
+#include "base/rnd.h"
+
+#include <crypt.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+
+/* Yescrypt at its default cost, which password_make() uses too. */
+#define YESCRYPT "$y$"
+#define DUMMY_SETTING "$y$j9T$F5Jx5fExrKuPp53xLKQ..1"
+
+/* Length of the UTF-8 character at i, or 0: overlong forms, surrogates and the rest are none (RFC 3629 §4). */
+static size_t utf8_length(struct str s, size_t i)
+{
+	int c = str_at(s, i), d = str_at(s, i + 1);
+	size_t n;
+
+	if (c < 0x80)
+		return 1;
+	if (c >= 0xc2 && c <= 0xdf)
+		n = 2;
+	else if (c >= 0xe0 && c <= 0xef)
+		n = 3;
+	else if (c >= 0xf0 && c <= 0xf4)
+		n = 4;
+	else
+		return 0;
+	if ((c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) || (c == 0xf0 && d < 0x90) ||
+	    (c == 0xf4 && d > 0x8f))
+		return 0;
+	for (size_t j = 1; j < n; j++)
+		if (str_at(s, i + j) < 0x80 || str_at(s, i + j) > 0xbf)
+			return 0;
+	return n;
+}
+
+bool password_check(struct str password, struct err *e)
+{
+	size_t n;
+
+	if (password.n == 0)
+		return fail(e, FAULT_PERM, "the password is empty");
+	if (password.n > PASSWORD_MAX)
+		return fail(e, FAULT_PERM, "the password is longer than %d bytes", PASSWORD_MAX);
+	if (str_has(password, '\0'))
+		return fail(e, FAULT_PERM, "the password has a NUL byte");
+	for (size_t i = 0; i < password.n; i += n) {
+		n = utf8_length(password, i);
+		if (n == 0)
+			return fail(e, FAULT_PERM, "the password is not valid UTF-8");
+	}
+	return true;
+}
+
+/* crypt(3) refuses more than this many bytes; longer ones are hashed first. */
+enum { CRYPT_INPUT_MAX = CRYPT_MAX_PASSPHRASE_SIZE - 1 };
+
+/* The password as crypt takes it: itself, or "sha512:" and hex where it is too long for that. */
+static void crypt_input(struct str password, char out[CRYPT_MAX_PASSPHRASE_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t sum[SHA512_DIGEST_LENGTH];
+	size_t n = 0;
+
+	if (password.n <= CRYPT_INPUT_MAX) {
+		memcpy(out, password.p, password.n);
+		out[password.n] = '\0';
+		return;
+	}
+	SHA512((const uint8_t *)password.p, password.n, sum);
+	memcpy(out, "sha512:", 7);
+	n = 7;
+	for (size_t i = 0; i < sizeof(sum); i++) {
+		out[n++] = digits[sum[i] >> 4];
+		out[n++] = digits[sum[i] & 15];
+	}
+	out[n] = '\0';
+	explicit_bzero(sum, sizeof(sum));
+}
+
+/* hash = crypt(password, setting); false if the library gives its failure token. */
+static bool hash_password(struct str password, const char *setting, char hash[PASSWORD_HASH_MAX])
+{
+	char phrase[CRYPT_MAX_PASSPHRASE_SIZE];
+	struct crypt_data *data = calloc(1, sizeof(*data));
+	const char *out = NULL;
+	bool ok;
+
+	if (!data)
+		return false;
+	crypt_input(password, phrase);
+	out = crypt_r(phrase, setting, data);
+	ok = out && out[0] != '*' && strlen(out) < PASSWORD_HASH_MAX;
+	if (ok)
+		memcpy(hash, out, strlen(out) + 1);
+	explicit_bzero(phrase, sizeof(phrase));
+	explicit_bzero(data, sizeof(*data));
+	free(data);
+	return ok;
+}
+
+static bool hmac_sha256(const uint8_t key[SCRAM_KEY], struct str text, uint8_t ret[SCRAM_KEY])
+{
+	unsigned n = SCRAM_KEY;
+
+	return HMAC(EVP_sha256(), key, SCRAM_KEY, (const uint8_t *)text.p, text.n, ret, &n) != NULL;
+}
+
+/* SaltedPassword := Hi(password, salt, i); ClientKey := HMAC(SaltedPassword, "Client Key");
+ * StoredKey := H(ClientKey); ServerKey := HMAC(SaltedPassword, "Server Key")   RFC 5802 §3 */
+bool scram_verifier_make(struct str password, const uint8_t salt[SCRAM_SALT], uint32_t iterations,
+			 struct scram_verifier *ret, struct err *e)
+{
+	struct scram_verifier v = { .iterations = iterations };
+	uint8_t salted[SCRAM_KEY], client[SCRAM_KEY];
+	bool ok;
+
+	if (!password_check(password, e))
+		return false;
+	if (iterations < SCRAM_ITERATIONS || iterations > SCRAM_ITERATIONS_MAX)
+		return fail(e, FAULT_PERM, "SCRAM iterations must lie in %d…%d", SCRAM_ITERATIONS,
+			    SCRAM_ITERATIONS_MAX);
+	memcpy(v.salt, salt, SCRAM_SALT);
+	ok = PKCS5_PBKDF2_HMAC(password.p, (int)password.n, salt, SCRAM_SALT, (int)iterations,
+			       EVP_sha256(), SCRAM_KEY, salted) == 1 &&
+	     hmac_sha256(salted, S("Client Key"), client) &&
+	     hmac_sha256(salted, S("Server Key"), v.server_key);
+	if (ok)
+		SHA256(client, SCRAM_KEY, v.stored_key);
+	explicit_bzero(salted, sizeof(salted));
+	explicit_bzero(client, sizeof(client));
+	if (ok)
+		*ret = v;
+	explicit_bzero(&v, sizeof(v));
+	return ok ? true : fail(e, FAULT_TEMP, "the SCRAM verifier could not be computed");
+}
+
+bool password_make(struct str password, struct password_record *ret, struct err *e)
+{
+	struct password_record r = { 0 };
+	uint8_t salt[SCRAM_SALT];
+	char *setting;
+	bool ok;
+
+	rnd_bytes(salt, sizeof(salt));
+	if (!scram_verifier_make(password, salt, SCRAM_ITERATIONS, &r.scram, e))
+		return false;
+	setting = crypt_gensalt_ra(YESCRYPT, 0, NULL, 0);
+	ok = setting && hash_password(password, setting, r.hash);
+	free(setting);
+	if (ok)
+		*ret = r;
+	password_record_end(&r);
+	return ok ? true : fail(e, FAULT_TEMP, "the password could not be hashed");
+}
+
+bool password_fits(const struct password_record *r, struct str password)
+{
+	bool is_real = r && r->hash[0] == '$';
+	char hash[PASSWORD_HASH_MAX];
+	struct err ignored = { 0 };
+	bool fits;
+
+	if (!password_check(password, &ignored))
+		return false;
+	fits = hash_password(password, is_real ? r->hash : DUMMY_SETTING, hash);
+	fits = fits && is_real && str_eq_secret(str_from_z(hash), str_from_z(r->hash));
+	explicit_bzero(hash, sizeof(hash));
+	return fits;
+}
+
+void password_record_end(struct password_record *r)
+{
+	explicit_bzero(r, sizeof(*r));
+}

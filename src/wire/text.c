@@ -1,0 +1,100 @@
+/* text.c — base64 and xtext; see text.h. */
+#include "wire/text.h"
+
+#include "wire/utf8.h"
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static int base64_value(int c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (ascii_is_digit(c))
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+bool base64_decode(struct str s, struct arena *a, struct str *ret)
+{
+	size_t pad = s.n == 0 || str_at(s, s.n - 1) != '=' ? 0 : str_at(s, s.n - 2) == '=' ? 2 : 1;
+	size_t n = 0;
+	uint32_t bits = 0;
+	char *p;
+
+	if (s.n % 4)
+		return false;
+	p = arena_alloc(a, s.n / 4 * 3, 1);
+	if (!p)
+		return false;
+	for (size_t i = 0; i < s.n - pad; i++) {
+		int v = base64_value(str_at(s, i));
+
+		if (v < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)v;
+		if (i % 4)
+			p[n++] = (char)(bits >> (6 - 2 * (i % 4)));
+	}
+	/* what padding leaves over must be zero: one value, one spelling */
+	if (bits & (pad == 2 ? 15U : pad == 1 ? 3U : 0U))
+		return false;
+	*ret = str_of(p, n);
+	return true;
+}
+
+void base64_add(struct buf *b, struct str bytes)
+{
+	for (size_t i = 0; i < bytes.n; i += 3) {
+		size_t n = bytes.n - i < 3 ? bytes.n - i : 3;
+		uint32_t v = (uint32_t)str_at(bytes, i) << 16;
+
+		if (n > 1)
+			v |= (uint32_t)str_at(bytes, i + 1) << 8;
+		if (n > 2)
+			v |= (uint32_t)str_at(bytes, i + 2);
+		buf_add_char(b, alphabet[v >> 18]);
+		buf_add_char(b, alphabet[v >> 12 & 63]);
+		buf_add_char(b, n > 1 ? alphabet[v >> 6 & 63] : '=');
+		buf_add_char(b, n > 2 ? alphabet[v & 63] : '=');
+	}
+}
+
+bool xtext_decode(struct str s, bool utf8, struct arena *a, struct str *ret)
+{
+	char *p = arena_alloc(a, s.n, 1);
+	size_t n = 0;
+
+	if (!p || (utf8 ? !utf8_valid(s) : !str_is_ascii(s)))
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		int c = str_at(s, i), high, low;
+
+		if (c <= ' ' || c == '=' || c == 0x7f)
+			return false;
+		if (c == '+') {
+			high = ascii_hex(str_at(s, i + 1));
+			low = ascii_hex(str_at(s, i + 2));
+			c = high < 0 || low < 0 ? -1 : high * 16 + low;
+			if (c < ' ' || c >= 0x7f)
+				return false;
+			i += 2;
+		}
+		p[n++] = (char)c;
+	}
+	*ret = str_of(p, n);
+	return true;
+}
+
+void xtext_add(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		int c = str_at(s, i);
+
+		if (c > ' ' && c != '+' && c != '=' && c != 0x7f)
+			buf_add_char(b, (char)c);
+		else
+			buf_addf(b, "+%02X", (unsigned)c);
+	}
+}
