@@ -438,6 +438,13 @@ static bool try_contact(struct walk *k, const struct visit *v, const struct real
 		wait_for(k, v, S("it goes to the contact, and no contact is configured"));
 		return true;
 	}
+	if (k->has_used_contact) {               /* the contact itself is such a name: somebody must get it */
+		struct str first = k->w->first_account ? k->w->first_account(k->w) : S("");
+
+		if (first.n)
+			take_list(k, v, first, S("the first account, since the contact has no mailbox"));
+		return first.n;
+	}
 	k->has_used_contact = true;
 	take_list(k, v, k->w->contact, S("contact"));
 	return true;
@@ -464,7 +471,7 @@ static void look_at(struct walk *k, const struct visit *v)
 		return;
 	if (try_accounts(k, v, &m))
 		return;
-	if (!(v->skip_lines && k->has_used_contact) && try_contact(k, v, &m))
+	if (try_contact(k, v, &m))
 		return;
 	if (try_catch_all(k, v, &m))
 		return;
