@@ -443,7 +443,10 @@ static bool try_contact(struct walk *k, const struct visit *v, const struct real
 
 		if (first.n)
 			take_list(k, v, first, S("the first account, since the contact has no mailbox"));
-		return first.n;
+		else
+			k->trouble = arena_printf(k->a, "the contact leads to " STR_FMT ", and there is no account",
+						  STR_ARG(v->key));
+		return true;
 	}
 	k->has_used_contact = true;
 	take_list(k, v, k->w->contact, S("contact"));
