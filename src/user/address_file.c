@@ -151,7 +151,7 @@ static void finish_item(struct address_file *f, enum address_file_kind kind, str
 		return;
 	}
 	*line = (struct address_line){
-		.key = key, .line = it->line,
+		.key = key, .line = it->line, .file = f->name,
 		.broken = it->is_joined && it->joined.full ? "the value is too long" : NULL,
 		.value = it->is_joined ? arena_str(a, buf_str(&it->joined)) : it->value,
 	};
@@ -301,9 +301,9 @@ const struct address_line *address_file_find(const struct address_file *f, struc
 const struct address_line *address_file_find_domain(const struct address_file *f, struct str domain)
 {
 	const struct address_line *line = address_file_find(f, domain);
-	char mem[DOMAIN_MAX + 2] = "*.";
+	char mem[DOMAIN_NAME_MAX + 2] = "*.";
 
-	for (struct str at = domain; !line && at.n && at.n <= DOMAIN_MAX; str_cut(at, '.', &at)) {
+	for (struct str at = domain; !line && at.n && at.n <= DOMAIN_NAME_MAX; str_cut(at, '.', &at)) {
 		size_t dots = 0;
 
 		for (size_t i = 0; i < at.n; i++)

@@ -36,6 +36,7 @@ struct address_line {
 	struct str key;          /* folded */
 	struct str value;        /* its lines, joined by LF; points into the snapshot */
 	unsigned line;           /* where it begins, from 1 */
+	struct str file;         /* the name of the file it stands in */
 	const char *broken;      /* what is wrong with its targets, or NULL: mail for it waits */
 };
 

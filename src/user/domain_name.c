@@ -38,8 +38,8 @@ static bool check_labels(struct str s, struct err *e)
 
 	if (s.n == 0)
 		return fail(e, FAULT_PERM, "the domain is empty");
-	if (s.n > DOMAIN_MAX)
-		return fail(e, FAULT_PERM, "the domain is longer than %d bytes", DOMAIN_MAX);
+	if (s.n > DOMAIN_NAME_MAX)
+		return fail(e, FAULT_PERM, "the domain is longer than %d bytes", DOMAIN_NAME_MAX);
 	if (str_ends(s, S(".")))
 		return fail(e, FAULT_PERM, "the domain ends with a dot");
 	while (rest.n) {
@@ -65,8 +65,8 @@ static bool fold_unicode(struct str s, struct arena *a, struct str *ret, struct 
 	char *z;
 	int rc;
 
-	if (s.n > 4 * DOMAIN_MAX)
-		return fail(e, FAULT_PERM, "the domain is longer than %d bytes", DOMAIN_MAX);
+	if (s.n > 4 * DOMAIN_NAME_MAX)
+		return fail(e, FAULT_PERM, "the domain is longer than %d bytes", DOMAIN_NAME_MAX);
 	z = str_z(a, s);
 	if (!z)
 		return fail(e, FAULT_PERM, "the domain has a NUL or is too long");

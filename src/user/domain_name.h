@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { DOMAIN_MAX = 253, DOMAIN_LABEL_MAX = 63 };
+enum { DOMAIN_NAME_MAX = 253, DOMAIN_LABEL_MAX = 63 };
 
 /* false with a sentence if s is no domain; an address literal "[192.0.2.1]" is none.
  * Dots that only look like dots (U+3002, U+FF0E, U+FF61) are refused. */

@@ -274,10 +274,10 @@ static bool has_targets(const struct address_line *line)
 }
 
 static void take_line(struct walk *k, const struct visit *v, const char *what,
-		      const struct address_file *f, const struct address_line *line)
+		      const struct address_line *line)
 {
-	struct str place = arena_printf(k->a, "%s file " STR_FMT " line %u", what, STR_ARG(f->name),
-					line->line);
+	struct str place = arena_printf(k->a, "%s file " STR_FMT " line %u", what,
+					STR_ARG(line->file), line->line);
 
 	if (line->broken)
 		wait_for(k, v, arena_printf(k->a, STR_FMT ": %s", STR_ARG(place), line->broken));
@@ -331,9 +331,9 @@ static bool try_users(struct walk *k, const struct visit *v, const struct realm 
 	const struct address_line *line = NULL;
 
 	if (own && (line = find_in_users(k, v, m, own, true)))
-		take_line(k, v, "users", own, line);
+		take_line(k, v, "users", line);
 	else if (common && (line = find_in_users(k, v, m, common, false)))
-		take_line(k, v, "users", common, line);
+		take_line(k, v, "users", line);
 	return line != NULL;
 }
 
@@ -361,7 +361,7 @@ static bool try_aliases(struct walk *k, const struct visit *v)
 		line = address_file_find(f, plain);
 	if (!line || !has_targets(line))
 		return false;
-	take_line(k, v, "aliases", f, line);
+	take_line(k, v, "aliases", line);
 	return true;
 }
 

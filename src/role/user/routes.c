@@ -1,0 +1,361 @@
+/* routes.c — answers where an address leads.
+ *
+ * A route that needs a Linux account not asked for yet is followed again from
+ * the top once pam has answered; meanwhile the world may have changed.  Who an
+ * account is (uid, home) is told to the parent before its name leaves this role. */
+#include "role/user/user.h"
+
+#include "base/log.h"
+#include "user/account_dir.h"
+#include "user/rcpt_answer.h"
+#include "wire/address.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	ASKS_MAX = 64,                   /* Linux accounts for one address */
+	ANSWER_ARENA = 4 << 20,
+	TARGETS_MAX = IPC_LIST_MAX,
+	ANSWER_BYTES = IPC_MESSAGE_MAX - 4096,
+	TARGET_BYTES = 24,               /* of one target besides its texts */
+	USUAL_BYTES = 100,
+	LATER_BYTES = 40,                /* of one that has to wait for the next question */
+};
+
+static const struct str text_later = S("cannot deliver to this address now, try again later");
+
+static uint32_t mail_uid, mail_gid;      /* of all accounts that are not Linux accounts */
+static struct map told;                  /* account → what the parent knows of it */
+
+/* -- one address ----------------------------------------------------------- */
+
+static void set_later(struct route *r, struct str reason)
+{
+	r->verdict = ROUTE_LATER;
+	r->code = 451;
+	r->status = "4.3.0";
+	r->text = text_later;
+	r->reason = reason;
+	r->n_targets = 0;
+}
+
+/* *ret holds until the next wait.  Failing needs no word to anybody: it is a route to later. */
+SUSPENDS static void route(struct str local, struct str domain, struct arena *a, struct route *ret)
+{
+	struct arena_mark begin = arena_mark(a);
+	struct err e = { 0 };
+
+	for (int asks = 0;; asks++) {
+		*ret = (struct route){ 0 };
+		if (!route_address(world_now(), local, domain, a, ret, &e)) {
+			log_error("route", "rcpt=%s why=%s", LOGQ(local), LOGQ(str_from_z(e.text)));
+			set_later(ret, S("not enough memory to route the address"));
+			return;
+		}
+		if (!ret->ask_linux.n || asks == ASKS_MAX)
+			break;
+		if (!linux_accounts_ask(ret->ask_linux, &e)) {
+			log_warn("route", "rcpt=%s why=%s", LOGQ(local), LOGQ(str_from_z(e.text)));
+			set_later(ret, S("the Linux accounts cannot be asked now"));
+			return;
+		}
+		a->full = false;
+		arena_rewind(a, begin);
+	}
+	if (ret->verdict == ROUTE_REFUSE && world_is_incomplete())
+		set_later(ret, S("an address file has not been read yet"));
+}
+
+static enum rcpt_answer kind_of(const struct route *r)
+{
+	struct str status = str_from_z(r->status);
+
+	if (r->verdict == ROUTE_ACCEPT)
+		return RCPT_OK;
+	if (r->verdict == ROUTE_LATER)
+		return RCPT_LATER;
+	if (str_eq(status, S("5.7.1")))
+		return RCPT_NOT_OURS;
+	return str_eq(status, S("5.4.6")) ? RCPT_LOOP : RCPT_REFUSED;
+}
+
+SUSPENDS static bool serve_rcpt(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	AUTO(arena_end) struct arena scratch = { .limit = ROUTE_MEMORY };
+	struct user_rcpt *q = question;
+	struct user_rcpt_answer *r = answer;
+	struct route found;
+
+	(void)l;
+	route(q->local, q->domain, &scratch, &found);
+	r->kind = (uint8_t)kind_of(&found);
+	r->text = arena_str(a, found.text);
+	r->why = arena_str(a, str_head(found.reason, 1000));
+	return a->full ? fail(e, FAULT_TEMP, "out of memory") : true;
+}
+
+SUSPENDS static bool serve_explain(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	AUTO(arena_end) struct arena scratch = { .limit = ROUTE_MEMORY + 4096 };
+	struct user_explain *q = question;
+	struct user_explain_answer *r = answer;
+	struct buf b = buf_on_heap(32768);
+	struct smtp_path p = { 0 };
+	struct route found;
+
+	(void)l;
+	if (!str_has(q->address, '@'))
+		p = (struct smtp_path){ .local = q->address, .domain = S("localhost") };
+	else if (!address_parse(q->address, PATH_UTF8, &scratch, &p))
+		return fail(e, FAULT_PERM, "%s is no address", LOGQ(str_head(q->address, 100)));
+	route(p.local, p.domain, &scratch, &found);
+	buf_add_printable(&b, q->address, 400);
+	buf_add_char(&b, '\n');
+	route_print(&found, &b);
+	r->found = found.verdict == ROUTE_ACCEPT;
+	r->text = arena_str(a, buf_str(&b));
+	buf_end(&b);
+	return a->full ? fail(e, FAULT_TEMP, "out of memory") : true;
+}
+
+/* -- who an account is ----------------------------------------------------- */
+
+/* The parent hears of an account once, and again when something changed. */
+static bool tell_parent(const struct parent_account *t, struct err *e)
+{
+	AUTO(arena_end) struct arena a = { .limit = 16384 };
+	struct str now = arena_printf(&a, "%u:%u:%u:" STR_FMT, t->uid, t->gid, t->is_linux, STR_ARG(t->home));
+	const char *was = map_get(&told, t->account);
+	char *kept;
+
+	if (was && str_eq(str_from_z(was), now))
+		return true;
+	kept = strndup(now.p, now.n);
+	if (a.full || !kept) {
+		free(kept);
+		return fail(e, FAULT_TEMP, "out of memory");
+	}
+	if (!link_say(self.parent, IPC_parent_account, t, e)) {
+		free(kept);
+		return false;
+	}
+	free(map_put(&told, t->account, kept));
+	return true;
+}
+
+static bool tell_account(const struct route_target *t, struct str account, struct err *e)
+{
+	AUTO(arena_end) struct arena a = { .limit = 16384 };
+	struct str local, domain, home;
+
+	if (!account_dir_name(t->local, &a, &local, e) || !account_dir_name(t->domain, &a, &domain, e))
+		return false;
+	home = arena_printf(&a, STR_FMT "/mail/" STR_FMT "/" STR_FMT, STR_ARG(conf_now()->storage), STR_ARG(domain),
+			    STR_ARG(local));
+	if (a.full)
+		return fail(e, FAULT_TEMP, "out of memory");
+	return tell_parent(&(struct parent_account){ .account = account, .uid = mail_uid, .gid = mail_gid,
+						     .home = home }, e);
+}
+
+static bool tell_linux(struct str name, struct err *e)
+{
+	struct linux_home h = linux_accounts_home(name);
+
+	return tell_parent(&(struct parent_account){ .account = name, .uid = h.uid, .gid = h.gid, .is_linux = 1,
+						     .home = h.home }, e);
+}
+
+/* -- a letter's recipients ------------------------------------------------- */
+
+/* "users file F line 3: sales@x → alice@x; alice@x: account alice@x" */
+static struct str steps_of(const struct route_target *t, struct arena *a)
+{
+	const struct route_step *steps[ROUTE_STEPS_MAX + 2];
+	struct buf b = buf_on_heap(2000);
+	struct str ret;
+	size_t n = 0;
+
+	for (const struct route_step *s = t->last; s && n < ARRAY_LEN(steps); s = s->from)
+		steps[n++] = s;
+	while (n > 0) {
+		buf_add_printable(&b, steps[--n]->text, 500);
+		buf_add(&b, n ? S("; ") : S(""));
+	}
+	ret = arena_str(a, buf_str(&b));
+	buf_end(&b);
+	return ret;
+}
+
+static struct str address_of(const struct route_target *t, struct arena *a)
+{
+	struct buf b = buf_on_heap(2048);
+	struct str local = t->local, ret;
+
+	if (t->tag.n && (t->kind == ROUTE_ACCOUNT || t->kind == ROUTE_LINUX))
+		local = arena_printf(a, STR_FMT "+" STR_FMT, STR_ARG(t->local), STR_ARG(t->tag));
+	smtp_path_add(&b, local, t->domain);
+	ret = arena_str(a, buf_str(&b));
+	buf_end(&b);
+	return ret;
+}
+
+static struct ipc_target account_target(const struct route_target *t, struct arena *a)
+{
+	struct ipc_target ret = { .kind = TARGET_ACCOUNT, .account = arena_str(a, t->local) };
+	struct err e = { 0 };
+	bool ok;
+
+	if (t->kind == ROUTE_LINUX) {
+		ok = tell_linux(t->local, &e);
+	} else {
+		ret.account = arena_printf(a, STR_FMT "@" STR_FMT, STR_ARG(t->local), STR_ARG(t->domain));
+		ok = tell_account(t, ret.account, &e);
+	}
+	if (ok)
+		return ret;
+	log_error("route", "account=%s why=%s", LOGQ(ret.account), LOGQ(str_from_z(e.text)));
+	return (struct ipc_target){ .kind = TARGET_LATER, .text = text_later };
+}
+
+static struct ipc_target target_of(const struct route_target *t, struct arena *a)
+{
+	switch (t->kind) {
+	case ROUTE_ACCOUNT:
+	case ROUTE_LINUX:
+		return account_target(t, a);
+	case ROUTE_REMOTE:
+		return (struct ipc_target){ .kind = TARGET_REMOTE };
+	case ROUTE_BLACKHOLE:
+		return (struct ipc_target){ .kind = TARGET_NOTHING };
+	case ROUTE_FAIL:
+		return (struct ipc_target){ .kind = TARGET_REFUSED, .text = arena_str(a, t->text) };
+	case ROUTE_DEFER:
+	case ROUTE_PIPE:
+	case ROUTE_FILE:
+	case ROUTE_INCLUDE:
+		break;
+	}
+	return (struct ipc_target){ .kind = TARGET_LATER, .text = arena_str(a, t->text.n ? t->text : text_later) };
+}
+
+/* An answer in the making: one message. */
+struct answer {
+	struct user_route_answer *r;
+	struct arena *a;
+	size_t bytes;
+};
+
+static size_t bytes_of(const struct ipc_target *t)
+{
+	return TARGET_BYTES + t->account.n + t->address.n + t->text.n + t->steps.n;
+}
+
+/* false: there is no room for it, if each of the recipients that follow shall get a word. */
+static bool add_target(struct answer *x, size_t rcpt, size_t n_after, struct ipc_target t)
+{
+	size_t bytes = x->bytes + bytes_of(&t);
+
+	if (bytes + n_after * USUAL_BYTES > ANSWER_BYTES) {      /* the chain is only for people */
+		bytes -= t.steps.n;
+		t.steps = S("");
+	}
+	if (bytes + n_after * LATER_BYTES > ANSWER_BYTES || x->r->targets.n + n_after >= TARGETS_MAX)
+		return false;
+	t.rcpt = (uint16_t)rcpt;
+	x->r->targets.p[x->r->targets.n++] = t;
+	x->bytes = bytes;
+	return true;
+}
+
+static bool add_all(struct answer *x, size_t rcpt, size_t n_after, const struct route *found)
+{
+	if (found->verdict != ROUTE_ACCEPT)
+		return add_target(x, rcpt, n_after, (struct ipc_target){
+			.kind = found->verdict == ROUTE_REFUSE ? TARGET_REFUSED : TARGET_LATER,
+			.text = arena_str(x->a, found->text), .steps = arena_str(x->a, str_head(found->reason, 500)) });
+	for (size_t i = 0; i < found->n_targets; i++) {
+		struct ipc_target t = target_of(&found->targets[i], x->a);
+
+		t.address = address_of(&found->targets[i], x->a);
+		t.steps = steps_of(&found->targets[i], x->a);
+		if (!add_target(x, rcpt, n_after, t))
+			return false;
+	}
+	return true;
+}
+
+/* Nothing here waits: *found lives in what the world may replace.  What does not fit in the message
+ * is asked again with what waits. */
+static void add_route(struct answer *x, size_t rcpt, size_t n_after, const struct route *found)
+{
+	size_t n = x->r->targets.n, bytes = x->bytes;
+
+	if (add_all(x, rcpt, n_after, found))
+		return;
+	x->r->targets.n = n;
+	x->bytes = bytes + LATER_BYTES;
+	x->r->targets.p[x->r->targets.n++] = (struct ipc_target){
+		.rcpt = (uint16_t)rcpt, .kind = TARGET_LATER, .text = S("too many at once") };
+}
+
+SUSPENDS static bool serve_route(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct user_route *q = question;
+	struct user_route_answer *r = answer;
+	struct answer x = { .r = r, .a = a };
+
+	(void)l;
+	a->limit = ANSWER_ARENA;                 /* texts that are left out again count too */
+	r->targets.p = ARENA_ARRAY(a, struct ipc_target, TARGETS_MAX);
+	if (!r->targets.p || q->rcpts.n > TARGETS_MAX)
+		return fail(e, FAULT_TEMP, "too many recipients at once");
+	for (size_t i = 0; i < q->rcpts.n; i++) {
+		AUTO(arena_end) struct arena scratch = { .limit = ROUTE_MEMORY };
+		struct route found;
+
+		route(q->rcpts.p[i].local, q->rcpts.p[i].domain, &scratch, &found);
+		add_route(&x, i, q->rcpts.n - i - 1, &found);
+		if (a->full)
+			return fail(e, FAULT_TEMP, "not enough memory to route a letter");
+	}
+	return true;
+}
+
+/* -- life ------------------------------------------------------------------ */
+
+/* To whom the mail of virtual accounts belongs: without root only we ourselves can own it. */
+static bool find_mail_user(struct err *e)
+{
+	AUTO(arena_end) struct arena a = { .limit = 4096 };
+	char *name = str_z(&a, conf_now()->mail_uid);
+	const struct passwd *pw = NULL;
+
+	mail_uid = geteuid();
+	mail_gid = getegid();
+	if (geteuid() != 0)
+		return true;
+	if (name)
+		pw = getpwnam(name);
+	if (!pw) {
+		log_warn("start", "why=\"there is no system user %s, to whom the mail of accounts belongs\"",
+			 name ? name : "");
+		return true;
+	}
+	if (pw->pw_uid == 0)
+		return fail(e, FAULT_PERM, "mail-uid %s is root", name);
+	mail_uid = pw->pw_uid;
+	mail_gid = pw->pw_gid;
+	return true;
+}
+
+bool routes_open(struct err *e)
+{
+	ipc_serve(IPC_user_rcpt, serve_rcpt);
+	ipc_serve(IPC_user_route, serve_route);
+	ipc_serve(IPC_user_explain, serve_explain);
+	return find_mail_user(e);
+}

@@ -1,0 +1,66 @@
+/* user.h — what the files of the role `user` tell each other.
+ *
+ * One world (struct route_world) is in force: the configuration, the snapshots
+ * of the address files, the names of the accounts.  Whoever routes does not wait
+ * meanwhile and copies what it keeps, so that a world can be replaced at once. */
+#pragma once
+
+#include "role/runtime.h"
+#include "user/account.h"
+#include "user/route.h"
+
+/* -- world.c */
+
+/* Build the world anew from the configuration and the snapshots; on failure the old one stays. */
+bool world_build(struct err *e);
+bool world_is_built(void);
+const struct route_world *world_now(void);
+/* Is it an account by the configuration (`user NAME@DOMAIN`)?  key is "local@domain", folded. */
+bool world_has_user(struct str key);
+/* Those names: NULL at the end. */
+bool world_next_user(size_t *i, struct str *key);
+/* A configured file has never been read: "no such user" may be wrong. */
+bool world_is_incomplete(void);
+
+/* -- files.c */
+
+/* Takes f->file: at once before confinement, in a thread later. */
+void files_take(struct role_file *f);
+/* From now on threads may be used. */
+void files_use_threads(void);
+/* The snapshot of a configured file; NULL with *incomplete set if it was not read yet. */
+const struct address_file *files_find(struct str what, struct str domain, struct str path, bool *incomplete);
+/* Forget the snapshots that files_find() was not asked for since the last time. */
+void files_sweep(void);
+
+/* -- accounts.c */
+
+bool accounts_open(struct err *e);
+bool accounts_have(struct str local, struct str domain);
+/* A new configuration may name other accounts. */
+void accounts_configured(void);
+
+/* -- linux_accounts.c: a cache of what `pam` knows */
+
+struct linux_home {
+	uint32_t uid, gid;
+	struct str home;
+};
+enum known linux_accounts_know(const struct route_world *w, struct str name);
+/* Only after KNOWN_YES and before the next wait. */
+struct linux_home linux_accounts_home(struct str name);
+/* false: pam is away or cannot say. */
+SUSPENDS bool linux_accounts_ask(struct str name, struct err *e);
+/* A new configuration: ask again. */
+void linux_accounts_forget(void);
+
+/* -- routes.c */
+
+bool routes_open(struct err *e);
+
+/* -- clients.c */
+
+bool clients_open(struct err *e);
+void clients_configured(void);
+/* A dead smtpd holds no connections. */
+void clients_unlinked(struct link *l);
