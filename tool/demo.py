@@ -159,6 +159,7 @@ def main():
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)  # a shell starts background jobs with it ignored
     # a group of its own: Ctrl-C reaches us, and we stop the server in good order
     server = subprocess.Popen([BINARY, "-c", CONF, "serve"], cwd=DEMO, start_new_session=True)
     try:

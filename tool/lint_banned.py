@@ -8,7 +8,7 @@ import re
 import source
 
 BANNED = re.compile(r"(?<![\w.>])(strcpy|strcat|stpcpy|sprintf|vsprintf|gets|strtok|strtok_r|atoi|atol|atoll|alloca|"
-                    r"system|popen|regcomp|tmpnam|mktemp|tempnam|setjmp|longjmp|signal|rand|srand)\s*\(")
+                    r"system|popen|regcomp|tmpnam|mktemp|tempnam|setjmp|longjmp|rand|srand)\s*\(")
 GETENV = re.compile(r"\b(?:secure_)?getenv\s*\(")
 SQL_MAKERS = re.compile(r"\bsqlite3_(?:v?mprintf|v?snprintf|str_appendf)\s*\(")
 SQL_TEXT = re.compile(r'"(?:[^"\\\n]|\\.)*\b(?:SELECT\b|INSERT\s+(?:OR\s+\w+\s+)?INTO\b|UPDATE\b\s+\w+\s+SET\b|DELETE\s+FROM\b|'

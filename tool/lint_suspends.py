@@ -10,6 +10,7 @@ Not looked at: the scheduler itself, tests and fuzz targets, main.c and ctl/,
 which run outside fibers, where waiting calls just block.
 """
 import concurrent.futures
+import functools
 import os
 import re
 import subprocess
@@ -29,6 +30,7 @@ def watched(path):
     return not (where in EXEMPT or where.startswith("ctl/") or path.stem.endswith(("_test", "_fuzz")))
 
 
+@functools.cache
 def marks(path):
     """Names of marked functions and of marked function-pointer fields in a file."""
     functions, fields = set(), set()
@@ -39,6 +41,18 @@ def marks(path):
         elif words := re.findall(r"\w+", before):
             functions.add(words[-1])
     return functions, fields
+
+
+@functools.cache
+def included(path):
+    """The project's files that a file includes, and those they include, and itself."""
+    found, todo = set(), [path]
+    while todo:
+        p = todo.pop()
+        if p not in found and p.exists():
+            found.add(p)
+            todo += [source.SRC / m for m in re.findall(r'#include "([^"]+)"', source.text(p))]
+    return found
 
 
 def callgraph(job):
@@ -56,17 +70,14 @@ def callgraph(job):
 
 def check():
     # each CALL of the dialogues is a waiting function (ipc/say.h)
-    functions, fields = {m[2] for m in dialogues.messages() if m[0] == "CALL"}, set()
-    shared = [marks(p) for p in source.files(".h", ".def")]
-    for f, p in shared:
-        functions |= f
-        fields |= p
+    calls = {m[2] for m in dialogues.messages() if m[0] == "CALL"}
     jobs = [(p, f) for p, f in source.compile_commands().items() if p.is_relative_to(source.SRC) and watched(p)]
     (source.ROOT / "build/lint").mkdir(parents=True, exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, edges in pool.map(callgraph, jobs):
-            own, own_fields = marks(path)
-            marked, pointers = functions | own, fields | own_fields
+            seen_marks = [marks(p) for p in included(path)]
+            marked = calls.union(*(f for f, _ in seen_marks))
+            pointers = set().union(*(p for _, p in seen_marks))
             if edges is None:
                 yield f"{source.name(path)}: gcc gives no call graph"
                 continue

@@ -419,8 +419,8 @@ bool journal_has_room(const struct journal *j)
 	if (j->no_space && free_count(j) == 0)
 		return left > j->conf.segment_size / 4;
 	/* the last segment's second half is for the notes that empty the others */
-	return in_use + 1 < j->conf.segments_max ||
-	       (in_use < j->conf.segments_max + 1 && left > j->conf.segment_size / 2);
+	return in_use < j->conf.segments_max ||
+	       (in_use == j->conf.segments_max && left > j->conf.segment_size / 2);
 }
 
 bool journal_is_dead(const struct journal *j)

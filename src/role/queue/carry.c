@@ -139,7 +139,7 @@ SUSPENDS static bool deliver(struct line *line, const struct queue_claim *c, str
 	struct letter_body body = { .fd = -1 };
 	AUTO(fd_end) int copy = -1;
 	struct ipc_step step;
-	bool ok;
+	bool ok = false;
 
 	if (!make_step(c, &step, a, e) || !queue_body(queue, c->ref.id, &body, e))
 		return false;

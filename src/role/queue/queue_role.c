@@ -243,11 +243,21 @@ static bool has_own_filesystem(void)
 	return stat(".", &here) == 0 && stat("..", &above) == 0 && here.st_dev != above.st_dev;
 }
 
+static struct schedule schedule_of(const struct conf_retry *r)
+{
+	struct schedule s = { .give_up = r->give_up, .warn = r->warn };
+
+	for (; s.n_waits < r->n && s.n_waits < SCHEDULE_WAITS_MAX; s.n_waits++)
+		s.waits[s.n_waits] = r->delay[s.n_waits];
+	return s;
+}
+
 static bool prepare(struct err *e)
 {
 	enum conf_checkpoint mode = conf_now()->journal.checkpoint;
 	struct queue_conf c = { .storage = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-				.schedule = schedule_of_conf(&conf_now()->outbound) };
+				.path = ".",
+				.schedule = schedule_of(&conf_now()->outbound.retry) };
 
 	if (c.storage < 0)
 		return fail_sys(e, FAULT_PERM, errno, "open storage");

@@ -1,0 +1,18 @@
+/* command.h — what the files of ctl/ share. */
+#pragma once
+
+#include "conf/conf.h"
+
+struct ctl {
+	const char *conf_path;
+	bool is_json;
+	char **args;             /* without options */
+	int n_args;
+};
+
+/* config.c: read and check the configuration as its owner; what is wrong goes to standard error. */
+bool ctl_read_conf(const struct ctl *c, struct arena *a, struct conf *ret, bool is_quiet);
+int ctl_config(const struct ctl *c);
+
+/* client.c: ask the server, or start what the command needs if there is none. */
+int ctl_ask(const struct ctl *c);

@@ -1,0 +1,41 @@
+/* control.h — commands as the control role runs them.
+ *
+ * To add one: a row in command_verbs (commands.c) and a function that asks the
+ * role that owns the matter, then says text, or JSON if the command asks for it. */
+#pragma once
+
+#include "role/runtime.h"
+#include "wire/json.h"
+
+/* Exit codes of all commands (architecture §6). */
+enum {
+	EXIT_DONE = 0,
+	EXIT_NO = 1,             /* a negative answer */
+	EXIT_USAGE = 2,
+	EXIT_AWAY = 3,           /* server not reachable */
+	EXIT_FORBIDDEN = 4,
+	EXIT_PARTLY = 5,
+};
+
+struct command {
+	struct link *tool;
+	struct arena *a;
+	bool is_json;
+	struct str input;        /* what the tool read from its standard input */
+	const struct ipc_text *args;
+	size_t n_args;
+	void *by;                /* uid, as a pointer */
+};
+
+struct verb {
+	struct str noun, verb;   /* verb may be empty */
+	size_t args_min, args_max;
+	SUSPENDS int (*run)(struct command *c);
+	const char *usage;
+};
+extern const struct verb command_verbs[];        /* ends with a NULL run */
+
+void say(struct command *c, struct str text);
+/* Gives exit_code back. */
+int complain(struct command *c, int exit_code, struct str text);
+int complain_err(struct command *c, const struct err *e);

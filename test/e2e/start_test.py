@@ -1,0 +1,346 @@
+#!/usr/bin/python3
+"""Start, stop, reload, service manager, configuration errors."""
+import glob
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import server
+import tap
+from letters import letter, token
+from server import SLOW, Server
+from smtp import Closed, stuff
+from tap import cases, check, equal, test
+
+
+@test("ready, a letter, SIGTERM, status 0; a second start goes on")
+def start_stop():
+    s = Server()
+    try:
+        s.start()
+        t, r = s.give()
+        equal(r.code, 250, "reply")
+        equal(s.stop(), 0, "exit status")
+        s.start()
+        s.wait(t)
+        equal(len(s.find(t)), 1, "copies")
+        equal(s.give()[1].code, 250, "second start")
+    finally:
+        s.end()
+
+
+@test("every role of the house runs, and nothing else")
+def roles():
+    with Server() as s:
+        s.fence()
+        names = s.roles()
+        for n in server.ROLES:
+            check(n in names, "no %s among %s" % (n, sorted(names)))
+        for p in [p for v in names.values() for p in v]:
+            st = open("/proc/%d/status" % p).read()
+            check("NoNewPrivs:\t1" in st, "%s without no_new_privs" % server.argv_of(p))
+            check("Seccomp:\t2" in st, "%s without seccomp" % server.argv_of(p))
+
+
+@test("SIGTERM in mid-flight: letters under way are finished, the journal is empty", limit=60)
+def term_in_flight():
+    s = Server()
+    try:
+        s.start()
+        t, half = token(), token()
+        with s.client() as c, s.client() as d:
+            for x in (c, d):
+                x.ehlo()
+                x.mail(), x.rcpt("alice@example.org")
+                equal(x.cmd("DATA").code, 354, "DATA")
+            w = stuff(letter(t, size=50000))
+            c.send(w[:20000])
+            d.send(stuff(letter(half))[:50])
+            os.kill(s.pid, signal.SIGTERM)
+            time.sleep(0.3)
+            c.send(w[20000:])
+            r = c.reply()
+            check(r.code in (250, 421), "reply %r" % r)
+            acked = r.code == 250
+        check(acked, "the letter in flight was not finished")
+        equal(s.proc.wait(30 * SLOW), 0, "exit status")
+        equal(len(s.find(t)), 1, "copies on disk after the end")
+        equal(s.find(half), [], "half a letter")
+        s.start()
+        s.fence()
+        equal(len(s.find(t)), 1, "copies after the next start")
+    finally:
+        s.end()
+
+
+@test("SIGTERM with an idle client does not wait for its timeout", limit=40)
+def term_idle():
+    s = Server()
+    try:
+        s.start()
+        with s.client() as c:
+            c.ehlo()
+            start = time.monotonic()
+            equal(s.stop(), 0, "exit status")
+            check(time.monotonic() - start < 6 * SLOW, "took %.1f s" % (time.monotonic() - start))
+            rest = c.rest(2)
+            check(rest is not None, "the connection is still open")
+            check(rest == b"" or rest.startswith(b"421"), "said %r" % rest)
+    finally:
+        s.end()
+
+
+@test("reload: new settings hold for new sessions, old sessions keep theirs")
+def reload():
+    with Server() as s:
+        with s.client() as c:
+            c.ehlo()
+            equal(c.features["SIZE"], str(50 << 20), "SIZE")
+            s.reload(s.text.replace("inbound {", "inbound {\nmax-size 1M", 1))
+
+            def new_size():
+                with s.client() as d:
+                    d.ehlo()
+                    return d.features["SIZE"] == str(1 << 20)
+            tap.eventually(new_size, 3 * SLOW, 0.1, "SIZE 1M for new sessions")
+            c.ehlo()
+            equal(c.features["SIZE"], str(50 << 20), "SIZE in the old session")
+            equal(c.deliver("alice@example.org", letter()).code, 250, "letter in the old session")
+
+
+@test("reload: a broken file keeps the old settings and says where it is broken")
+def bad_reload():
+    with Server() as s:
+        said = s.reload(s.text + "\nmax-sise 5M\n")
+        line = s.text.count("\n") + 2
+        tap.eventually(lambda: re.search(r"waxwing\.conf:%d:\d+" % line, s.stderr()), 5 * SLOW,
+                       what="file:line:column in the log: " + said[-500:])
+        equal(s.give()[1].code, 250, "still serving")
+        s.reload(s.text)
+        equal(s.give()[1].code, 250, "still serving")
+
+
+@test("reload: a new domain, account and listener; a closed listener")
+def reload_listeners():
+    with Server() as s:
+        p = server.free_port()
+        s.reload(s.text.replace("listen smtp 127.0.0.1:%d" % s.port,
+                                "listen smtp 127.0.0.1:%d" % p, 1) +
+                 "domain example.net\nuser zoe@example.net\n")
+
+        def up():
+            try:
+                return s.client(addr=("127.0.0.1", p))
+            except OSError:
+                return None
+        with tap.eventually(up, 5 * SLOW, 0.1, "the new port") as c:
+            c.ehlo()
+            t = token()
+            equal(c.deliver("zoe@example.net", letter(t)).code, 250, "letter")
+        s.wait(t, "zoe", domain="example.net")
+
+        def closed():
+            try:
+                s.client().close()
+                return False
+            except (OSError, Closed):
+                return True
+        tap.eventually(closed, 5 * SLOW, 0.1, "the old port is closed")
+
+
+@test("NOTIFY_SOCKET: READY=1, RELOADING=1 with MONOTONIC_USEC, STOPPING=1")
+def notify():
+    s = Server()
+    path = os.path.join(s.dir, "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as n:
+        n.bind(path)
+        os.chmod(path, 0o777)
+        n.settimeout(10 * SLOW)
+        s.env["NOTIFY_SOCKET"] = path
+        try:
+            s.start()
+            got = n.recv(4096).decode()
+            check("READY=1" in got.splitlines(), got)
+            s.reload(s.text)
+            got = n.recv(4096).decode()
+            if "READY=1" not in got:
+                check("RELOADING=1" in got.splitlines(), got)
+                check("MONOTONIC_USEC=" in got, got)
+                got = n.recv(4096).decode()
+            check("READY=1" in got, got)
+            os.kill(s.pid, signal.SIGTERM)
+            got = n.recv(4096).decode()
+            check("STOPPING=1" in got.splitlines(), got)
+            equal(s.proc.wait(15 * SLOW), 0, "status")
+        finally:
+            s.end()
+
+
+@test("NOTIFY_SOCKET in the abstract namespace")
+def notify_abstract():
+    name = "wx-e2e-%d" % os.getpid()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as n:
+        n.bind("\0" + name)
+        n.settimeout(10 * SLOW)
+        with Server(env={"NOTIFY_SOCKET": "@" + name}):
+            check("READY=1" in n.recv(4096).decode(), "no READY=1")
+
+
+@test("LISTEN_FDS: the listener of the service manager is used")
+def listen_fds():
+    s = Server()
+    l = socket.socket()
+    l.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    l.bind(("127.0.0.1", s.port))
+    l.listen(64)
+    try:
+        # A shell that sets LISTEN_PID to its own pid and then becomes the server.
+        l.set_inheritable(True)
+        s.err = open(s.dir + "/stderr", "ab")
+        s.proc = subprocess.Popen(
+            ["/bin/sh", "-c", 'exec 3<&%d; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=smtp exec "$0" "$@"'
+             % l.fileno(), s.binary, "-c", s.conf, "serve"], pass_fds=(l.fileno(),),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=s.err, start_new_session=True)
+        s.started = time.monotonic()
+        # It already answers at the socket while the server is still starting.
+        early = socket.create_connection(("127.0.0.1", s.port))
+        early.close()
+        s.wait_ready(20 * SLOW)
+        t, r = s.give()
+        equal(r.code, 250, "reply")
+        s.wait(t)
+        s.stop()
+        socket.create_connection(("127.0.0.1", s.port)).close()     # the manager's socket lives
+    finally:
+        l.close()
+        s.end()
+
+
+@test("LISTEN_FDS with the pid of another process is ignored")
+def listen_other():
+    with Server(env={"LISTEN_PID": "1", "LISTEN_FDS": "3"}) as s:
+        equal(s.give()[1].code, 250, "reply")
+
+
+@cases([("config error: %s" % n, change, want) for n, change, want in [
+    ("unknown directive", lambda t: t + "hostnme x\n", r":\d+:1: .*hostnme.*did you mean.*hostname"),
+    ("no hostname", lambda t: re.sub("hostname .*\n", "", t), r"hostname"),
+    ("no domain", lambda t: re.sub("(?m)^(domain|user) .*\n", "", t), r"domain"),
+    ("bad address", lambda t: t.replace("user bob@example.org", "user bob@@example.org"), r":\d+:\d+:"),
+    ("bad port", lambda t: t + "listen smtp 127.0.0.1:99999\n", r":\d+:\d+:"),
+    ("block not closed", lambda t: t + "inbound {\nmax-errors 5\n", r":\d+"),
+    ("a number too big", lambda t: t + "smtpd-copies 1000\n", r":\d+:\d+:.*"),
+    ("a duration without sense", lambda t: t + "undelete 5parsecs\n", r":\d+:\d+:"),
+    ("an unknown variable", lambda t: t + "user $(NOBODY)@example.org\n", r":\d+:\d+:"),
+    ("twice what may be once", lambda t: t + "hostname other.example.org\n", r":\d+:\d+:"),
+    ("an account in a foreign domain", lambda t: t + "user x@elsewhere.example\n", r"elsewhere\.example"),
+    ("a certificate that is not there", lambda t: t + "tls certificate /nonexistent key /nonexistent\n",
+     r"/nonexistent"),
+    ("a NUL in the file", lambda t: t + "user a\0b@example.org\n", r":\d+:\d+:"),
+]])
+def config_error(change, want):
+    s = Server()
+    try:
+        s.write_conf(change(s.text))
+        code, out, err = s.command("config", "check")
+        check(code == 1 or code == 2, "config check: %d %s%s" % (code, out, err))
+        check(re.search(want, out + err, re.S), "config check says %s%s" % (out, err))
+        p = subprocess.run([s.binary, "-c", s.conf, "serve"], capture_output=True, timeout=20 * SLOW)
+        said = (p.stdout + p.stderr).decode("utf-8", "replace")
+        check(p.returncode not in (0, 70) and p.returncode > 0, "serve: %d %s" % (p.returncode, said))
+        check(b"ready" not in p.stdout, "ready")
+        check(re.search(want, said, re.S), "serve says %s" % said[-600:])
+        check(not os.path.exists(s.dir + "/journal"), "started half")
+        try:
+            s.client().close()
+            tap.fail("the port is open")
+        except OSError:
+            pass
+    finally:
+        s.end()
+
+
+@test("config check and show on a good file")
+def config_good():
+    s = Server()
+    try:
+        code, out, err = s.command("config", "check")
+        equal(code, 0, "config check: " + out + err)
+        code, out, err = s.command("config", "show")
+        equal(code, 0, "config show")
+        check("mail.example.org" in out and "max-size" in out, out[:500])
+        code, out, err = s.command("config", "explain", "max-size")
+        equal(code, 0, "config explain")
+        check("largest letter" in out.lower(), out)
+    finally:
+        s.end()
+
+
+@test("a port that is taken is named, and nothing starts")
+def port_taken():
+    s = Server()
+    with socket.socket() as l:
+        l.bind(("127.0.0.1", s.port))
+        l.listen()
+        try:
+            p = subprocess.run([s.binary, "-c", s.conf, "serve"], capture_output=True,
+                               timeout=20 * SLOW)
+            check(p.returncode != 0 and b"ready" not in p.stdout, "started")
+            check(str(s.port) in p.stderr.decode(), p.stderr.decode()[-500:])
+        finally:
+            s.end()
+
+
+@test("two servers on one storage: the second one is refused")
+def storage_lock():
+    with Server() as s:
+        other = s.text.replace(str(s.port), str(server.free_port()))
+        with open(s.dir + "/other.conf", "w") as f:
+            f.write(other)
+        p = subprocess.run([s.binary, "-c", s.dir + "/other.conf", "serve"], capture_output=True,
+                           timeout=20 * SLOW)
+        check(p.returncode != 0 and b"ready" not in p.stdout, "started")
+        equal(s.give()[1].code, 250, "the first one goes on")
+
+
+@test("wrong usage has exit status 2, a command without server 3")
+def usage():
+    s = Server()
+    try:
+        equal(s.command("nonsense")[0], 2, "an unknown command")
+        equal(s.command("config", "nonsense")[0], 2, "an unknown verb")
+        equal(s.command("status")[0], 3, "status without a server")
+        s.start()
+        code, out, err = s.command("status", "--json")
+        equal(code, 0, "status: " + err)
+        import json
+        v = json.loads(out)
+        equal(v["journal"]["pending"], 0, "journal.pending")
+    finally:
+        s.end()
+
+
+@test("the whole server as an unprivileged user", limit=60)
+def unprivileged():
+    if os.getuid() != 0:
+        tap.skip("is unprivileged already: all tests are this test")
+    s = Server()
+    try:
+        subprocess.run(["chown", "-R", "nobody", s.dir], check=True)
+        s.start(user="nobody", group="nogroup", extra_groups=[])
+        t, r = s.give()
+        equal(r.code, 250, "reply")
+        s.wait(t)
+        for p in server.children_of(s.pid):
+            st = open("/proc/%d/status" % p).read()
+            check("NoNewPrivs:\t1" in st and "Seccomp:\t2" in st, "%s is not confined" % server.argv_of(p))
+        equal(s.stop(), 0, "status")
+    finally:
+        s.end()
+
+
+tap.main()

@@ -1,0 +1,81 @@
+"""Letters to send, and letters as they lie in a Maildir."""
+import itertools
+import os
+import re
+import time
+
+_count = itertools.count(1)
+
+
+def token():
+    """A word that occurs nowhere else, for a Message-ID."""
+    return "t%d-%d-%d" % (os.getpid(), next(_count), time.time_ns() // 1000 % 10**12)
+
+
+def letter(tok=None, body=b"Good day.\r\n", headers=b"", size=None):
+    """A plain letter with CRLF; `size` fills the body up to that many octets."""
+    tok = tok or token()
+    head = (b"From: Sender <sender@client.example.net>\r\nTo: alice@example.org\r\n"
+            b"Subject: a letter\r\nDate: Thu, 05 Nov 2026 10:00:00 +0000\r\n"
+            b"Message-ID: <" + tok.encode() + b"@client.example.net>\r\n" + headers + b"\r\n")
+    if size:
+        line = b"abcdefghijklmnopqrstuvwxyz0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n"
+        want = max(0, size - len(head) - len(body))
+        body += (line * (want // len(line) + 1))[:want]
+        if want and not body.endswith(b"\r\n"):
+            body = body[:-2] + b"\r\n"
+    return head + body
+
+
+def message_id(data):
+    m = re.search(rb"(?im)^message-id:[ \t]*<([^@>]+)@", data)
+    return m.group(1).decode("latin-1") if m else None
+
+
+TRACE = (b"return-path", b"delivered-to", b"envelope-to", b"received")
+
+
+class Stored:
+    """A letter in a Maildir: `trace` is what the server put in front (name, value),
+    `data` is the rest exactly as it lies on disk (LF)."""
+
+    def __init__(self, path):
+        self.path = path
+        self.name = os.path.basename(path)
+        with open(path, "rb") as f:
+            self.raw = f.read()
+        self.trace, self.data = split_trace(self.raw)
+
+    def first(self, name):
+        for k, v in self.trace:
+            if k == name.lower():
+                return v
+        return None
+
+    def all(self, name):
+        return [v for k, v in self.trace if k == name.lower()]
+
+
+def split_trace(raw):
+    """Cuts off the fields that our server adds: the leading block up to and with the
+    first Received (it writes its own Received last of all)."""
+    pos, out = 0, []
+    while True:
+        m = re.compile(rb"([!-9;-~]+):((?:[^\n]*\n)(?:[ \t][^\n]*\n)*)").match(raw, pos)
+        if not m or m.group(1).lower() not in TRACE:
+            return out, raw[pos:]
+        value = re.sub(rb"\n[ \t]+", b" ", m.group(2)).strip().decode("latin-1")
+        out.append((m.group(1).lower().decode(), value))
+        pos = m.end()
+        if m.group(1).lower() == b"received":
+            return out, raw[pos:]
+
+
+def on_disk(sent):
+    """What must lie in the Maildir for a letter that was sent with CRLF."""
+    return sent.replace(b"\r\n", b"\n")
+
+
+def same(stored, sent):
+    """Identical but for trace headers, CRLF and a final newline."""
+    return stored.data.rstrip(b"\n") == on_disk(sent).rstrip(b"\n")
