@@ -1,6 +1,6 @@
 /* client.c — a command is asked of the server through its command socket.
  *
- * Without a server, commands about users start just the roles they need for the
+ * Without a server, commands about users and addresses start just the roles they need for the
  * moment (`serve --helper`), so that no two programs ever open the same files. */
 #include "ctl/command.h"
 
@@ -163,12 +163,18 @@ static pid_t start_helper(const struct ctl *c)
 	return -1;
 }
 
+/* What can be asked of the files alone. */
+static bool needs_no_server(const struct ctl *c)
+{
+	return c->n_args && (strcmp(c->args[0], "user") == 0 || strcmp(c->args[0], "test") == 0);
+}
+
 static int reach(const struct ctl *c, struct str run, pid_t *helper)
 {
 	struct err e = { 0 };
 	int fd = connect_control(run, &e);
 
-	if (fd < 0 && (e.sys == ENOENT || e.sys == ECONNREFUSED) && c->n_args && strcmp(c->args[0], "user") == 0) {
+	if (fd < 0 && (e.sys == ENOENT || e.sys == ECONNREFUSED) && needs_no_server(c)) {
 		*helper = start_helper(c);
 		fd = *helper > 0 ? connect_control(run, &e) : -1;
 	}

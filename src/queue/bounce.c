@@ -11,6 +11,9 @@
 
 enum { FIELD_MAX = 900 };
 
+#define BOUNDARY "=_%s.%016llx"
+#define BOUNDARY_OF(b) ID_Z((b)->id), (unsigned long long)(b)->nonce
+
 bool bounce_is_due(enum bounce_kind kind, struct str from, uint8_t notify)
 {
 	if (from.n == 0 || (notify & LETTER_NOTIFY_NEVER))
@@ -141,15 +144,15 @@ static void print_head(const struct bounce *b, bool utf8, struct buf *out)
 	buf_addf(out, "\r\nMessage-ID: <%s@" STR_FMT ">\r\n", ID_Z(b->id), STR_ARG(b->host));
 	buf_addf(out, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
 		 "Content-Type: multipart/report; report-type=%s;\r\n"
-		 "\tboundary=\"=_%s\"\r\n\r\n", utf8 ? "global-delivery-status" : "delivery-status",
-		 ID_Z(b->id));
+		 "\tboundary=\"" BOUNDARY "\"\r\n\r\n",
+		 utf8 ? "global-delivery-status" : "delivery-status", BOUNDARY_OF(b));
 }
 
 static void print_people(const struct bounce *b, struct buf *out)
 {
-	buf_addf(out, "--=_%s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+	buf_addf(out, "--" BOUNDARY "\r\nContent-Type: text/plain; charset=utf-8\r\n"
 		 "Content-Transfer-Encoding: 8bit\r\n\r\n"
-		 "This is the mail system at " STR_FMT ".\r\n\r\n", ID_Z(b->id), STR_ARG(b->host));
+		 "This is the mail system at " STR_FMT ".\r\n\r\n", BOUNDARY_OF(b), STR_ARG(b->host));
 	switch (b->kind) {
 	case BOUNCE_FAILED:
 		buf_add(out, S("Your message could not be delivered to the recipients below.\r\n"
@@ -207,7 +210,7 @@ static void print_rcpt(const struct bounce *b, const struct bounce_rcpt *r, bool
 
 static void print_programs(const struct bounce *b, bool utf8, struct buf *out)
 {
-	buf_addf(out, "--=_%s\r\nContent-Type: message/%s\r\n%s\r\n", ID_Z(b->id),
+	buf_addf(out, "--" BOUNDARY "\r\nContent-Type: message/%s\r\n%s\r\n", BOUNDARY_OF(b),
 		 utf8 ? "global-delivery-status" : "delivery-status",
 		 utf8 ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 	if (b->envid.n > 0) {
@@ -245,14 +248,14 @@ static void print_original(const struct bounce *b, bool utf8, struct buf *out)
 	const char *type = whole ? utf8 ? "message/global" : "message/rfc822" :
 				   utf8 ? "message/global-headers" : "text/rfc822-headers";
 
-	buf_addf(out, "--=_%s\r\nContent-Type: %s\r\n", ID_Z(b->id), type);
+	buf_addf(out, "--" BOUNDARY "\r\nContent-Type: %s\r\n", BOUNDARY_OF(b), type);
 	if (has_high(part))
 		buf_add(out, S("Content-Transfer-Encoding: 8bit\r\n"));
 	buf_add(out, S("\r\n"));
 	buf_add(out, part);
 	if (!str_ends(part, S("\r\n")))
 		buf_add(out, S("\r\n"));
-	buf_addf(out, "\r\n--=_%s--\r\n", ID_Z(b->id));
+	buf_addf(out, "\r\n--" BOUNDARY "--\r\n", BOUNDARY_OF(b));
 }
 
 bool bounce_print(const struct bounce *b, struct buf *ret, struct err *e)

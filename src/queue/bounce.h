@@ -36,6 +36,7 @@ struct bounce {
 	struct str to;                   /* the original's sender */
 	uint64_t id;                     /* of the report */
 	uint64_t about;                  /* of the original */
+	uint64_t nonce;                  /* rnd_u64(): the original cannot hold our boundary */
 	int64_t now, accepted;
 	int64_t retry_until;             /* BOUNCE_DELAYED */
 	struct str envid;

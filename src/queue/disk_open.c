@@ -276,14 +276,17 @@ static bool dir_make(int at, const char *name, int *ret, struct err *e)
 
 static bool disk_begin(const struct queue_conf *conf, struct disk *d, struct err *e)
 {
+	AUTO(fd_end) int above = -1;
 	AUTO(fd_end) int db = -1;
 	char path[4000];
 
 	if (!dir_make(conf->storage, "spool", &d->dir, e) ||
 	    !dir_make(conf->storage, "journal", &d->journal_dir, e) ||
-	    !dir_make(conf->storage, "db", &db, e) || !fd_sync(conf->storage, e))
+	    !dir_make(conf->storage, "db", &above, e) || !dir_make(above, "queue", &db, e) ||
+	    !fd_sync(above, e) || !fd_sync(conf->storage, e))
 		return false;
-	if (snprintf(path, sizeof path, "%s/db/queue.db", conf->path) >= (int)sizeof path)
+	if (snprintf(path, sizeof path, "%s/db/queue/queue.db",
+		     conf->path ? conf->path : ".") >= (int)sizeof path)
 		return fail(e, FAULT_PERM, "the storage's path is too long");
 	return spool_open(d->dir, path, &d->spool, e) && fd_sync(db, e);
 }

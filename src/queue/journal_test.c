@@ -372,6 +372,48 @@ static void test_error_is_final(void **state)
 	free(s);
 }
 
+/* A start that fails at any write or sync loses nothing for the next one. */
+static void test_start_cut_off(void **state)
+{
+	struct seen *s = calloc(1, sizeof *s);
+	unsigned failures = 0;
+
+	(void)state;
+	for (int which = 0; which < 2; which++) {
+		bool opened = false;
+
+		for (int k = 0; !opened; k++) {
+			struct journal *j;
+			struct journal_at at;
+			struct place p;
+			struct err e;
+
+			place_init(&p);
+			s->keep = true;
+			j = must_open(&p, s);
+			for (uint64_t i = 1; i <= 60; i++)
+				assert_true(write_number(j, i, 4000, &at, &e));
+			journal_close(j);
+			fail_write = which;
+			fail_after = k;
+			opened = try_open(&p, &counted, s, &j, &e);
+			fail_after = -1;
+			if (opened)
+				journal_close(j);
+			else
+				failures++;
+			journal_close(must_open(&p, s));
+			for (uint64_t i = 1; i <= 60; i++)
+				assert_true(has_number(s, i));
+			assert_int_equal(count_files(&p, ".aside"), 0);
+			place_end(&p);
+		}
+	}
+	print_message("# %u starts that failed\n", failures);
+	assert_true(failures > 10);
+	free(s);
+}
+
 /* A segment that is used again holds old records which look good. */
 static void test_recycled(void **state)
 {
@@ -603,6 +645,7 @@ int main(void)
 		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_every_sector),
 		cmocka_unit_test(test_error_is_final),
+		cmocka_unit_test(test_start_cut_off),
 		cmocka_unit_test(test_recycled),
 		cmocka_unit_test(test_full_and_pins),
 		cmocka_unit_test(test_newer_is_refused),

@@ -92,7 +92,7 @@ struct queue_sync {
 
 struct queue_conf {
 	int storage;                     /* directory; holds journal/ spool/ db/ */
-	const char *path;                /* the same as a path, for SQLite */
+	const char *path;                /* the same as a path, for SQLite; NULL: "." */
 	uint32_t segment_size;           /* 0: 32 MiB; tests take smaller ones */
 	unsigned node;                   /* of ids */
 	struct schedule schedule;

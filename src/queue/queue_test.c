@@ -530,7 +530,7 @@ static void test_disk_clean_stop(void **state)
 static void test_disk_walk(void **state)
 {
 	struct world *w = world_new(true);
-	enum { LETTERS = 300 };
+	enum { LETTERS = 600 };
 	static uint64_t ids[LETTERS];
 	static bool safe[LETTERS][STEPS];
 	struct err e = { 0 };
@@ -556,11 +556,18 @@ static void test_disk_walk(void **state)
 			rep[k] = (struct queue_report){ .ref = c[k].ref, .outcome = (enum queue_outcome)rnd_below(3) };
 			if (rep[k].outcome == OUTCOME_SAFE)
 				safe[l][c[k].ref.step] = true;
+			if (rep[k].outcome == OUTCOME_DONE)
+				w->done[w->n_done++] = (struct delivered){ c[k].ref, false };
 		}
 		if (!queue_report(w->q, rep, got, w->now, &e))
 			fail_msg("%s", e.text);
 		if (rnd_below(3) == 0 && !queue_tend(w->q, w->now, &e))
 			fail_msg("%s", e.text);
+		/* what a checkpoint synced is safe from now on */
+		for (k = 0; k < w->n_done; k++)
+			for (size_t l = 0; w->done[k].is_synced && l < n; l++)
+				if (ids[l] == w->done[k].ref.id)
+					safe[l][w->done[k].ref.step] = true;
 		if (rnd_below(12) == 0) {
 			world_restart(w);
 			kills++;
@@ -658,6 +665,105 @@ static void test_disk_broken(void **state)
 	world_free(w);
 }
 
+/* Many at once: clients, couriers, housekeeping; then a kill. */
+struct busy {
+	struct world *w;
+	unsigned accepting;
+	unsigned accepted, delivered;
+};
+
+static void busy_client(void *arg)
+{
+	struct busy *b = arg;
+
+	for (int i = 0; i < 20; i++) {
+		accept_letter(b->w, S("s@example.org"));
+		b->accepted++;
+	}
+	b->accepting--;
+}
+
+static void busy_courier(void *arg)
+{
+	struct busy *b = arg;
+	struct world *w = b->w;
+	struct err e;
+
+	while (b->accepting > 0 || queue_next_due(w->q) <= w->now) {
+		struct queue_claim c[4];
+		struct queue_report r[4];
+		size_t n = queue_claim(w->q, c, 4, w->now, w->now + HOUR);
+
+		for (size_t i = 0; i < n; i++) {
+			struct letter_body body;
+
+			r[i] = (struct queue_report){
+				.ref = c[i].ref,
+				.outcome = rnd_below(2) ? OUTCOME_DONE : OUTCOME_SAFE,
+			};
+			assert_true(queue_body(w->q, c[i].ref.id, &body, &e));
+			fiber_sleep(rnd_below(2000), &e);
+			assert_true(body.fd >= 0 || str_eq(body.bytes, S(BODY)));
+			letter_body_end(&body);
+			b->delivered++;
+		}
+		if (!queue_report(w->q, r, n, w->now, &e))
+			fail_msg("%s", e.text);
+		fiber_sleep(MILLISECOND, &e);
+	}
+}
+
+static void busy_tend(void *arg)
+{
+	struct busy *b = arg;
+	struct world *w = b->w;
+	struct err e = { 0 };
+
+	while (b->accepting > 0) {
+		w->now += 20 * SECOND;
+		if (!queue_tend(w->q, w->now, &e) || !queue_checkpoint(w->q, &e))
+			fail_msg("%s", e.text);
+		w->n_done = 0;
+		fiber_sleep(2 * MILLISECOND, &e);
+	}
+}
+
+static void busy_main(void *arg)
+{
+	struct busy *b = arg;
+	AUTO(nursery_end) struct nursery n = { 0 };
+	struct err e;
+
+	b->accepting = 32;
+	for (unsigned i = 0; i < 32; i++)
+		assert_true(fiber_start(&n, "client", busy_client, b));
+	for (unsigned i = 0; i < 8; i++)
+		assert_true(fiber_start(&n, "courier", busy_courier, b));
+	assert_true(fiber_start(&n, "tend", busy_tend, b));
+	assert_true(nursery_join(&n, &e));
+}
+
+static void test_busy(void **state)
+{
+	struct busy b = { .w = world_new(true) };
+	struct queue_status s;
+	struct err e;
+
+	(void)state;
+	loop_run(busy_main, &b);
+	s = status_of(b.w);
+	print_message("# %u letters, %llu records, %llu syncs\n", b.accepted,
+		      (unsigned long long)s.records, (unsigned long long)s.syncs);
+	assert_int_equal(b.accepted, 32 * 20);
+	assert_int_equal(b.delivered, b.accepted * STEPS);
+	assert_int_equal(s.steps_waiting, 0);
+	assert_true(queue_checkpoint(b.w->q, &e));
+	assert_int_equal(status_of(b.w).letters, 0);
+	world_restart(b.w);
+	assert_int_equal(status_of(b.w).letters, 0);
+	world_free(b.w);
+}
+
 /* ---- the pure parts ---- */
 
 static void test_schedule(void **state)
@@ -715,6 +821,7 @@ int main(void)
 		cmocka_unit_test(test_disk_clean_stop),
 		cmocka_unit_test(test_disk_walk),
 		cmocka_unit_test(test_by_account),
+		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_disk_broken),
 	};
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PARENT_FD = 3, IMAGE_BYTES_MAX = 8 << 20 };
+enum { PARENT_FD = 3, EARLY_MAX = 64, IMAGE_BYTES_MAX = 8 << 20 };
 
 struct role_self self;
 
@@ -108,23 +108,48 @@ static void hear_setup(struct link *l, void *tell)
 	}
 }
 
+/* Channels that come before we can answer: what is said there waits in the socket. */
+struct early {
+	enum role role;
+	uint32_t instance;
+	int fd;
+};
+static struct early early[EARLY_MAX];
+static size_t n_early;
+static bool is_serving;
+
+static void open_channel(enum role peer, uint32_t instance, struct str account, int fd)
+{
+	struct err e = { 0 };
+	struct link *fresh = link_open(fd, self.role, peer, instance, account, &self.fibers, &e);
+
+	if (!fresh)
+		log_error("channel", "peer=%s why=%s", role_name(peer), LOGQ(str_from_z(e.text)));
+	else if (def->linked)
+		def->linked(fresh);
+}
+
+static void open_early(void)
+{
+	is_serving = true;
+	for (size_t i = 0; i < n_early; i++)
+		open_channel(early[i].role, early[i].instance, S(""), early[i].fd);
+	n_early = 0;
+}
+
 static void hear_channel(struct link *l, void *tell)
 {
 	struct role_channel *t = tell;
-	struct link *fresh;
-	struct err e = { 0 };
 
 	(void)l;
-	if (t->role >= ROLE_COUNT || t->channel <= 0) {
-		log_error("start", "why=\"a channel to nobody\"");
+	if (t->role >= ROLE_COUNT || t->channel <= 0 || (!is_serving && n_early == EARLY_MAX)) {
+		log_error("start", "why=\"a channel to nobody, or too many\"");
 		return;
 	}
-	fresh = link_open(fd_take(&t->channel), self.role, (enum role)t->role, t->instance, t->account, &self.fibers,
-			  &e);
-	if (!fresh)
-		log_error("channel", "peer=%s why=%s", role_name((enum role)t->role), LOGQ(str_from_z(e.text)));
-	else if (def->linked)
-		def->linked(fresh);
+	if (is_serving)
+		open_channel((enum role)t->role, t->instance, t->account, fd_take(&t->channel));
+	else
+		early[n_early++] = (struct early){ (enum role)t->role, t->instance, fd_take(&t->channel) };
 }
 
 static void hear_listener(struct link *l, void *tell)
@@ -213,6 +238,7 @@ SUSPENDS static void live(void *arg)
 		fail_start(&e);
 	if (w.n)
 		log_warn("sandbox", "why=%s", LOGQ(buf_str(&w)));
+	open_early();
 	parent_ready(self.parent, &(struct parent_ready){ .warnings = buf_str(&w) });
 	if (def->run && !def->run(&e)) {
 		log_error("end", "why=%s", LOGQ(str_from_z(e.text)));

@@ -15,7 +15,7 @@
 #include "store/maildir.h"
 
 #include "base/fd.h"
-#include "store/lf.h"
+#include "wire/lf.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
-#include "store/lf.h"
+#include "wire/lf.h"
 
 #include <errno.h>
 #include <fcntl.h>

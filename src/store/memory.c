@@ -3,7 +3,7 @@
 #include "store/engine.h"
 
 #include "base/buf.h"
-#include "store/lf.h"
+#include "wire/lf.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -3,7 +3,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "store/engine.h"
-#include "store/lf.h"
+#include "wire/lf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

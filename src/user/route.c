@@ -274,10 +274,10 @@ static bool has_targets(const struct address_line *line)
 }
 
 static void take_line(struct walk *k, const struct visit *v, const char *what,
-		      const struct address_file *f, const struct address_line *line)
+		      const struct address_line *line)
 {
-	struct str place = arena_printf(k->a, "%s file " STR_FMT " line %u", what, STR_ARG(f->name),
-					line->line);
+	struct str place = arena_printf(k->a, "%s file " STR_FMT " line %u", what,
+					STR_ARG(line->file), line->line);
 
 	if (line->broken)
 		wait_for(k, v, arena_printf(k->a, STR_FMT ": %s", STR_ARG(place), line->broken));
@@ -438,6 +438,16 @@ static bool try_contact(struct walk *k, const struct visit *v, const struct real
 		wait_for(k, v, S("it goes to the contact, and no contact is configured"));
 		return true;
 	}
+	if (k->has_used_contact) {               /* the contact itself is such a name: somebody must get it */
+		struct str first = k->w->first_account ? k->w->first_account(k->w) : S("");
+
+		if (first.n)
+			take_list(k, v, first, S("the first account, since the contact has no mailbox"));
+		else
+			k->trouble = arena_printf(k->a, "the contact leads to " STR_FMT ", and there is no account",
+						  STR_ARG(v->key));
+		return true;
+	}
 	k->has_used_contact = true;
 	take_list(k, v, k->w->contact, S("contact"));
 	return true;
@@ -464,7 +474,7 @@ static void look_at(struct walk *k, const struct visit *v)
 		return;
 	if (try_accounts(k, v, &m))
 		return;
-	if (!(v->skip_lines && k->has_used_contact) && try_contact(k, v, &m))
+	if (try_contact(k, v, &m))
 		return;
 	if (try_catch_all(k, v, &m))
 		return;

@@ -10,7 +10,8 @@
  *   3. An alias domain: the same local part in the domain it stands for.
  *   4. /etc/aliases (system domains only: below).
  *   5. An internal account, a Linux account (system domains only), each also without "+x".
- *   6. root, postmaster, abuse: the contact.
+ *   6. root, postmaster, abuse: the contact; if that is such a name of ours and
+ *      leads nowhere itself, the first account.
  *   7. catch-all of the block.
  *   8. 550 5.1.1
  *
@@ -62,6 +63,8 @@ struct route_world {
 	const struct address_file *domains_file; /* the common ones; each may be NULL */
 	const struct address_file *users_file;
 	const struct address_file *aliases_file;
+	/* The first account, "local@domain", or empty; may be NULL. */
+	struct str (*first_account)(const struct route_world *w);
 	enum known (*account_exists)(const struct route_world *w, struct str local,
 				     struct str domain);
 	enum known (*linux_exists)(const struct route_world *w, struct str name);

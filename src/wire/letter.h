@@ -58,15 +58,3 @@ bool letter_reader_init(struct letter_reader *r, const struct letter_src *src, c
 			struct err *e);
 /* The next piece; empty at the end.  It holds until the next call. */
 bool letter_reader_next(struct letter_reader *r, struct str *ret, struct err *e);
-
-/* From CRLF to LF as files have it, over piece after piece: only CR LF becomes LF, any other CR
- * stays, and so does a missing line end.  At the end lf_end() gives a CR that was held back. */
-struct lf {
-	uint64_t n_lf;           /* octets given out: S= of a Maildir name */
-	uint64_t n_crlf;         /* the same with CRLF at each LF: W= */
-	bool has_cr;             /* a CR waits for what follows it */
-};
-
-/* `out` needs room for in.n + 1. */
-void lf_feed(struct lf *c, struct str in, struct buf *out);
-void lf_end(struct lf *c, struct buf *out);

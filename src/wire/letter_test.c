@@ -58,29 +58,6 @@ static void test_bad_cuts(void **state)
 		assert_false(view_is_valid(&(struct view){ .cuts = rows[i], .n_cuts = 2 }, 10));
 }
 
-static void test_lf(void **state)
-{
-	static const struct { struct str in, out; uint64_t crlf; } rows[] = {
-		{ S("a\r\nb\r\n"), S("a\nb\n"), 6 }, { S("a\r\nb"), S("a\nb"), 4 }, { S("a\rb\r\r\n\r"), S("a\rb\r\n\r"), 7 },
-		{ S("a\nb"), S("a\nb"), 4 }, { S("\r\n\r\n"), S("\n\n"), 4 }, { S(""), S(""), 0 }, { S("\r"), S("\r"), 1 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		for (size_t step = 1; step <= rows[i].in.n + 1; step++) {
-			char mem[100];
-			struct buf b = buf_over(mem, sizeof(mem));
-			struct lf c = { 0 };
-
-			for (size_t at = 0; at < rows[i].in.n; at += step)
-				lf_feed(&c, str_sub(rows[i].in, at, step), &b);
-			lf_end(&c, &b);
-			if (!str_eq(buf_str(&b), rows[i].out) || c.n_lf != b.n || c.n_crlf != rows[i].crlf)
-				fail_msg("row %zu in steps of %zu: %llu", i, step, (unsigned long long)c.n_crlf);
-		}
-	}
-}
-
 static void test_received(void **state)
 {
 	static const struct received base = { .helo = S("mx.a.example"), .rdns = S("a.example"), .ip = S("192.0.2.1"),
@@ -135,7 +112,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_views),
 		cmocka_unit_test(test_bad_cuts),
-		cmocka_unit_test(test_lf),
 		cmocka_unit_test(test_received),
 		cmocka_unit_test(test_with),
 	};

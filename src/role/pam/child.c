@@ -64,7 +64,7 @@ static void fork_child(void *arg)
 SUSPENDS static void reap(void *arg)
 {
 	int pidfd = (int)(intptr_t)arg;
-	siginfo_t si;
+	siginfo_t si = { 0 };
 	struct err e;
 
 	while (waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG) == 0 && si.si_pid == 0)

@@ -129,7 +129,8 @@ void logs_line(struct str who, struct str line)
 	b.full = false;
 	mem[b.n++] = '\n';
 	unsaid = 0;
-	say(buf_str(&b));
+	if (!parent.is_helper || str_eq(level, S("error")))
+		say(buf_str(&b));
 	if (dir_fd >= 0) {
 		turn_file(now);
 		if (file_fd < 0 || write(file_fd, b.p, b.n) < 0)

@@ -177,7 +177,8 @@ static void log_death(const struct process *p, const siginfo_t *how)
 	char who[300];
 
 	name_of(p, who, sizeof(who));
-	if (how->si_code == CLD_EXITED && how->si_status == 0)
+	if ((how->si_code == CLD_EXITED && how->si_status == 0) || how->si_pid == 0 ||
+	    (p->role == ROLE_ZYGOTE && p->is_ending))
 		log_info("ended", "who=%s", who);
 	else if (how->si_code == CLD_EXITED)
 		log_error("died", "who=%s pid=%d why=\"exit status %d\"", who, p->pid, how->si_status);
@@ -237,7 +238,7 @@ void process_keep(void *arg)
 static bool any_alive(enum role r)
 {
 	for (struct process *p = parent.processes; p; p = p->next)
-		if (p->role == r && p->link)
+		if (p->role == r && (r == ROLE_MAILBOX ? p->link != NULL : p->pid > 0))
 			return true;
 	return false;
 }
@@ -258,7 +259,7 @@ bool process_stop_all(enum role r, int64_t within)
 			if (!wait_on(&parent.changed, "roles to end", &e))
 				break;
 	for (struct process *p = parent.processes; p; p = p->next)
-		if (p->role == r && p->link && p->pid > 0) {
+		if (p->role == r && p->pid > 0 && (r != ROLE_MAILBOX || p->link)) {
 			log_warn("kill", "who=%s.%u pid=%d why=\"did not end in time\"", role_name(r), p->instance, p->pid);
 			kill(p->pid, SIGKILL);
 		}

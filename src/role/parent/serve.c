@@ -301,9 +301,10 @@ static void on_close(struct link *l)
 {
 	struct process *p = l->state;
 
-	if (p && p->link == l && p->role == ROLE_MAILBOX) {
+	if (p && p->link == l) {
 		p->link = NULL;
-		process_remove(p);
+		if (p->role == ROLE_MAILBOX)
+			process_remove(p);
 	}
 	wait_wake_all(&parent.changed);
 }

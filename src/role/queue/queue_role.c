@@ -256,6 +256,7 @@ static bool prepare(struct err *e)
 {
 	enum conf_checkpoint mode = conf_now()->journal.checkpoint;
 	struct queue_conf c = { .storage = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+				.path = ".",
 				.schedule = schedule_of(&conf_now()->outbound.retry) };
 
 	if (c.storage < 0)

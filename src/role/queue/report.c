@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/rnd.h"
 #include "queue/bounce.h"
 #include "user/rcpt_answer.h"
 #include "wire/address.h"
@@ -80,7 +81,7 @@ SUSPENDS static bool write_text(struct report *r, struct err *e)
 	struct letter_body body = { .fd = -1 };
 	struct bounce b = { .kind = r->kind, .host = conf_now()->hostname, .to = about->from, .id = r->record.id,
 			    .about = about->id, .now = r->record.accepted, .accepted = about->accepted,
-			    .retry_until = about->accepted + conf_now()->outbound.retry.give_up, .envid = about->envid,
+			    .nonce = rnd_u64(), .retry_until = about->accepted + conf_now()->outbound.retry.give_up, .envid = about->envid,
 			    .ret = about->ret, .rcpts = &rcpt, .n_rcpts = 1 };
 	char *head;
 	bool ok;

@@ -44,6 +44,23 @@ bool accounts_have(struct str local, struct str domain)
 	return !a.full && exists(key);
 }
 
+struct str accounts_first(void)
+{
+	struct str key, first = S("");
+	int64_t oldest = INT64_MAX;
+	void *value;
+
+	for (size_t i = 0; map_next(&rows, &i, &key, &value);) {
+		const struct row *r = value;
+
+		if (r->created < oldest) {
+			oldest = r->created;
+			first = key;
+		}
+	}
+	return first;
+}
+
 static void forget_sorted(void)
 {
 	free(sorted);

@@ -17,8 +17,12 @@
 
 enum {
 	ASKS_MAX = 64,                   /* Linux accounts for one address */
-	ANSWER_ARENA = 8 << 20,
+	ANSWER_ARENA = 4 << 20,
 	TARGETS_MAX = IPC_LIST_MAX,
+	ANSWER_BYTES = IPC_MESSAGE_MAX - 4096,
+	TARGET_BYTES = 24,               /* of one target besides its texts */
+	USUAL_BYTES = 100,
+	LATER_BYTES = 40,                /* of one that has to wait for the next question */
 };
 
 static const struct str text_later = S("cannot deliver to this address now, try again later");
@@ -238,52 +242,83 @@ static struct ipc_target target_of(const struct route_target *t, struct arena *a
 	return (struct ipc_target){ .kind = TARGET_LATER, .text = arena_str(a, t->text.n ? t->text : text_later) };
 }
 
-static void add_target(struct user_route_answer *r, size_t rcpt, struct ipc_target t)
+/* An answer in the making: one message. */
+struct answer {
+	struct user_route_answer *r;
+	struct arena *a;
+	size_t bytes;
+};
+
+static size_t bytes_of(const struct ipc_target *t)
 {
-	t.rcpt = (uint16_t)rcpt;
-	r->targets.p[r->targets.n++] = t;
+	return TARGET_BYTES + t->account.n + t->address.n + t->text.n + t->steps.n;
 }
 
-/* Nothing here waits: *found lives in what the world may replace. */
-static void add_targets(struct user_route_answer *r, size_t rcpt, size_t n_rcpts, const struct route *found,
-			struct arena *a)
+/* false: there is no room for it, if each of the recipients that follow shall get a word. */
+static bool add_target(struct answer *x, size_t rcpt, size_t n_after, struct ipc_target t)
 {
-	size_t kept = n_rcpts - rcpt - 1;        /* at least one for each that follows */
+	size_t bytes = x->bytes + bytes_of(&t);
 
-	if (found->verdict == ROUTE_ACCEPT && found->n_targets + r->targets.n + kept <= TARGETS_MAX) {
-		for (size_t i = 0; i < found->n_targets; i++) {
-			const struct route_target *from = &found->targets[i];
-			struct ipc_target t = target_of(from, a);
-
-			t.address = address_of(from, a);
-			t.steps = steps_of(from, a);
-			add_target(r, rcpt, t);
-		}
-		return;
+	if (bytes + n_after * USUAL_BYTES > ANSWER_BYTES) {      /* the chain is only for people */
+		bytes -= t.steps.n;
+		t.steps = S("");
 	}
-	add_target(r, rcpt, (struct ipc_target){
-		.kind = found->verdict == ROUTE_REFUSE ? TARGET_REFUSED : TARGET_LATER,
-		.text = found->verdict == ROUTE_ACCEPT ? text_later : arena_str(a, found->text),
-		.steps = found->verdict == ROUTE_ACCEPT ? S("the recipients lead to too many targets at once")
-							: arena_str(a, str_head(found->reason, 1000)) });
+	if (bytes + n_after * LATER_BYTES > ANSWER_BYTES || x->r->targets.n + n_after >= TARGETS_MAX)
+		return false;
+	t.rcpt = (uint16_t)rcpt;
+	x->r->targets.p[x->r->targets.n++] = t;
+	x->bytes = bytes;
+	return true;
+}
+
+static bool add_all(struct answer *x, size_t rcpt, size_t n_after, const struct route *found)
+{
+	if (found->verdict != ROUTE_ACCEPT)
+		return add_target(x, rcpt, n_after, (struct ipc_target){
+			.kind = found->verdict == ROUTE_REFUSE ? TARGET_REFUSED : TARGET_LATER,
+			.text = arena_str(x->a, found->text), .steps = arena_str(x->a, str_head(found->reason, 500)) });
+	for (size_t i = 0; i < found->n_targets; i++) {
+		struct ipc_target t = target_of(&found->targets[i], x->a);
+
+		t.address = address_of(&found->targets[i], x->a);
+		t.steps = steps_of(&found->targets[i], x->a);
+		if (!add_target(x, rcpt, n_after, t))
+			return false;
+	}
+	return true;
+}
+
+/* Nothing here waits: *found lives in what the world may replace.  What does not fit in the message
+ * is asked again with what waits. */
+static void add_route(struct answer *x, size_t rcpt, size_t n_after, const struct route *found)
+{
+	size_t n = x->r->targets.n, bytes = x->bytes;
+
+	if (add_all(x, rcpt, n_after, found))
+		return;
+	x->r->targets.n = n;
+	x->bytes = bytes + LATER_BYTES;
+	x->r->targets.p[x->r->targets.n++] = (struct ipc_target){
+		.rcpt = (uint16_t)rcpt, .kind = TARGET_LATER, .text = S("too many at once") };
 }
 
 SUSPENDS static bool serve_route(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct user_route *q = question;
 	struct user_route_answer *r = answer;
+	struct answer x = { .r = r, .a = a };
 
 	(void)l;
-	a->limit = ANSWER_ARENA;                 /* a thousand recipients, each with its chain */
+	a->limit = ANSWER_ARENA;                 /* texts that are left out again count too */
 	r->targets.p = ARENA_ARRAY(a, struct ipc_target, TARGETS_MAX);
-	if (!r->targets.p)
-		return fail(e, FAULT_TEMP, "out of memory");
+	if (!r->targets.p || q->rcpts.n > TARGETS_MAX)
+		return fail(e, FAULT_TEMP, "too many recipients at once");
 	for (size_t i = 0; i < q->rcpts.n; i++) {
 		AUTO(arena_end) struct arena scratch = { .limit = ROUTE_MEMORY };
 		struct route found;
 
 		route(q->rcpts.p[i].local, q->rcpts.p[i].domain, &scratch, &found);
-		add_targets(r, i, q->rcpts.n, &found, a);
+		add_route(&x, i, q->rcpts.n - i - 1, &found);
 		if (a->full)
 			return fail(e, FAULT_TEMP, "not enough memory to route a letter");
 	}

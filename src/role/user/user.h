@@ -37,6 +37,8 @@ void files_sweep(void);
 
 bool accounts_open(struct err *e);
 bool accounts_have(struct str local, struct str domain);
+/* The one that was made first, folded; empty if there is none. */
+struct str accounts_first(void);
 /* A new configuration may name other accounts. */
 void accounts_configured(void);
 

@@ -56,6 +56,13 @@ static enum known account_exists(const struct route_world *w, struct str local, 
 	return accounts_have(local, domain) ? KNOWN_YES : KNOWN_NO;
 }
 
+/* Of the configuration, else of the database. */
+static struct str first_account(const struct route_world *w)
+{
+	(void)w;
+	return conf_now()->users.n ? conf_now()->users.p[0].text : accounts_first();
+}
+
 static void world_close(struct world *x)
 {
 	if (!x)
@@ -191,12 +198,11 @@ static bool fill(struct world *x, const struct conf *c, struct err *e)
 	if (!domain_fold(c->hostname, &x->a, &w->hostname, e) || !add_domains(x, c, e) || !add_users(x, c, e))
 		return false;
 	w->contact = arena_str(&x->a, c->contact);
-	if (!w->contact.n && w->n_domains)
-		w->contact = arena_printf(&x->a, "postmaster@" STR_FMT, STR_ARG(w->domains[0].name));
 	w->domains_file = find_named(x, "domains", S(""), &c->domain_files);
 	w->users_file = find_named(x, "users", S(""), &c->user_files);
 	w->aliases_file = find_aliases(x, &c->aliases);
 	w->account_exists = account_exists;
+	w->first_account = first_account;
 	w->linux_exists = asks_linux(c) ? linux_accounts_know : NULL;
 	return x->a.full ? fail(e, FAULT_TEMP, "out of memory for the domains") : true;
 }

@@ -1,5 +1,5 @@
 /* lf.c — line ends at rest; see lf.h. */
-#include "store/lf.h"
+#include "wire/lf.h"
 
 #include "base/buf.h"
 
