@@ -174,11 +174,16 @@ class Ledger:
                           (t, len(paths), u, faults, e.tries))
                 for p in paths:
                     stored = letters.Stored(p)
-                    tap.check(letters.same(stored, e.body), "%s is damaged in %s" % (t, p))
-        for u in self.users:
-            d = os.path.join(maildir_of(u), "tmp")
+                    tap.check(letters.same(stored, e.body), lambda: "%s is damaged in %s: %s" %
+                              (t, p, difference(stored.data, letters.on_disk(e.body))))
         return "%d attempted, %d acknowledged, %d faults, %d letters lie in the Maildirs" % (
             len(self.entries), self.acked(), len(self.faults), copies)
+
+
+def difference(got, want):
+    n = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
+    return "%d octets for %d, from %d on %r for %r" % (len(got), len(want), n, got[n:n + 40],
+                                                       want[n:n + 40])
 
 
 def delivered_times(log):

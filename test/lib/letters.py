@@ -20,10 +20,8 @@ def letter(tok=None, body=b"Good day.\r\n", headers=b"", size=None):
             b"Message-ID: <" + tok.encode() + b"@client.example.net>\r\n" + headers + b"\r\n")
     if size:
         line = b"abcdefghijklmnopqrstuvwxyz0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n"
-        want = max(0, size - len(head) - len(body))
-        body += (line * (want // len(line) + 1))[:want]
-        if want and not body.endswith(b"\r\n"):
-            body = body[:-2] + b"\r\n"
+        lines, rest = divmod(max(0, size - len(head) - len(body)), len(line))
+        body += line * lines + (b"x" * (rest - 2) + b"\r\n" if rest >= 2 else b"")
     return head + body
 
 
@@ -32,7 +30,7 @@ def message_id(data):
     return m.group(1).decode("latin-1") if m else None
 
 
-TRACE = (b"return-path", b"delivered-to", b"envelope-to", b"received")
+TRACE = (b"return-path", b"delivered-to", b"envelope-to", b"x-original-to", b"received")
 
 
 class Stored:
