@@ -55,6 +55,13 @@ void ipc_on_close(void (*fn)(struct link *l))
 	closer = fn;
 }
 
+static bool is_away(struct err *e, const struct link *l)
+{
+	fail(e, FAULT_TEMP, "%s is away", role_name(l->peer));
+	e->sys = ENOLINK;
+	return false;
+}
+
 /* -- life ------------------------------------------------------------------ */
 
 static void link_release(struct link *l)
@@ -91,7 +98,7 @@ static void link_die(struct link *l)
 		struct link_call *c = &l->calls[i];
 
 		if (c->id && !c->is_abandoned && !c->is_done) {
-			fail(&c->err, FAULT_TEMP, "%s is away", role_name(l->peer));
+			is_away(&c->err, l);
 			c->is_done = true;
 			wait_wake(&c->done);
 		}
@@ -205,7 +212,7 @@ static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind
 	size_t n_fds = 0;
 
 	if (l->is_dead)
-		return fail(e, FAULT_TEMP, "%s is away", role_name(l->peer));
+		return is_away(e, l);
 	buf_add(&b, str_of(&h, sizeof(h)));
 	if (kind == IPC_FAULT) {
 		buf_add_char(&b, (char)fault->fault);
@@ -279,8 +286,11 @@ bool link_ask(struct link *l, enum ipc_number number, const void *question, void
 	struct link_call *c;
 	bool ok = false;
 
-	if (!l)
-		return fail(e, FAULT_TEMP, "%s: nobody is there to answer", t->name);
+	if (!l) {
+		fail(e, FAULT_TEMP, "%s: nobody is there to answer", t->name);
+		e->sys = ENOLINK;
+		return false;
+	}
 	must(ipc_may_say(t, IPC_QUESTION, l->self, l->peer), t->name);
 	l->users++;
 	while (!l->is_dead && l->n_calls == LINK_WINDOW)
@@ -289,8 +299,9 @@ bool link_ask(struct link *l, enum ipc_number number, const void *question, void
 			return false;
 		}
 	if (l->is_dead) {
+		is_away(e, l);
 		link_release(l);
-		return fail(e, FAULT_TEMP, "%s is away", role_name(l->peer));
+		return false;
 	}
 	c = take_call(l);
 	c->answer = answer;
