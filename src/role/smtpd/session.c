@@ -119,6 +119,8 @@ struct reply session_lost(struct session *s, const struct err *e)
 		id = e->fault == FAULT_PEER ? REPLY_TOO_SLOW : REPLY_IDLE;
 	else if (e->fault == FAULT_TEMP)
 		id = REPLY_NO_RESOURCES;
+	else if (!s->conn.eof && !s->conn.broken)
+		id = REPLY_LINE_TOO_LONG;        /* LINE_SKIP_MAX */
 	session_forget(s);
 	s->is_done = true;
 	session_refuse(s, id, str_from_z(e->text));
