@@ -59,7 +59,7 @@ def cuts():
             time.sleep(0.05)
         check(led.acked() >= before + 10, "no service after the cuts")
         led.stop()
-        print("# seed %d: %s" % (SEED, led.check(s.maildir, "", 60 * SLOW)))
+        print("# seed %d: %s" % (SEED, led.check(s.maildir, s.log(), 60 * SLOW, s.dir)))
         equal(s.stop(limit=40), 0, "a clean stop")
     finally:
         led.stopping = True
