@@ -17,6 +17,12 @@
 enum { PLACES_MAX = 8 };
 
 static int home_fd = -1;
+static struct filter mailbox_filter;
+
+bool confine_prepare_mailbox(struct err *e)
+{
+	return filter_build(ROLE_MAILBOX, &mailbox_filter, e);
+}
 
 void confine_home(int fd)
 {
@@ -82,6 +88,7 @@ bool confine_role(struct buf *warnings, struct err *e)
 				 .gid = pw ? pw->pw_gid : 0, .places = places,
 				 .user_is_changed = self.role == ROLE_MAILBOX && geteuid() != 0,
 				 .connections = self.role == ROLE_SMTPD ? conf_now()->inbound.max_connections : 0,
+				 .filter = self.role == ROLE_MAILBOX && mailbox_filter.n ? &mailbox_filter : NULL,
 				 .start_threads = has_threads(self.role) ? start_threads : NULL };
 	bool ok;
 

@@ -12,3 +12,6 @@ bool confine_reader(struct err *e);
 
 /* The home that FILES_HOME means: an open directory, which stays open. */
 void confine_home(int fd);
+
+/* The zygote builds the mailbox's list of system calls once; its children only install it. */
+bool confine_prepare_mailbox(struct err *e);

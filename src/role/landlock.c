@@ -7,6 +7,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -69,9 +70,13 @@ static bool add_place(int rules, uint64_t handled, const struct place *p, struct
 bool landlock_apply(bool any_file, const struct place *places, size_t n, struct err *e)
 {
 	int abi = landlock_abi();
-	struct ruleset r = { .fs = any_file ? 0 : fs_rights(abi) };
+	/* every ruleset denies moving files between folders unless it says otherwise, and a layer of
+	 * ours holds for the children too */
+	struct ruleset r = { .fs = !any_file ? fs_rights(abi) : abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0 };
 	size_t size = sizeof(r.fs);
 	AUTO(fd_end) int rules = -1;
+	AUTO(fd_end) int root = any_file && r.fs ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct landlock_path_beneath_attr everywhere = { .allowed_access = r.fs, .parent_fd = root };
 
 	if (abi >= 4) {
 		r.net = NET_TCP;
@@ -86,6 +91,8 @@ bool landlock_apply(bool any_file, const struct place *places, size_t n, struct 
 	rules = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);
 	if (rules < 0)
 		return fail_sys(e, FAULT_TEMP, errno, "a Landlock ruleset");
+	if (root >= 0 && syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &everywhere, 0))
+		return fail_sys(e, FAULT_TEMP, errno, "a Landlock rule");
 	for (size_t i = 0; i < n && !any_file; i++)
 		if (!add_place(rules, r.fs, &places[i], e))
 			return false;

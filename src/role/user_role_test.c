@@ -4,9 +4,11 @@
 #include "base/map.h"
 #include "conf/conf.h"
 #include "role/runtime.h"
+#include "user/linux_account.h"
 #include "user/rcpt_answer.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +25,7 @@ static pid_t user_pid, pam_pid;
 static struct link *to_user, *front, *queue, *tool;
 static struct nursery fibers;
 static struct wait heard;
-static bool is_ready;
+static unsigned n_ready;
 static char account_told[300];
 static unsigned n_told;
 
@@ -48,7 +50,7 @@ static pid_t start(const struct role_def *def, int *ret)
 static void hear_ready(struct link *l, void *tell)
 {
 	(void)l, (void)tell;
-	is_ready = true;
+	n_ready++;
 	wait_wake_all(&heard);
 }
 
@@ -138,6 +140,33 @@ SUSPENDS static void check_rcpts(void)
 			print_message("# %s@%s: %u\n", rcpts[i].local, rcpts[i].domain, kind);
 		assert_int_equal(kind, rcpts[i].kind);
 	}
+}
+
+/* A person of this machine, if it has one, gets mail at the first domain and the parent hears of her. */
+SUSPENDS static void check_person(void)
+{
+	AUTO(arena_end) struct arena a = { 0 };
+	struct user_route_answer r = { 0 };
+	struct linux_account l = { 0 };
+	const struct passwd *pw;
+	struct err e = { 0 };
+
+	setpwent();
+	while ((pw = getpwent())) {
+		l = (struct linux_account){ str_from_z(pw->pw_name), pw->pw_uid, pw->pw_gid, str_from_z(pw->pw_dir),
+					    str_from_z(pw->pw_shell) };
+		if (linux_account_check(&l, l.name, &e))
+			break;
+	}
+	if (pw) {
+		struct ipc_rcpt one = { .local = l.name, .domain = S("example.org") };
+
+		assert_true(user_route(queue, &(struct user_route){ .rcpts = { &one, 1 } }, &r, &a, &e));
+		assert_int_equal(r.targets.n, 1);
+		assert_int_equal(r.targets.p[0].kind, TARGET_ACCOUNT);
+		assert_true(str_eq(r.targets.p[0].account, l.name));
+	}
+	endpwent();
 }
 
 SUSPENDS static bool add(const char *address, const char *password, struct err *e)
@@ -326,16 +355,16 @@ SUSPENDS static void talk(void *arg)
 	role_go(to_pam, &(struct role_go){ 0 });
 	role_go(to_user, &(struct role_go){ 0 });
 	WITHIN(30 * SECOND) {
-		is_ready = false;
-		while (!is_ready && wait_on(&heard, "ready", &e))
+		while (n_ready < 2 && wait_on(&heard, "ready", &e))
 			continue;
-		assert_true(is_ready);
+		assert_int_equal(n_ready, 2);
 		check_rcpts();
 		check_accounts();
 		check_route();
 		check_new_file();
 		check_clients();
 		check_pam(as_user);
+		check_person();
 	}
 	role_stop(to_user, &(struct role_stop){ 0 });
 	role_stop(to_pam, &(struct role_stop){ 0 });

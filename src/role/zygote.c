@@ -120,7 +120,7 @@ void zygote_main(void)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGCHLD, SIG_IGN);
 	self.role = ROLE_ZYGOTE;
-	if (!confine_role(&w, &e)) {
+	if (!confine_prepare_mailbox(&e) || !confine_role(&w, &e)) {
 		log_error("start", "why=%s", LOGQ(str_from_z(e.text)));
 		_exit(78);
 	}

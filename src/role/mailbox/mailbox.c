@@ -185,9 +185,9 @@ static bool make_home(const char *home, struct err *e)
 	struct str path = str_from_z(home), above = str_head(path, str_rfind(path, '/'));
 	char *z = str_z(&a, above);
 
-	if (mkdir(home, 0700) == 0 || errno == EEXIST)
+	if (mkdirat(AT_FDCWD, home, 0700) == 0 || errno == EEXIST)
 		return true;
-	if (errno == ENOENT && z && (mkdir(z, 0700) == 0 || errno == EEXIST) && mkdir(home, 0700) == 0)
+	if (errno == ENOENT && z && (mkdirat(AT_FDCWD, z, 0700) == 0 || errno == EEXIST) && mkdirat(AT_FDCWD, home, 0700) == 0)
 		return true;
 	return fail_sys(e, FAULT_TEMP, errno, "make %s", home);
 }

@@ -1,0 +1,52 @@
+/* cmd_rcpt.c — RCPT (RFC 5321 §4.1.1.3): `user` says whose address it is. */
+#include "role/smtpd/session.h"
+
+#include "user/rcpt_answer.h"
+
+#define USER_WITHIN (30 * SECOND)
+
+/* What `user` said, as a reply. */
+static enum reply_id reply_of(uint8_t kind)
+{
+	switch ((enum rcpt_answer)kind) {
+	case RCPT_OK: return REPLY_RCPT_OK;
+	case RCPT_REFUSED: return REPLY_NO_SUCH_USER;
+	case RCPT_NOT_OURS: return REPLY_RELAY_DENIED;
+	case RCPT_LOOP: return REPLY_LOOP;
+	case RCPT_LATER: return REPLY_ROUTE_LATER;
+	}
+	return REPLY_NO_ROUTE;
+}
+
+static struct reply refuse(struct session *s, enum reply_id id, struct str why)
+{
+	s->t->n_refused++;
+	return session_refuse(s, id, why);
+}
+
+SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c)
+{
+	struct user_rcpt q = { .local = c->path.local, .domain = c->path.domain, .peer = str_from_z(s->peer) };
+	struct user_rcpt_answer r = { 0 };
+	struct err e = { 0 };
+	struct reply said;
+	bool ok = false;
+
+	s->note.rcpt = c->path.text;
+	s->note.from = s->t->mail_from;
+	s->note.msg = s->t->id;
+	if (s->t->n_rcpts >= s->in->max_recipients || s->t->n_rcpts >= IPC_LIST_MAX)
+		return refuse(s, REPLY_TOO_MANY_RCPTS, S("over max-recipients"));
+	WITHIN(USER_WITHIN)
+		ok = user_rcpt(link_to(ROLE_USER), &q, &r, s->a, &e);
+	if (!ok)
+		return refuse(s, REPLY_NO_ROUTE, str_from_z(e.text));
+	said = (struct reply){ reply_of(r.kind), r.text, false };
+	if (reply_is_error(said.id)) {
+		refuse(s, said.id, r.why);
+		return said;
+	}
+	if (!transaction_add_rcpt(s->t, c, &e))
+		return refuse(s, REPLY_TEMPFAIL, str_from_z(e.text));
+	return answer(REPLY_RCPT_OK);
+}

@@ -1,0 +1,38 @@
+/* cmd_starttls.c — STARTTLS (RFC 3207).  Behind it nothing said before holds. */
+#include "role/smtpd/session.h"
+
+#include "base/log.h"
+#include "fiber/tls.h"
+
+#define HANDSHAKE_WITHIN MINUTE
+
+SUSPENDS static struct reply tls_begin(struct session *s)
+{
+	struct err e = { 0 };
+	struct tls_facts f;
+	bool ok = false;
+
+	session_forget(s);
+	session_forget_helo(s);
+	WITHIN(HANDSHAKE_WITHIN)
+		ok = conn_start_tls(&s->conn, session_tls_server(), &e);
+	if (!ok) {
+		/* in the clear nothing more may be said, and in TLS nothing can */
+		s->is_done = true;
+		log_info("starttls", "peer=%s result=failed why=%s", s->peer, LOGQ(str_from_z(e.text)));
+		return answer(REPLY_NONE);
+	}
+	f = conn_tls_facts(&s->conn);
+	log_debug("starttls", "peer=%s tls=" STR_FMT " cipher=" STR_FMT " name=%s", s->peer, STR_ARG(f.version),
+		  STR_ARG(f.cipher), LOGQ(f.sni));
+	return answer(REPLY_NONE);
+}
+
+SUSPENDS struct reply cmd_starttls(struct session *s, const struct smtp_command *c)
+{
+	(void)c;
+	if (!session_tls_server())
+		return session_refuse(s, REPLY_NO_TLS_NOW, S("there is no usable certificate"));
+	s->then = tls_begin;
+	return answer(REPLY_TLS_READY);
+}

@@ -1,0 +1,346 @@
+/* session.c — a conversation with one client: read, decide, answer, again.
+ *
+ * Between commands a session is small: its struct, a connection without buffers,
+ * and a fiber's stack.  Errors, commands from which nothing comes, silence and our
+ * own end are judged here, once for all verbs. */
+#include "role/smtpd/session.h"
+
+#include "base/id.h"
+#include "base/log.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum {
+	STAGNANT_MAX = 100,      /* commands in a row of which nothing comes */
+	DEFERRED_MAX = 2000,     /* 4xx replies since the last letter */
+	REPLY_ROOM = 1024,       /* most replies; a longer one goes to the heap */
+	REPLY_BYTES_MAX = REPLY_LINES_MAX * REPLY_LINE_MAX,
+};
+#define USER_WITHIN (30 * SECOND)
+
+static struct session *sessions;
+
+/* -- life ------------------------------------------------------------------ */
+
+/* The listen line this socket was opened for; a reload may have moved it. */
+static const struct conf_listen *listen_of(const struct conf *c, uint32_t index, uint16_t port)
+{
+	if (index < c->listens.n && c->listens.p[index].port == port)
+		return &c->listens.p[index];
+	for (size_t i = 0; i < c->listens.n; i++)
+		if (c->listens.p[i].port == port && c->listens.p[i].proto == CONF_SMTP)
+			return &c->listens.p[i];
+	return NULL;
+}
+
+static void print_peer(const uint8_t addr[16], char to[46])
+{
+	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (memcmp(addr, v4, sizeof(v4)) == 0)
+		inet_ntop(AF_INET, addr + 12, to, 46);
+	else
+		inet_ntop(AF_INET6, addr, to, 46);
+}
+
+struct session *session_open(int fd, const uint8_t addr[16], uint32_t listener, uint16_t port)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	conn_init(&s->conn, fd);
+	s->conf = conf_hold();
+	s->in = &s->conf->c.inbound;
+	s->listen = listen_of(&s->conf->c, listener, port);
+	memcpy(s->addr, addr, sizeof(s->addr));
+	print_peer(addr, s->peer);
+	s->port = port;
+	s->is_friend = conf_nets_has(&s->in->friends, addr);
+	s->is_unlimited = conf_nets_has(&s->in->unlimited, addr);
+	s->next = sessions;
+	if (sessions)
+		sessions->prev = s;
+	sessions = s;
+	return s;
+}
+
+void session_close(struct session *s)
+{
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		sessions = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	session_forget(s);
+	session_forget_helo(s);
+	conn_end(&s->conn);
+	conf_release(&s->conf);
+	free(s);
+}
+
+void sessions_stop(void)
+{
+	for (struct session *s = sessions; s; s = s->next)
+		if (s->is_idle && s->fiber)
+			fiber_cancel(s->fiber);
+}
+
+void session_forget_helo(struct session *s)
+{
+	free(s->helo);
+	s->helo = NULL;
+	s->is_esmtp = false;
+}
+
+bool session_has_tls(const struct session *s)
+{
+	return s->conn.ssl;
+}
+
+/* -- replies --------------------------------------------------------------- */
+
+struct reply session_refuse(struct session *s, enum reply_id id, struct str why)
+{
+	s->note.why = arena_str(s->a, why);
+	return answer(id);
+}
+
+struct reply session_lost(struct session *s, const struct err *e)
+{
+	enum reply_id id = REPLY_NONE;
+
+	if (e->fault == FAULT_CANCEL)
+		id = REPLY_SHUTTING_DOWN;
+	else if (e->timed_out)
+		id = e->fault == FAULT_PEER ? REPLY_TOO_SLOW : REPLY_IDLE;
+	else if (e->fault == FAULT_TEMP)
+		id = REPLY_NO_RESOURCES;
+	session_forget(s);
+	s->is_done = true;
+	session_refuse(s, id, str_from_z(e->text));
+	return answer_last(id);
+}
+
+SUSPENDS static bool write_reply(struct session *s, const struct reply *r, struct err *e)
+{
+	char room[REPLY_ROOM];
+	struct buf b = buf_over(room, sizeof(room));
+	bool ok;
+
+	reply_add(&b, r);
+	if (b.full) {
+		b = buf_on_heap(REPLY_BYTES_MAX);
+		reply_add(&b, r);
+	}
+	ok = conn_put(&s->conn, buf_str(&b), e);
+	buf_end(&b);
+	return ok;
+}
+
+/* One line for each refusal, with the reason. */
+static void log_refusal(const struct session *s, enum smtp_verb v, const struct reply *r)
+{
+	const struct reply_row *row = reply_row(r->id);
+	const struct note *n = &s->note;
+
+	log_info("refused", "peer=%s%s%s verb=%s from=%s rcpt=%s reply=\"%u %s\" why=%s", s->peer, n->msg ? " msg=" : "",
+		 n->msg ? ID_Z(n->msg) : "", smtp_verb_name(v), LOGQ(n->from), LOGQ(n->rcpt), row->code, row->enhanced,
+		 LOGQ(n->why.n ? n->why : r->text.n ? r->text : str_from_z(row->text)));
+}
+
+/* Too much of what leads nowhere?  Then this is the last reply. */
+static void judge_conduct(struct session *s, enum smtp_verb v, struct reply *r)
+{
+	unsigned code = r->id ? reply_row(r->id)->code : 0;
+
+	s->stagnant += verb_of(v)->is_idle;
+	s->errors += code >= 500;
+	s->deferred += code >= 400 && code < 500;
+	if (r->close || s->is_friend)
+		return;
+	if (s->errors > s->in->max_errors || s->deferred > DEFERRED_MAX)
+		*r = answer_last(REPLY_TOO_MANY_ERRORS);
+	else if (s->stagnant > STAGNANT_MAX)
+		*r = answer_last(REPLY_TOO_MANY_COMMANDS);
+}
+
+SUSPENDS static bool say(struct session *s, enum smtp_verb v, struct reply r)
+{
+	struct err e = { 0 };
+
+	judge_conduct(s, v, &r);
+	if (r.id == REPLY_NONE)
+		return true;
+	if (reply_is_error(r.id))
+		log_refusal(s, v, &r);
+	s->is_done |= r.close || reply_row(r.id)->code == 421;
+	if (s->is_done)
+		s->then = NULL;
+	WITHIN(s->in->idle)
+		if (!write_reply(s, &r, &e))
+			s->is_done = true;
+	return !s->is_done;
+}
+
+/* -- commands -------------------------------------------------------------- */
+
+static unsigned session_has(const struct session *s)
+{
+	return (s->helo ? HAS_HELLO : 0U) | (s->t ? HAS_MAIL : 0U) | (s->t && s->t->n_rcpts ? HAS_RCPT : 0U) |
+	       (s->t && s->t->is_chunked ? HAS_CHUNKS : 0U) | (session_has_tls(s) ? HAS_TLS : 0U);
+}
+
+static enum reply_id out_of_place(const struct session *s, enum smtp_verb v)
+{
+	enum reply_id why = verb_out_of_place(v, session_has(s));
+
+	return why == REPLY_NEED_RCPT && s->t->n_refused ? REPLY_NO_VALID_RCPT : why;
+}
+
+/* A line that is no command we know, or not written as it must be. */
+static struct reply not_understood(struct session *s, const struct smtp_command *c, enum reply_id why)
+{
+	struct reply r = { .id = why };
+
+	/* where an unreadable chunk ends is not known */
+	if (c->verb == SMTP_BDAT) {
+		session_forget(s);
+		r.close = true;
+	}
+	return r;
+}
+
+SUSPENDS static struct reply command_run(struct session *s, const struct line *l, struct smtp_command *c)
+{
+	enum reply_id why = REPLY_NONE;
+	bool ok;
+
+	s->commands++;
+	if (l->too_long)
+		return answer(REPLY_LINE_TOO_LONG);
+	ok = smtp_command_parse(l->text, s->t && s->t->utf8 ? SMTP_COMMAND_UTF8 : 0, s->a, c, &why);
+	if (c->verb != SMTP_FOREIGN && (l->has_bare_cr || l->has_bare_lf || l->has_nul))
+		return not_understood(s, c, REPLY_BARE_IN_COMMAND);
+	if (!ok)
+		return not_understood(s, c, why);
+	if (verb_of(c->verb)->ends_group && conn_pending(&s->conn).n)
+		return answer_last(REPLY_PIPELINING);
+	why = out_of_place(s, c->verb);
+	if (why && c->verb == SMTP_BDAT)
+		return bdat_refuse(s, c->size, answer(why));
+	return why ? answer(why) : verb_of(c->verb)->run(s, c);
+}
+
+/* No command begins with such a byte; whoever sends it speaks something else, perhaps without
+ * line ends. */
+static bool is_foreign_byte(int c)
+{
+	return c < 0x20 ? c >= 0 && c != '\t' && c != '\r' && c != '\n' : c >= 0x7f;
+}
+
+SUSPENDS static bool command_read(struct session *s, struct line *ret, struct err *e)
+{
+	bool ok = false;
+
+	s->is_idle = true;
+	WITHIN(s->in->idle)
+		ok = conn_pending(&s->conn).n || conn_fill(&s->conn, e);
+	if (ok && is_foreign_byte(str_at(conn_pending(&s->conn), 0)))
+		*ret = (struct line){ .text = str_head(conn_pending(&s->conn), 1) };
+	else if (ok)
+		WITHIN(s->in->idle)
+			ok = line_read(&s->conn, SMTP_LINE_MAX, ret, e);
+	s->is_idle = false;
+	return ok;
+}
+
+SUSPENDS static void converse(struct session *s)
+{
+	while (!s->is_done && !self.is_stopping) {
+		AUTO(arena_end) struct arena a = { 0 };
+		struct smtp_command c = { 0 };
+		struct line line;
+		struct reply r;
+		struct err e = { 0 };
+
+		s->a = &a;
+		s->note = (struct note){ 0 };
+		r = command_read(s, &line, &e) ? command_run(s, &line, &c) : session_lost(s, &e);
+		while (say(s, c.verb, r) && s->then) {
+			struct reply (*then)(struct session *) = s->then;
+
+			s->then = NULL;
+			r = then(s);
+		}
+		s->a = NULL;
+	}
+}
+
+/* -- the beginning and the end --------------------------------------------- */
+
+/* Who talks before the greeting does not speak SMTP with us (RFC 5321 §4.3.1). */
+static bool talks_early(const struct session *s)
+{
+	char first;
+
+	return recv(s->conn.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+SUSPENDS static struct reply welcome(struct session *s)
+{
+	bool is_submission = s->listen && s->listen->proto == CONF_SUBMISSION, ok = false;
+	struct user_connect q = { .peer = str_from_z(s->peer), .is_submission = is_submission };
+	struct user_connect_answer r = { 0 };
+	struct err e = { 0 };
+	struct reply said;
+
+	WITHIN(USER_WITHIN)
+		ok = user_connect(link_to(ROLE_USER), &q, &r, s->a, &e);
+	if (!ok) {
+		said = session_refuse(s, REPLY_NO_RESOURCES, str_from_z(e.text));
+	} else if (!r.allow) {
+		session_refuse(s, REPLY_TOO_MANY_CONNECTIONS, r.why);
+		said = (struct reply){ REPLY_TOO_MANY_CONNECTIONS, r.why, true };
+	} else if (s->is_connected = true, talks_early(s)) {
+		said = answer_last(REPLY_PIPELINING);
+	} else {
+		said = answer(REPLY_SERVICE_READY);
+		said.text = arena_printf(s->a, STR_FMT " %s", STR_ARG(s->conf->c.hostname),
+					 reply_row(REPLY_SERVICE_READY)->text);
+	}
+	return said;
+}
+
+SUSPENDS void session_run(void *session)
+{
+	struct session *s = session;
+
+	s->fiber = fiber_self();
+	log_debug("connect", "peer=%s port=%u", s->peer, s->port);
+	{
+		AUTO(arena_end) struct arena a = { 0 };
+
+		s->a = &a;
+		say(s, SMTP_UNKNOWN, welcome(s));
+		s->a = NULL;
+	}
+	converse(s);
+	if (!s->is_done) {
+		AUTO(arena_end) struct arena a = { 0 };
+
+		s->a = &a;
+		say(s, SMTP_UNKNOWN, answer_last(REPLY_SHUTTING_DOWN));
+	}
+	if (s->is_connected && link_to(ROLE_USER))
+		user_disconnect(link_to(ROLE_USER), &(struct user_disconnect){
+				.peer = str_from_z(s->peer),
+				.is_submission = s->listen && s->listen->proto == CONF_SUBMISSION });
+	log_info("disconnect", "peer=%s helo=%s tls=" STR_FMT " letters=%u commands=%u errors=%u", s->peer,
+		 LOGQ(str_from_z(s->helo)), STR_ARG(conn_tls_facts(&s->conn).version), s->letters, s->commands, s->errors);
+	conn_close(&s->conn);
+	session_close(s);
+}

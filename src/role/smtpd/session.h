@@ -1,0 +1,124 @@
+/* session.h — a conversation with one client.
+ *
+ * The loop in session.c reads a command, has it run, and writes the reply; nobody
+ * else writes.  A handler (cmd_*.c) only decides: it gets the parsed command and
+ * returns a reply.  If more is to be done once the reply is out (a letter behind
+ * 354, TLS behind 220) it sets s->then.
+ *
+ * To add a verb: a row in verbs.c and its handler. */
+#pragma once
+
+#include "fiber/conn.h"
+#include "role/runtime.h"
+#include "role/smtpd/transaction.h"
+
+struct session;
+struct tls_server;
+
+typedef struct reply command_fn(struct session *s, const struct smtp_command *c);        /* SUSPENDS */
+
+struct session {
+	struct conn conn;
+	struct conf_held *conf;          /* the generation it began with */
+	const struct conf_inbound *in;   /* in conf */
+	const struct conf_listen *listen;/* in conf, or NULL */
+	uint8_t addr[16];                /* the client's, IPv4 as ::ffff:a.b.c.d */
+	char peer[46];                   /* the same as text */
+	uint16_t port;                   /* ours */
+	bool is_friend;
+	bool is_unlimited;
+
+	char *helo;                      /* as the client called itself; NULL: not yet */
+	bool is_esmtp;
+	struct transaction *t;           /* NULL: none */
+
+	/* while one command is run */
+	struct arena *a;                 /* ends when its reply is out */
+	struct reply (*then)(struct session *s);         /* SUSPENDS */
+	struct note {
+		struct str why, from, rcpt;
+		uint64_t msg;
+	} note;                          /* for the log, in *a */
+
+	unsigned commands, errors, deferred, letters;
+	unsigned stagnant;               /* commands since something came of one */
+	bool is_done;                    /* nothing more is read */
+	bool is_idle;                    /* waits for a command */
+	bool is_connected;               /* `user` counts it */
+
+	struct fiber *fiber;
+	struct session *prev, *next;
+};
+
+/* Takes fd; runs in a fiber of its own. */
+struct session *session_open(int fd, const uint8_t addr[16], uint32_t listener, uint16_t port);
+SUSPENDS void session_run(void *session);
+void session_close(struct session *s);
+/* Tell all that wait for a command to leave. */
+void sessions_stop(void);
+
+/* The row as it stands; and the same as our last word. */
+static inline struct reply answer(enum reply_id id)
+{
+	return (struct reply){ .id = id };
+}
+static inline struct reply answer_last(enum reply_id id)
+{
+	return (struct reply){ .id = id, .close = true };
+}
+
+/* For handlers.  A reply with what the log should say; why may be temporary. */
+struct reply session_refuse(struct session *s, enum reply_id id, struct str why);
+/* The reply to a failure of ours or of the client's: the connection does not go on. */
+struct reply session_lost(struct session *s, const struct err *e);
+/* May it bring one more letter now?  Else *ret is the refusal. */
+SUSPENDS bool session_may_send(struct session *s, struct reply *ret);
+/* Whatever a transaction held is gone. */
+static inline void session_forget(struct session *s)
+{
+	transaction_close(&s->t);
+}
+/* Until STARTTLS or for ever. */
+void session_forget_helo(struct session *s);
+bool session_has_tls(const struct session *s);
+/* NULL while there is no certificate. */
+struct tls_server *session_tls_server(void);
+
+/* verbs.c */
+enum session_has {
+	HAS_HELLO = 1 << 0,
+	HAS_MAIL = 1 << 1,
+	HAS_RCPT = 1 << 2,
+	HAS_CHUNKS = 1 << 3,
+	HAS_TLS = 1 << 4,
+};
+
+struct verb {
+	command_fn *run;
+	unsigned needs;                  /* enum session_has */
+	unsigned not_with;
+	bool ends_group;                 /* nothing may be pipelined behind it (RFC 2920 §3.1) */
+	bool is_idle;                    /* nothing comes of it */
+};
+const struct verb *verb_of(enum smtp_verb v);
+/* Why this verb cannot come now, or REPLY_NONE. */
+enum reply_id verb_out_of_place(enum smtp_verb v, unsigned has);
+
+SUSPENDS struct reply cmd_ehlo(struct session *s, const struct smtp_command *c);
+SUSPENDS struct reply cmd_helo(struct session *s, const struct smtp_command *c);
+SUSPENDS struct reply cmd_mail(struct session *s, const struct smtp_command *c);
+SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c);
+SUSPENDS struct reply cmd_data(struct session *s, const struct smtp_command *c);
+SUSPENDS struct reply cmd_bdat(struct session *s, const struct smtp_command *c);
+SUSPENDS struct reply cmd_starttls(struct session *s, const struct smtp_command *c);
+struct reply cmd_rset(struct session *s, const struct smtp_command *c);
+struct reply cmd_noop(struct session *s, const struct smtp_command *c);
+struct reply cmd_quit(struct session *s, const struct smtp_command *c);
+struct reply cmd_vrfy(struct session *s, const struct smtp_command *c);
+struct reply cmd_help(struct session *s, const struct smtp_command *c);
+struct reply cmd_not_implemented(struct session *s, const struct smtp_command *c);
+
+/* A chunk that is not wanted: read to its end, answered, and the transaction is gone. */
+SUSPENDS struct reply bdat_refuse(struct session *s, uint64_t size, struct reply r);
+/* The letter is complete: give it to the queue and say what became of it. */
+SUSPENDS struct reply letter_commit(struct session *s);

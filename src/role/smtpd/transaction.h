@@ -1,0 +1,33 @@
+/* transaction.h — one letter from MAIL to its reply.
+ *
+ * All that a transaction knows stands in this one struct.  It is never patched
+ * back: whatever ends it (a reply to the letter, RSET, EHLO, an error) closes it,
+ * and the next MAIL opens a new one. */
+#pragma once
+
+#include "base/arena.h"
+#include "ipc/message.h"
+#include "role/smtpd/body.h"
+#include "wire/smtp_command.h"
+
+struct transaction {
+	struct arena a;
+	uint64_t id;             /* the letter's, given by the queue; 0 once the queue has answered for it */
+	struct str mail_from;    /* as written, empty for <> */
+	struct str envid;
+	enum smtp_body body_type;
+	enum dsn_ret ret;
+	bool utf8;
+	struct ipc_rcpt *rcpts;
+	size_t n_rcpts, cap_rcpts;
+	unsigned n_refused;      /* recipients */
+	bool is_chunked;         /* BDAT has begun */
+	struct body body;
+};
+
+/* What MAIL said, as a new transaction; NULL: no memory. */
+struct transaction *transaction_open(uint64_t id, const struct smtp_command *mail, const struct conf_inbound *in,
+				     bool normalize);
+/* For AUTO; tells the queue to forget what it was not given. */
+void transaction_close(struct transaction **t);
+bool transaction_add_rcpt(struct transaction *t, const struct smtp_command *rcpt, struct err *e);
