@@ -113,7 +113,7 @@ def odd(body):
         r = c.bdat(body) if not body.endswith(b"\r\n") else c.data(body)
         equal(r.code, 250, "reply")
     got = s.wait(t)
-    equal(got.data.rstrip(b"\n"), on_disk(body).rstrip(b"\n"), "text")
+    check(same(got, body), "text %r" % got.data)
 
 
 @cases([("a letter of %d octets by %s" % (n, how), n, how)

@@ -14,9 +14,9 @@ exact@example.org      alice@example.org
 Mixed.Case@example.org : bob@example.org
 two@example.org        alice@example.org, bob@example.org
 local@example.org      carol@localhost
-fail@example.org       :fail: moved to Mars
-defer@example.org      :defer: come back later
-hole@example.org       :blackhole:
+fail@example.org:      :fail: moved to Mars
+defer@example.org:     :defer: come back later
+hole@example.org:      :blackhole:
 plus@example.net       alice@example.org
 *@example.net          bob@example.org
 loop1@example.org      loop2@example.org
@@ -64,7 +64,7 @@ def rcpt(s, address):
     ("fail@example.org", 550, []), ("defer@example.org", 451, []), ("hole@example.org", 250, []),
     ("plus+x@example.net", 250, ["alice"]), ("anything@example.net", 250, ["bob"]),
     ("x@a.sub.example.net", (250, 550), None), ("x@other.example.net", 550, []),
-    ("loop1@example.org", (451, 550), []), ("far@example.org", 451, []),
+    ("loop1@example.org", (451, 550, 554), []), ("far@example.org", 451, []),
     ("far2@example.org", (250, 451), None), ("pipe@example.org", 451, []),
     ("file@example.org", 451, []), ("chain@example.org", 250, ["alice", "bob"]),
     ("alice@example.org", 250, ["alice"]), ("nobody@example.org", 550, [])]])
@@ -124,7 +124,8 @@ def broken():
     s = virtual_server("good@example.org alice@example.org\nnonsense without at (\n@@ x\n"
                        "good2@example.org bob@example.org\n")
     try:
-        s.log_wait(r"virtual\.users:[23]")
+        s.log_wait(r"virtual\.users.*line=2")
+        s.log_wait(r"virtual\.users.*line=3")
         equal(rcpt(s, "good@example.org").code, 250, "line 1")
         equal(rcpt(s, "good2@example.org").code, 250, "line 4")
     finally:
@@ -178,7 +179,7 @@ def aliases():
         t, r = s.give("webmaster@example.org")
         equal(r.code, 250, "webmaster: %r" % r)
         s.wait(t)
-        check(rcpt(s, "a@example.org").code in (451, 550), "a loop")
+        check(rcpt(s, "a@example.org").code in (451, 550, 554), "a loop")
         with open(s.dir + "/aliases", "a") as f:
             f.write("later: bob\n")
         tap.eventually(lambda: rcpt(s, "later@example.org").code == 250, 2 * SLOW, 0.05, "added")
@@ -209,9 +210,10 @@ def accounts():
         check(rcpt(s, "late@example.org").code in (250, 450, 550, 525), "disabled")
         equal(s.command("user", "remove", "late@example.org")[0], 0, "remove")
         equal(rcpt(s, "late@example.org").code, 550, "removed")
-        for p in os.listdir(s.dir + "/db") if os.path.isdir(s.dir + "/db") else []:
-            data = open(os.path.join(s.dir, "db", p), "rb").read()
-            check(b"secret-word" not in data, "a password in clear")
+        for d, _dirs, files in os.walk(s.dir + "/db"):
+            for f in files:
+                with open(os.path.join(d, f), "rb") as h:
+                    check(b"secret-word" not in h.read(), "a password in clear in " + f)
         check("secret-word" not in s.log(), "a password in the log")
     finally:
         s.end()

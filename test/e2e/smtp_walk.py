@@ -392,7 +392,8 @@ def walk(commands, workers=4, seed=None, addr=None, maildir_of=None):
     seed = seed if seed is not None else random.SystemRandom().randrange(1 << 32)
     own = None
     if addr is None:
-        own = server.Server(users=USERS, inbound="max-errors %d\nmax-size %d\nmax-connections 5000" %
+        own = server.Server(users=USERS, inbound="max-errors %d\nmax-size %d\nheader-limit 32K\n"
+                            "max-connections 5000" %
                             (MAX_ERRORS, MAX_SIZE)).start()
         addr, maildir_of = own.addr, own.maildir
     start = time.monotonic()

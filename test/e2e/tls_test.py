@@ -388,11 +388,14 @@ def bad_pair():
         equal(cn_now(s), "first.example.org", "first certificate")
         a = certs.make(s.dir, "a", cn="a.example.org")
         b = certs.make(s.dir, "b", cn="b.example.org")
+        d = certs.make(s.dir, "d", cn="d.example.org")
         n = 2
         whole = open(a[0], "rb").read()
+        # `first` lies there with its key; between two renames the new certificate stands
+        # beside the key before: no such pair may be a good one.
         for what, crt, key, data in (
                 ("half a PEM", a[0], a[1], whole[:len(whole) // 2]), ("empty", a[0], a[1], b""),
-                ("the key of another", a[0], b[1], None), ("garbage", a[0], a[1], b"\0" * 5000),
+                ("the key of another", d[0], b[1], None), ("garbage", a[0], a[1], b"\0" * 5000),
                 ("a key instead", a[1], a[1], None)):
             mark = len(s.log())
             put(s.dir, crt, key, n, data)

@@ -51,7 +51,7 @@ def kills():
                 check(led.acked() > before, "no service after %d kills, the last of %s" % (n + 1, what))
         time.sleep(1)
         led.stop()
-        print("# " + led.check(s.maildir, s.log(), 90 * SLOW))
+        print("# " + led.check(s.maildir, s.log(), 90 * SLOW, s.dir))
         equal(s.stop(limit=40), 0, "a clean stop")
         s.start()
         s.fence(USERS[0])

@@ -145,7 +145,7 @@ class Ledger:
                         pass
         return have
 
-    def check(self, maildir_of, log="", limit=60):
+    def check(self, maildir_of, log="", limit=60, where=None):
         """Waits until every acknowledged letter is there, then checks all of it."""
         end = time.monotonic() + limit
         while True:
@@ -155,8 +155,9 @@ class Ledger:
             if not missing or time.monotonic() > end:
                 break
             time.sleep(0.3)
-        tap.check(not missing, lambda: "LOST: %d acknowledged letters, first %s" %
-                  (len(missing), [(t, u, [q for _, q in a]) for t, u, a in missing[:4]]))
+        tap.check(not missing, lambda: "LOST: %d acknowledged letters, first %s\n%s" %
+                  (len(missing), [(t, u, [q for _, q in a]) for t, u, a in missing[:4]],
+                   traces(where, log, missing[:3])))
         known = {e.tok: e for e in self.entries}
         strange = [t for t in have if t not in known]
         tap.check(not strange, "letters that nobody sent: %s" % strange[:3])
@@ -178,6 +179,19 @@ class Ledger:
                               (t, p, difference(stored.data, letters.on_disk(e.body))))
         return "%d attempted, %d acknowledged, %d faults, %d letters lie in the Maildirs" % (
             len(self.entries), self.acked(), len(self.faults), copies)
+
+
+def traces(where, log, missing):
+    """What is left of lost letters: files that hold the token, log lines with the id."""
+    import subprocess
+    out = []
+    for t, _u, acks in missing:
+        if where:
+            p = subprocess.run(["grep", "-rlaF", t, where], capture_output=True, text=True)
+            out += ["%s in %s" % (t, f) for f in p.stdout.split()]
+        for _, q in acks:
+            out += [l for l in log.splitlines() if q in l][-6:]
+    return "\n".join(out)
 
 
 def difference(got, want):

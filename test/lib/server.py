@@ -141,6 +141,7 @@ class Server:
             self.wrap + [self.binary, "-c", self.conf, "serve"], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=self.err, env=self.env, pass_fds=pass_fds,
             start_new_session=True, **kw)
+        self.err.close()
         if wait:
             self.wait_ready(limit * SLOW)
         return self

@@ -114,7 +114,10 @@ def run_one(fn, limit):
         lines = traceback.format_exc().splitlines()
         where = [l.strip() for l in lines if l.lstrip().startswith("File ")]
         where = [w for w in where if "/test/" in w and "lib/tap.py" not in w][-3:]
-        return "fail", "\n".join(["%s: %s" % (type(x).__name__, x)] + where)
+        text = "%s: %s" % (type(x).__name__, x)
+        if x.__context__ is not None and isinstance(x.__context__, Fail):
+            text = "Fail: %s\nand then %s" % (x.__context__, text)
+        return "fail", "\n".join([text] + where)
 
 
 def main():
