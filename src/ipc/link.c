@@ -228,8 +228,10 @@ static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind
 	if (!l->out_first && errno != EAGAIN) {
 		int sys = errno;
 
-		if (sys == EPIPE || sys == ECONNRESET || sys == ENOTCONN)
+		if (sys == EPIPE || sys == ECONNRESET || sys == ENOTCONN) {
 			link_die(l);
+			return is_away(e, l);
+		}
 		return fail_sys(e, FAULT_TEMP, sys, "%s to %s", t->name, role_name(l->peer));
 	}
 	return queue_packet(l, buf_str(&b), fds, n_fds, e);
