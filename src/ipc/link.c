@@ -16,12 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NUMBER_MAX = 128, SERVED_ARENA = 256 * 1024 };
+enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX, PACKET_FDS = IPC_FDS_MAX + 1 };
 
 struct link_out {
 	struct link_out *next;
 	size_t n, n_fds;
-	int fds[IPC_FDS_MAX];
+	int fds[PACKET_FDS];
 	char bytes[];
 };
 
@@ -53,6 +53,13 @@ void ipc_hear(enum ipc_number number, ipc_hear_fn *fn)
 void ipc_on_close(void (*fn)(struct link *l))
 {
 	closer = fn;
+}
+
+static bool is_away(struct err *e, const struct link *l)
+{
+	fail(e, FAULT_TEMP, "%s is away", role_name(l->peer));
+	e->sys = ENOLINK;
+	return false;
 }
 
 /* -- life ------------------------------------------------------------------ */
@@ -91,7 +98,7 @@ static void link_die(struct link *l)
 		struct link_call *c = &l->calls[i];
 
 		if (c->id && !c->is_abandoned && !c->is_done) {
-			fail(&c->err, FAULT_TEMP, "%s is away", role_name(l->peer));
+			is_away(&c->err, l);
 			c->is_done = true;
 			wait_wake(&c->done);
 		}
@@ -114,7 +121,7 @@ static ssize_t send_packet(int fd, const char *p, size_t n, const int *fds, size
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
+		char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS)];
 	} control = { 0 };
 	struct iovec v = { (void *)(uintptr_t)p, n };
 	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
@@ -196,22 +203,39 @@ static bool queue_packet(struct link *l, struct str bytes, const int *fds, size_
 	return true;
 }
 
+/* The body as a sealed memfd, behind the other descriptors. */
+static bool encode_large(const struct ipc_shape *shape, const void *v, int *fds, size_t *n_fds, int *ret,
+			 struct err *e)
+{
+	struct buf b = buf_on_heap(IPC_LARGE_MAX);
+	bool ok = ipc_encode(&b, shape, v, fds, n_fds, e) && fd_sealed("message", buf_str(&b), ret, e);
+
+	buf_end(&b);
+	if (ok)
+		fds[(*n_fds)++] = *ret;
+	return ok;
+}
+
 static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind kind, uint64_t call,
 			 const struct ipc_shape *shape, const void *v, const struct err *fault, struct err *e)
 {
 	struct ipc_header h = { .number = t->number, .kind = (uint8_t)kind, .call = call };
 	struct buf b = buf_over(out_buf, sizeof(out_buf));
-	int fds[IPC_FDS_MAX];
+	AUTO(fd_end) int large = -1;
+	int fds[PACKET_FDS];
 	size_t n_fds = 0;
 
 	if (l->is_dead)
-		return fail(e, FAULT_TEMP, "%s is away", role_name(l->peer));
+		return is_away(e, l);
 	buf_add(&b, str_of(&h, sizeof(h)));
 	if (kind == IPC_FAULT) {
 		buf_add_char(&b, (char)fault->fault);
 		buf_add(&b, str_from_z(fault->text));
 	} else if (!ipc_encode(&b, shape, v, fds, &n_fds, e)) {
-		return fail_in(e, "%s", t->name);
+		b.n = sizeof(h);
+		h.kind |= IPC_IN_MEMFD;
+		if (!encode_large(shape, v, fds, &n_fds, &large, e))
+			return fail_in(e, "%s", t->name);
 	}
 	h.n = (uint32_t)b.n;
 	h.n_fds = (uint8_t)n_fds;
@@ -221,8 +245,10 @@ static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind
 	if (!l->out_first && errno != EAGAIN) {
 		int sys = errno;
 
-		if (sys == EPIPE || sys == ECONNRESET || sys == ENOTCONN)
+		if (sys == EPIPE || sys == ECONNRESET || sys == ENOTCONN) {
 			link_die(l);
+			return is_away(e, l);
+		}
 		return fail_sys(e, FAULT_TEMP, sys, "%s to %s", t->name, role_name(l->peer));
 	}
 	return queue_packet(l, buf_str(&b), fds, n_fds, e);
@@ -279,8 +305,11 @@ bool link_ask(struct link *l, enum ipc_number number, const void *question, void
 	struct link_call *c;
 	bool ok = false;
 
-	if (!l)
-		return fail(e, FAULT_TEMP, "%s: nobody is there to answer", t->name);
+	if (!l) {
+		fail(e, FAULT_TEMP, "%s: nobody is there to answer", t->name);
+		e->sys = ENOLINK;
+		return false;
+	}
 	must(ipc_may_say(t, IPC_QUESTION, l->self, l->peer), t->name);
 	l->users++;
 	while (!l->is_dead && l->n_calls == LINK_WINDOW)
@@ -289,8 +318,9 @@ bool link_ask(struct link *l, enum ipc_number number, const void *question, void
 			return false;
 		}
 	if (l->is_dead) {
+		is_away(e, l);
 		link_release(l);
-		return fail(e, FAULT_TEMP, "%s is away", role_name(l->peer));
+		return false;
 	}
 	c = take_call(l);
 	c->answer = answer;
@@ -415,27 +445,58 @@ static bool got_tell(struct link *l, const struct ipc_type *t, const struct ipc_
 	return true;
 }
 
-/* On failure the caller closes the descriptors and the link. */
-static bool got_packet(struct link *l, struct str packet, const int *fds, size_t n_fds, struct err *e)
+static bool got_message(struct link *l, const struct ipc_type *t, const struct ipc_header *h, struct str body,
+			const int *fds, struct err *e)
+{
+	if (!ipc_may_say(t, (enum ipc_kind)h->kind, l->peer, l->self))
+		return fail(e, FAULT_PEER, "%s may not say %s", role_name(l->peer), t->name);
+	if (h->kind == IPC_TELL)
+		return got_tell(l, t, h, body, fds, e);
+	if (h->kind == IPC_QUESTION)
+		return got_question(l, t, h, body, fds, e);
+	return got_answer(l, t, h, body, fds, e);
+}
+
+/* The body lies in the last descriptor: somebody else's memory, so sealed, and copied once. */
+static bool got_large(struct link *l, const struct ipc_type *t, struct ipc_header *h, int *fds, size_t *n_fds,
+		      struct err *e)
+{
+	int64_t size;
+	char *p;
+	bool ok;
+
+	h->kind &= (uint8_t)~IPC_IN_MEMFD;
+	if (h->n_fds == 0 || h->n != sizeof(*h))
+		return fail(e, FAULT_PEER, "a large message without its body");
+	if (!fd_check_sealed(fds[h->n_fds - 1], &size, e))
+		return false;
+	if (size > IPC_LARGE_MAX || !(p = malloc(size ? (size_t)size : 1)))
+		return fail(e, FAULT_PEER, "a message of %lld bytes", (long long)size);
+	ok = fd_pread_all(fds[h->n_fds - 1], p, (size_t)size, 0, e);
+	if (ok) {
+		close(fds[--h->n_fds]);
+		--*n_fds;
+		ok = got_message(l, t, h, str_of(p, (size_t)size), fds, e);
+	}
+	free(p);
+	return ok;
+}
+
+/* On failure the caller closes the descriptors that are left, and the link. */
+static bool got_packet(struct link *l, struct str packet, int *fds, size_t *n_fds, struct err *e)
 {
 	const struct ipc_type *t;
 	struct ipc_header h;
-	struct str body;
 
 	if (packet.n < sizeof(h))
 		return fail(e, FAULT_PEER, "a message without a header");
 	memcpy(&h, packet.p, sizeof(h));
-	body = str_from(packet, sizeof(h));
 	t = ipc_type_find(h.number);
-	if (!t || h.n != packet.n || h.n_fds != n_fds || h.kind > IPC_FAULT)
+	if (!t || h.n != packet.n || h.n_fds != *n_fds || (h.kind & ~IPC_IN_MEMFD) > IPC_FAULT)
 		return fail(e, FAULT_PEER, "a malformed header");
-	if (!ipc_may_say(t, (enum ipc_kind)h.kind, l->peer, l->self))
-		return fail(e, FAULT_PEER, "%s may not say %s", role_name(l->peer), t->name);
-	if (h.kind == IPC_TELL)
-		return got_tell(l, t, &h, body, fds, e);
-	if (h.kind == IPC_QUESTION)
-		return got_question(l, t, &h, body, fds, e);
-	return got_answer(l, t, &h, body, fds, e);
+	if (h.kind & IPC_IN_MEMFD)
+		return got_large(l, t, &h, fds, n_fds, e);
+	return got_message(l, t, &h, str_from(packet, sizeof(h)), fds, e);
 }
 
 /* Bytes of the packet; 0: the end; -1 with errno. */
@@ -462,12 +523,12 @@ static ssize_t receive(int fd, int *fds, size_t *n_fds)
 			int one;
 
 			memcpy(&one, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (*n_fds < IPC_FDS_MAX)
+			if (*n_fds < PACKET_FDS)
 				fds[(*n_fds)++] = one;
 			else
 				close(one);
 		}
-		if (got > IPC_FDS_MAX)
+		if (got > PACKET_FDS)
 			m.msg_flags |= MSG_CTRUNC;
 	}
 	if (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
@@ -486,7 +547,7 @@ SUSPENDS static void reader(void *arg)
 	unsigned since_breath = 0;
 
 	while (!l->is_dead) {
-		int fds[IPC_FDS_MAX];
+		int fds[PACKET_FDS];
 		size_t n_fds;
 		ssize_t n = receive(l->fd, fds, &n_fds);
 
@@ -500,7 +561,7 @@ SUSPENDS static void reader(void *arg)
 		}
 		if (n == 0 || (n < 0 && errno == ECONNRESET))
 			break;
-		if (n < 0 || !got_packet(l, str_of(in_buf, (size_t)n), fds, n_fds, &e)) {
+		if (n < 0 || !got_packet(l, str_of(in_buf, (size_t)n), fds, &n_fds, &e)) {
 			if (n < 0)
 				fail_sys(&e, FAULT_PEER, errno, "receive");
 			else

@@ -66,7 +66,8 @@ struct link *link_to_instance(enum role peer, uint32_t instance);
 /* Walk all live links: NULL begins. */
 struct link *link_next(struct link *l);
 
-/* A NULL link fails with "… is away".  Descriptors in *question are borrowed. */
+/* A NULL or dead link fails with FAULT_TEMP and e->sys = ENOLINK; the link may be freed then.
+ * Descriptors in *question are borrowed. */
 SUSPENDS bool link_ask(struct link *l, enum ipc_number number, const void *question, void *answer,
 		       struct arena *a, struct err *e);
 /* Never waits. */

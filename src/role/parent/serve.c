@@ -134,7 +134,7 @@ static unsigned copies_of(enum role r)
 		return r == ROLE_USER || r == ROLE_CONTROL;
 	if (r == ROLE_SMTPD)
 		return c->smtpd_copies ? c->smtpd_copies : cores();
-	return 1;
+	return r == ROLE_SCAN ? cores() : 1;
 }
 
 static bool all_ready(bool *ret_failed)

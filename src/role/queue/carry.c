@@ -117,14 +117,13 @@ SUSPENDS static bool ask_mailbox(struct line *line, const struct queue_claim *c,
 {
 	for (int tries = 0;; tries++) {
 		struct link *l = mailbox_of(line, a, e);
-		bool was_alive = l && !l->is_dead;
 
 		if (!l)
 			return false;
 		if (mailbox_deliver(l, q, ret, a, e))
 			return true;
 		/* it ended just now, idle or killed: the next one looks whether the letter is there */
-		if (!was_alive || !l->is_dead || tries || self.is_stopping)
+		if (e->sys != ENOLINK || tries || self.is_stopping)
 			return false;
 		if (q->redo == STEP_FRESH)
 			q->redo = STEP_REDO;

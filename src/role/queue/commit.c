@@ -15,10 +15,12 @@
 #include "wire/address.h"
 #include "wire/smtp_reply.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STEP_TEXT = 32 };
+enum { SCAN_TRIES = 3 };
+#define SCAN_PAUSE (50 * MILLISECOND)
 #define DECIDE_WITHIN (20 * SECOND)
 
 /* What is being decided. */
@@ -58,7 +60,13 @@ SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 				 .tls = q->tls, .smtputf8 = q->smtputf8, .is_friend = q->is_friend,
 				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S("") };
 
-	return scan_letter(link_to(ROLE_SCAN), &s, &d->scan, d->a, e);
+	/* A copy that ends after its thousandth letter takes unread questions with it: another is asked. */
+	for (int tries = 0;; tries++) {
+		if (scan_letter(link_to(ROLE_SCAN), &s, &d->scan, d->a, e))
+			return true;
+		if (e->sys != ENOLINK || tries == SCAN_TRIES || !fiber_sleep(SCAN_PAUSE, e))
+			return false;
+	}
 }
 
 /* Return-Path and who it was for; behind it what `scan` wrote. */

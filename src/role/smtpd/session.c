@@ -119,6 +119,8 @@ struct reply session_lost(struct session *s, const struct err *e)
 		id = e->fault == FAULT_PEER ? REPLY_TOO_SLOW : REPLY_IDLE;
 	else if (e->fault == FAULT_TEMP)
 		id = REPLY_NO_RESOURCES;
+	else if (!s->conn.eof && !s->conn.broken)
+		id = REPLY_LINE_TOO_LONG;        /* LINE_SKIP_MAX */
 	session_forget(s);
 	s->is_done = true;
 	session_refuse(s, id, str_from_z(e->text));
@@ -214,6 +216,13 @@ static struct reply not_understood(struct session *s, const struct smtp_command 
 	return r;
 }
 
+/* No command begins with such a byte; whoever begins with one speaks something else,
+ * perhaps without line ends. */
+static bool is_foreign_byte(int c)
+{
+	return c < 0x20 ? c >= 0 && c != '\t' && c != '\r' && c != '\n' : c >= 0x7f;
+}
+
 SUSPENDS static struct reply command_run(struct session *s, const struct line *l, struct smtp_command *c)
 {
 	enum reply_id why = REPLY_NONE;
@@ -225,6 +234,8 @@ SUSPENDS static struct reply command_run(struct session *s, const struct line *l
 	ok = smtp_command_parse(l->text, s->t && s->t->utf8 ? SMTP_COMMAND_UTF8 : 0, s->a, c, &why);
 	if (c->verb != SMTP_FOREIGN && (l->has_bare_cr || l->has_bare_lf || l->has_nul))
 		return not_understood(s, c, REPLY_BARE_IN_COMMAND);
+	if (why == REPLY_FOREIGN && s->helo && is_foreign_byte(str_at(l->text, 0)))
+		why = REPLY_UNKNOWN_COMMAND;     /* it has shown that it speaks SMTP */
 	if (!ok)
 		return not_understood(s, c, why);
 	if (verb_of(c->verb)->ends_group && conn_pending(&s->conn).n)
@@ -235,13 +246,6 @@ SUSPENDS static struct reply command_run(struct session *s, const struct line *l
 	return why ? answer(why) : verb_of(c->verb)->run(s, c);
 }
 
-/* No command begins with such a byte; whoever sends it speaks something else, perhaps without
- * line ends. */
-static bool is_foreign_byte(int c)
-{
-	return c < 0x20 ? c >= 0 && c != '\t' && c != '\r' && c != '\n' : c >= 0x7f;
-}
-
 SUSPENDS static bool command_read(struct session *s, struct line *ret, struct err *e)
 {
 	bool ok = false;
@@ -249,7 +253,7 @@ SUSPENDS static bool command_read(struct session *s, struct line *ret, struct er
 	s->is_idle = true;
 	WITHIN(s->in->idle)
 		ok = conn_pending(&s->conn).n || conn_fill(&s->conn, e);
-	if (ok && is_foreign_byte(str_at(conn_pending(&s->conn), 0)))
+	if (ok && !s->helo && is_foreign_byte(str_at(conn_pending(&s->conn), 0)))
 		*ret = (struct line){ .text = str_head(conn_pending(&s->conn), 1) };
 	else if (ok)
 		WITHIN(s->in->idle)
