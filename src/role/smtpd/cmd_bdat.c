@@ -60,7 +60,8 @@ SUSPENDS struct reply cmd_bdat(struct session *s, const struct smtp_command *c)
 	if (!chunk_read(s, &t->body, c->size, true, &e))
 		return session_lost(s, &e);
 	if (c->is_last) {
-		bdat_end(&t->body.dot);
+		bdat_end(&t->body.dot, &t->body.held);
+		body_keep(&t->body, t->id);
 		return letter_commit(s);
 	}
 	why = body_judge(&t->body.dot);
