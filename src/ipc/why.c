@@ -218,7 +218,7 @@ void why_add_json(struct json *j, const struct why *w)
 	json_str(j, "when", buf_str(&when));
 	json_str(j, "what", str_from_z(t->name));
 	json_str(j, "msg", w->letter ? str_from_z(ID_Z(w->letter)) : S(""));
-	json_str(j, "decided_by", str_from_z(w->role < ROLE_COUNT ? role_name((enum role)w->role) : ""));
+	json_str(j, "role", str_from_z(w->role < ROLE_COUNT ? role_name((enum role)w->role) : ""));
 	for (const struct ipc_field *f = t->shape()->fields; f->name; f++) {
 		bool said = f->at == offsetof(struct why, kind) || f->at == offsetof(struct why, time) ||
 			    f->at == offsetof(struct why, letter) || f->at == offsetof(struct why, role);

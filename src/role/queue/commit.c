@@ -206,6 +206,8 @@ static bool explain(struct decision *d, struct err *e)
 		buf_add(&to, i ? S(",") : S(""));
 		buf_add(&to, q->rcpts.p[i].address);
 	}
+	head.role = ROLE_SMTPD;
+	head.instance = d->in->from->instance;
 	head.session = q->session;
 	d->accepted = (struct why_letter_accepted){
 		.head = head, .from = q->mail_from, .rcpt = arena_str(d->a, buf_str(&to)), .rcpts = (uint32_t)q->rcpts.n,

@@ -173,7 +173,7 @@ static void note_refusal(const struct session *s, enum smtp_verb v, const struct
 		keep(&(struct why_sender_refused){ .head = head, .peer = peer, .helo = helo, .from = n->from,
 						   .why = why }.head);
 		break;
-	case WHY_rcpt_refused:
+	case WHY_rcpt_refused:           /* the two have the same fields */
 		head.kind = row->code < 500 ? WHY_rcpt_deferred : WHY_rcpt_refused;
 		keep(&(struct why_rcpt_refused){ .head = head, .peer = peer, .helo = helo, .from = n->from,
 						 .rcpt = n->rcpt, .why = why }.head);
