@@ -38,7 +38,7 @@ static void test_rows(void **state)
 		const struct why_type *t = why_type(kind);
 		struct buf b = buf_on_heap(4096), again = buf_on_heap(4096), text = buf_on_heap(4096);
 		struct json j = json_to(&text);
-		const struct why *back;
+		const struct why *back = NULL;
 		struct why *w;
 		struct err e;
 
@@ -67,7 +67,7 @@ static void test_bytes(void **state)
 	AUTO(arena_end) struct arena a = { 0 };
 	char mem[1000];
 	struct buf b = buf_over(mem, sizeof(mem));
-	const struct why *w;
+	const struct why *w = NULL;
 	struct err e;
 
 	(void)state;
