@@ -59,6 +59,8 @@ static void test_truncations(void **state)
 }
 
 static unsigned served, told, closed;
+static size_t told_bytes;
+static char big[300000];
 static char last_peer[64];
 
 SUSPENDS static bool serve_begin(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
@@ -90,6 +92,7 @@ static void hear_disconnect(struct link *l, void *tell)
 
 	(void)l;
 	told++;
+	told_bytes = w->record.n;
 	snprintf(last_peer, sizeof(last_peer), STR_FMT, STR_ARG(w->record));
 }
 
@@ -151,6 +154,11 @@ SUSPENDS static void link_main(void *arg)
 	assert_true(queue_pipe(queue_link, &(struct queue_pipe){ .id = 1 }, &p, &a, &e));
 	assert_true(fd_pread_all(p.pipe, back, 5, 0, &e) && memcmp(back, "hello", 5) == 0);
 	close(p.pipe);
+	/* more than 64 KiB goes by a sealed memfd, both ways it is the same call */
+	assert_true(queue_why(queue_link, &(struct queue_why){ .record = str_of(big, sizeof(big)) }));
+	assert_true(fiber_sleep(10 * MILLISECOND, &e));
+	assert_int_equal(told_bytes, sizeof(big));
+	told = 0;
 	assert_true(queue_why(queue_link, &(struct queue_why){ .record = S("192.0.2.1") }));
 	breathe();
 	assert_true(fiber_sleep(10 * MILLISECOND, &e));

@@ -16,12 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NUMBER_MAX = 128, SERVED_ARENA = 256 * 1024 };
+enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX, PACKET_FDS = IPC_FDS_MAX + 1 };
 
 struct link_out {
 	struct link_out *next;
 	size_t n, n_fds;
-	int fds[IPC_FDS_MAX];
+	int fds[PACKET_FDS];
 	char bytes[];
 };
 
@@ -121,7 +121,7 @@ static ssize_t send_packet(int fd, const char *p, size_t n, const int *fds, size
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
+		char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS)];
 	} control = { 0 };
 	struct iovec v = { (void *)(uintptr_t)p, n };
 	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
@@ -203,12 +203,26 @@ static bool queue_packet(struct link *l, struct str bytes, const int *fds, size_
 	return true;
 }
 
+/* The body as a sealed memfd, behind the other descriptors. */
+static bool encode_large(const struct ipc_shape *shape, const void *v, int *fds, size_t *n_fds, int *ret,
+			 struct err *e)
+{
+	struct buf b = buf_on_heap(IPC_LARGE_MAX);
+	bool ok = ipc_encode(&b, shape, v, fds, n_fds, e) && fd_sealed("message", buf_str(&b), ret, e);
+
+	buf_end(&b);
+	if (ok)
+		fds[(*n_fds)++] = *ret;
+	return ok;
+}
+
 static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind kind, uint64_t call,
 			 const struct ipc_shape *shape, const void *v, const struct err *fault, struct err *e)
 {
 	struct ipc_header h = { .number = t->number, .kind = (uint8_t)kind, .call = call };
 	struct buf b = buf_over(out_buf, sizeof(out_buf));
-	int fds[IPC_FDS_MAX];
+	AUTO(fd_end) int large = -1;
+	int fds[PACKET_FDS];
 	size_t n_fds = 0;
 
 	if (l->is_dead)
@@ -218,7 +232,10 @@ static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind
 		buf_add_char(&b, (char)fault->fault);
 		buf_add(&b, str_from_z(fault->text));
 	} else if (!ipc_encode(&b, shape, v, fds, &n_fds, e)) {
-		return fail_in(e, "%s", t->name);
+		b.n = sizeof(h);
+		h.kind |= IPC_IN_MEMFD;
+		if (!encode_large(shape, v, fds, &n_fds, &large, e))
+			return fail_in(e, "%s", t->name);
 	}
 	h.n = (uint32_t)b.n;
 	h.n_fds = (uint8_t)n_fds;
@@ -428,27 +445,58 @@ static bool got_tell(struct link *l, const struct ipc_type *t, const struct ipc_
 	return true;
 }
 
-/* On failure the caller closes the descriptors and the link. */
-static bool got_packet(struct link *l, struct str packet, const int *fds, size_t n_fds, struct err *e)
+static bool got_message(struct link *l, const struct ipc_type *t, const struct ipc_header *h, struct str body,
+			const int *fds, struct err *e)
+{
+	if (!ipc_may_say(t, (enum ipc_kind)h->kind, l->peer, l->self))
+		return fail(e, FAULT_PEER, "%s may not say %s", role_name(l->peer), t->name);
+	if (h->kind == IPC_TELL)
+		return got_tell(l, t, h, body, fds, e);
+	if (h->kind == IPC_QUESTION)
+		return got_question(l, t, h, body, fds, e);
+	return got_answer(l, t, h, body, fds, e);
+}
+
+/* The body lies in the last descriptor: somebody else's memory, so sealed, and copied once. */
+static bool got_large(struct link *l, const struct ipc_type *t, struct ipc_header *h, int *fds, size_t *n_fds,
+		      struct err *e)
+{
+	int64_t size;
+	char *p;
+	bool ok;
+
+	h->kind &= (uint8_t)~IPC_IN_MEMFD;
+	if (h->n_fds == 0 || h->n != sizeof(*h))
+		return fail(e, FAULT_PEER, "a large message without its body");
+	if (!fd_check_sealed(fds[h->n_fds - 1], &size, e))
+		return false;
+	if (size > IPC_LARGE_MAX || !(p = malloc(size ? (size_t)size : 1)))
+		return fail(e, FAULT_PEER, "a message of %lld bytes", (long long)size);
+	ok = fd_pread_all(fds[h->n_fds - 1], p, (size_t)size, 0, e);
+	if (ok) {
+		close(fds[--h->n_fds]);
+		--*n_fds;
+		ok = got_message(l, t, h, str_of(p, (size_t)size), fds, e);
+	}
+	free(p);
+	return ok;
+}
+
+/* On failure the caller closes the descriptors that are left, and the link. */
+static bool got_packet(struct link *l, struct str packet, int *fds, size_t *n_fds, struct err *e)
 {
 	const struct ipc_type *t;
 	struct ipc_header h;
-	struct str body;
 
 	if (packet.n < sizeof(h))
 		return fail(e, FAULT_PEER, "a message without a header");
 	memcpy(&h, packet.p, sizeof(h));
-	body = str_from(packet, sizeof(h));
 	t = ipc_type_find(h.number);
-	if (!t || h.n != packet.n || h.n_fds != n_fds || h.kind > IPC_FAULT)
+	if (!t || h.n != packet.n || h.n_fds != *n_fds || (h.kind & ~IPC_IN_MEMFD) > IPC_FAULT)
 		return fail(e, FAULT_PEER, "a malformed header");
-	if (!ipc_may_say(t, (enum ipc_kind)h.kind, l->peer, l->self))
-		return fail(e, FAULT_PEER, "%s may not say %s", role_name(l->peer), t->name);
-	if (h.kind == IPC_TELL)
-		return got_tell(l, t, &h, body, fds, e);
-	if (h.kind == IPC_QUESTION)
-		return got_question(l, t, &h, body, fds, e);
-	return got_answer(l, t, &h, body, fds, e);
+	if (h.kind & IPC_IN_MEMFD)
+		return got_large(l, t, &h, fds, n_fds, e);
+	return got_message(l, t, &h, str_from(packet, sizeof(h)), fds, e);
 }
 
 /* Bytes of the packet; 0: the end; -1 with errno. */
@@ -475,12 +523,12 @@ static ssize_t receive(int fd, int *fds, size_t *n_fds)
 			int one;
 
 			memcpy(&one, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (*n_fds < IPC_FDS_MAX)
+			if (*n_fds < PACKET_FDS)
 				fds[(*n_fds)++] = one;
 			else
 				close(one);
 		}
-		if (got > IPC_FDS_MAX)
+		if (got > PACKET_FDS)
 			m.msg_flags |= MSG_CTRUNC;
 	}
 	if (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
@@ -499,7 +547,7 @@ SUSPENDS static void reader(void *arg)
 	unsigned since_breath = 0;
 
 	while (!l->is_dead) {
-		int fds[IPC_FDS_MAX];
+		int fds[PACKET_FDS];
 		size_t n_fds;
 		ssize_t n = receive(l->fd, fds, &n_fds);
 
@@ -513,7 +561,7 @@ SUSPENDS static void reader(void *arg)
 		}
 		if (n == 0 || (n < 0 && errno == ECONNRESET))
 			break;
-		if (n < 0 || !got_packet(l, str_of(in_buf, (size_t)n), fds, n_fds, &e)) {
+		if (n < 0 || !got_packet(l, str_of(in_buf, (size_t)n), fds, &n_fds, &e)) {
 			if (n < 0)
 				fail_sys(&e, FAULT_PEER, errno, "receive");
 			else

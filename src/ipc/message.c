@@ -114,7 +114,7 @@ static bool encode(struct buf *to, const struct ipc_shape *shape, const void *v,
 		if (f->type == TYPE_str) {
 			const struct str *s = (const void *)p;
 
-			if (s->n > IPC_MESSAGE_MAX)
+			if (s->n > IPC_LARGE_MAX)
 				return false;
 			add_le(to, s->n, 4);
 			buf_add(to, *s);

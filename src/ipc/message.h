@@ -62,7 +62,9 @@ enum ipc_number {
 enum ipc_kind { IPC_TELL, IPC_QUESTION, IPC_ANSWER, IPC_FAULT };
 
 enum {
-	IPC_MESSAGE_MAX = 64 * 1024,     /* bytes; more is a sealed memfd */
+	IPC_MESSAGE_MAX = 64 * 1024,     /* bytes; more is a sealed memfd … */
+	IPC_LARGE_MAX = 4 << 20,         /* … up to this */
+	IPC_IN_MEMFD = 0x80,             /* in ipc_header.kind: the body is in the last descriptor */
 	IPC_FDS_MAX = 4,
 	IPC_LIST_MAX = 4096,             /* entries of one list */
 	IPC_HEADER = 16,
