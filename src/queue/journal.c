@@ -17,10 +17,25 @@ static const char zeros[JOURNAL_BLOCK];
 
 static ssize_t write_real(int fd, const struct iovec *iov, int n, off_t at)
 {
-	return pwritev(fd, iov, n, at);
+	ssize_t put;
+
+	do {
+		put = pwritev(fd, iov, n, at);
+	} while (put < 0 && errno == EINTR);
+	return put;
 }
 
-const struct journal_ops journal_ops_real = { write_real, fdatasync };
+static int sync_real(int fd)
+{
+	int rc;
+
+	do {
+		rc = fdatasync(fd);
+	} while (rc && errno == EINTR);          /* interrupted is not failed: nothing was given up */
+	return rc;
+}
+
+const struct journal_ops journal_ops_real = { write_real, sync_real };
 
 bool segment_head_write(struct journal *j, struct segment *s, enum segment_state state)
 {

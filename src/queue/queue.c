@@ -364,7 +364,8 @@ static void step_later(struct queue *q, struct step *s, int64_t now)
 		return;
 	}
 	s->tries++;
-	s->retry_at = schedule_next(sched, s->tries, now);
+	s->retry_at = s->letter->r.steps[s->index].kind == STEP_LOCAL ? schedule_next_local(sched, s->tries, now)
+								       : schedule_next(sched, s->tries, now);
 	if (schedule_is_over(sched, accepted, now))
 		s->task = TASK_BOUNCE;
 	else if (!s->is_warned && s->letter->r.from.n > 0 &&

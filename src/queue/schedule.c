@@ -27,6 +27,13 @@ int64_t schedule_next(const struct schedule *s, unsigned tries, int64_t now)
 	return now + s->waits[i < s->n_waits ? i : s->n_waits - 1];
 }
 
+int64_t schedule_next_local(const struct schedule *s, unsigned tries, int64_t now)
+{
+	if (tries >= 1 && tries <= s->n_local)
+		return now + s->local[tries - 1];
+	return schedule_next(s, tries - (unsigned)s->n_local, now);
+}
+
 bool schedule_is_over(const struct schedule *s, int64_t accepted, int64_t now)
 {
 	return now >= accepted && now - accepted >= s->give_up;

@@ -14,6 +14,8 @@ enum { SCHEDULE_WAITS_MAX = 16 };
 struct schedule {
 	int64_t waits[SCHEDULE_WAITS_MAX];
 	size_t n_waits;
+	int64_t local[SCHEDULE_WAITS_MAX];       /* in front of `waits`, for mailboxes here */
+	size_t n_local;
 	int64_t give_up, warn;           /* after acceptance; warn 0: never */
 };
 
@@ -21,6 +23,8 @@ extern const struct schedule schedule_default;
 
 /* After the try number `tries` (from 1) failed at `now`. */
 int64_t schedule_next(const struct schedule *s, unsigned tries, int64_t now);
+/* For a mailbox here: quick tries first, since what hinders it is often gone in a moment. */
+int64_t schedule_next_local(const struct schedule *s, unsigned tries, int64_t now);
 bool schedule_is_over(const struct schedule *s, int64_t accepted, int64_t now);
 bool schedule_should_warn(const struct schedule *s, int64_t accepted, int64_t now);
 /* A due time further ahead than the longest wait is due now: the clock was set back. */

@@ -91,12 +91,14 @@ static void on_sigsys(int signal, siginfo_t *info, void *context)
 	int nr = info->si_syscall, was = errno;
 
 	(void)signal;
+	if (nr < 0)              /* a tracer took the call away and answers it itself */
+		return;
 	strange++;
 	if (nr >= 0 && nr < CALLS_KNOWN && !atomic_exchange(&said[nr], 1)) {
 		char line[80];
 		struct buf b = buf_over(line, sizeof(line));
 
-		buf_add(&b, S("W strange-call nr="));
+		buf_add(&b, S("warn - strange-call nr="));
 		buf_add_u64(&b, (uint64_t)nr);
 		buf_add(&b, S(" why=\"on neither list, answered ENOSYS\"\n"));
 		(void)!write(STDERR_FILENO, b.p, b.n);

@@ -21,7 +21,9 @@ enum {
 	CLAIMS_AT_ONCE = 128,
 	INLINE_MAX = 32 * 1024,          /* bytes sent in the message itself */
 	SYNC_AT_ONCE = 200,
+	AWAY_TRIES = 8,
 };
+#define PAUSE_LEAST (20 * MILLISECOND)   /* doubled each time: 5 s in all */
 #define LEASE (10 * MINUTE)
 #define DELIVER_WITHIN MINUTE
 
@@ -81,6 +83,7 @@ static struct line *line_of(struct str account)
 SUSPENDS static struct link *mailbox_of(struct line *line, struct arena *a, struct err *e)
 {
 	struct parent_mailbox_answer granted;
+	struct user_account_answer told;
 
 	while (line->is_opening)
 		if (!wait_on(&line->opened, "a mailbox to open", e))
@@ -88,7 +91,8 @@ SUSPENDS static struct link *mailbox_of(struct line *line, struct arena *a, stru
 	if (line->link)
 		return line->link;
 	line->is_opening = true;
-	if (parent_mailbox(self.parent, &(struct parent_mailbox){ .account = str_from_z(line->account) }, &granted, a, e))
+	if (user_account(link_to(ROLE_USER), &(struct user_account){ .account = str_from_z(line->account) }, &told, a, e) &&
+	    parent_mailbox(self.parent, &(struct parent_mailbox){ .account = str_from_z(line->account) }, &granted, a, e))
 		line->link = link_open(fd_take(&granted.channel), ROLE_QUEUE, ROLE_MAILBOX, 0,
 				       str_from_z(line->account), &self.fibers, e);
 	line->is_opening = false;
@@ -181,7 +185,8 @@ static void log_result(const struct queue_claim *c, bool ok, const struct err *e
 			 LOGQ(c->step->target), c->tries + 1, LOGQ(str_from_z(e->text)));
 }
 
-SUSPENDS static void carry_out(struct line *line, const struct queue_claim *c)
+/* False: somebody it needs was away; nothing is reported yet. */
+SUSPENDS static bool carry_out(struct line *line, const struct queue_claim *c, bool is_last)
 {
 	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
 	struct queue_report r = { .ref = c->ref, .outcome = OUTCOME_DONE };
@@ -195,6 +200,8 @@ SUSPENDS static void carry_out(struct line *line, const struct queue_claim *c)
 	} else {
 		ok = deliver(line, c, &a, &e);
 	}
+	if (!ok && e.sys == ENOLINK && !is_last)
+		return false;
 	log_result(c, ok, &e);
 	if (!ok) {
 		r.outcome = e.fault == FAULT_PERM ? OUTCOME_NEVER : OUTCOME_LATER;
@@ -204,6 +211,19 @@ SUSPENDS static void carry_out(struct line *line, const struct queue_claim *c)
 	}
 	if (!queue_report(queue, &r, 1, time_now(), &e))
 		log_error("report", "msg=%s why=%s", ID_Z(c->ref.id), LOGQ(str_from_z(e.text)));
+	return true;
+}
+
+/* A process that died is back within moments: the schedule, in minutes, is for longer troubles. */
+SUSPENDS static void carry_with_patience(struct line *line, const struct queue_claim *c)
+{
+	int64_t pause = PAUSE_LEAST;
+	struct err e;
+
+	for (int tries = 0; tries < AWAY_TRIES; tries++, pause *= 2)
+		if (carry_out(line, c, self.is_stopping) || !fiber_sleep(pause, &e))
+			return;
+	carry_out(line, c, true);
 }
 
 SUSPENDS static void run_line(void *arg)
@@ -217,7 +237,7 @@ SUSPENDS static void run_line(void *arg)
 		if (!line->first)
 			line->last = NULL;
 		if (time_now() < w->until - 2 * DELIVER_WITHIN)
-			carry_out(line, &w->claim);
+			carry_with_patience(line, &w->claim);
 		free(w);
 		if (--under_way == 0)
 			wait_wake_all(&settled);

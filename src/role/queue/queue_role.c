@@ -245,7 +245,8 @@ static bool has_own_filesystem(void)
 
 static struct schedule schedule_of(const struct conf_retry *r)
 {
-	struct schedule s = { .give_up = r->give_up, .warn = r->warn };
+	struct schedule s = { .give_up = r->give_up, .warn = r->warn,
+			      .local = { SECOND, 5 * SECOND, 20 * SECOND, MINUTE }, .n_local = 4 };
 
 	for (; s.n_waits < r->n && s.n_waits < SCHEDULE_WAITS_MAX; s.n_waits++)
 		s.waits[s.n_waits] = r->delay[s.n_waits];

@@ -169,6 +169,22 @@ static bool tell_linux(struct str name, struct err *e)
 						     .home = h.home }, e);
 }
 
+SUSPENDS static bool serve_account(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct user_account *q = question;
+	size_t at = str_rfind(q->account, '@');
+	struct route_target t = { .local = str_head(q->account, at), .domain = str_from(q->account, at + 1) };
+
+	(void)l, (void)answer, (void)a;
+	if (at < q->account.n)
+		return tell_account(&t, q->account, e);
+	if (linux_accounts_know(NULL, q->account) != KNOWN_YES && !linux_accounts_ask(q->account, e))
+		return false;
+	if (linux_accounts_know(NULL, q->account) != KNOWN_YES)
+		return fail(e, FAULT_TEMP, "there is no Linux account of that name now");
+	return tell_linux(q->account, e);
+}
+
 /* -- a letter's recipients ------------------------------------------------- */
 
 /* "users file F line 3: sales@x → alice@x; alice@x: account alice@x" */
@@ -356,6 +372,7 @@ bool routes_open(struct err *e)
 {
 	ipc_serve(IPC_user_rcpt, serve_rcpt);
 	ipc_serve(IPC_user_route, serve_route);
+	ipc_serve(IPC_user_account, serve_account);
 	ipc_serve(IPC_user_explain, serve_explain);
 	return find_mail_user(e);
 }
