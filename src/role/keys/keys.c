@@ -298,7 +298,7 @@ static bool serve_status(struct link *l, void *question, void *answer, struct ar
 	return true;
 }
 
-static bool prepare(struct err *e)
+SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
 	private_key_memory();

@@ -260,7 +260,7 @@ static struct schedule schedule_of(const struct conf_retry *r)
 	return s;
 }
 
-static bool prepare(struct err *e)
+SUSPENDS static bool prepare(struct err *e)
 {
 	enum conf_checkpoint mode = conf_now()->journal.checkpoint;
 	struct queue_conf c = { .storage = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),

@@ -98,7 +98,7 @@ SUSPENDS static bool serve_scan(struct link *l, void *question, void *answer, st
 	return ok;
 }
 
-static bool prepare(struct err *e)
+SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
 	ipc_serve(IPC_scan_letter, serve_scan);

@@ -225,7 +225,7 @@ static void take_listener(uint32_t index, int fd)
 	n_listeners++;
 }
 
-static bool prepare(struct err *e)
+SUSPENDS static bool prepare(struct err *e)
 {
 	tls = tls_server_open(&signer);
 	ipc_hear(IPC_smtpd_certificates, hear_certificates);
