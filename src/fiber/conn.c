@@ -111,8 +111,14 @@ static enum outcome try_read(struct conn *c, char *to, size_t n, struct try *ret
 		errno = 0;
 		return tls_outcome(c, SSL_read(c->ssl, to, (int)n), "read", ret, e);
 	}
+	if (c->is_drained) {
+		c->is_drained = false;
+		ret->events = POLLIN;
+		return OUTCOME_WAIT;
+	}
 	got = recv(c->fd, to, n, 0);
 	if (got > 0) {
+		c->is_drained = (size_t)got < n;
 		ret->n = (size_t)got;
 		return OUTCOME_DONE;
 	}

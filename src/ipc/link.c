@@ -1,7 +1,7 @@
 /* link.c — see link.h.
  *
- * One packet is one message.  A reader fiber per link takes packets into one
- * buffer that all links share (nothing waits between recvmsg and the copy); a
+ * One packet is one message.  A reader fiber per link takes packets, several at a
+ * time, into buffers that all links share (nothing waits before all are handled); a
  * writer fiber exists only while the socket does not take what is said. */
 #include "ipc/link.h"
 
@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX, PACKET_FDS = IPC_FDS_MAX + 1 };
+enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX, PACKET_FDS = IPC_FDS_MAX + 1, BATCH = 8 };
 
 struct link_out {
 	struct link_out *next;
@@ -38,7 +38,7 @@ static ipc_serve_fn *servers[NUMBER_MAX];
 static ipc_hear_fn *hearers[NUMBER_MAX];
 static void (*closer)(struct link *l);
 static struct link *links;
-static char in_buf[IPC_MESSAGE_MAX + 1], out_buf[IPC_MESSAGE_MAX];
+static char in_bufs[BATCH][IPC_MESSAGE_MAX + 1], out_buf[IPC_MESSAGE_MAX];
 
 void ipc_serve(enum ipc_number number, ipc_serve_fn *fn)
 {
@@ -499,23 +499,35 @@ static bool got_packet(struct link *l, struct str packet, int *fds, size_t *n_fd
 	return got_message(l, t, &h, str_from(packet, sizeof(h)), fds, e);
 }
 
-/* Bytes of the packet; 0: the end; -1 with errno.  *is_robbed: descriptors came that this process
- * has no room for; they are gone. */
-static ssize_t receive(int fd, int *fds, size_t *n_fds, bool *is_robbed)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * 16)];
-	} control;
-	struct iovec v = { in_buf, sizeof(in_buf) };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control.bytes,
-			    .msg_controllen = sizeof(control.bytes) };
-	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int) * 16)];
+};
 
+/* What one system call brought: several packets when there are several. */
+static struct mmsghdr batch[BATCH];
+
+/* How many packets; 0: the end; -1 with errno.  Nothing waits until all are handled. */
+static int receive_batch(int fd)
+{
+	static union control controls[BATCH];
+	static struct iovec parts[BATCH];
+
+	for (size_t i = 0; i < BATCH; i++) {
+		parts[i] = (struct iovec){ in_bufs[i], sizeof(in_bufs[i]) };
+		batch[i].msg_hdr = (struct msghdr){ .msg_iov = &parts[i], .msg_iovlen = 1,
+						    .msg_control = controls[i].bytes,
+						    .msg_controllen = sizeof(controls[i].bytes) };
+	}
+	return recvmmsg(fd, batch, BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+}
+
+/* The descriptors of a packet.  *is_robbed: some came that this process has no room for; all are
+ * gone then.  False: more than any message has, or a packet too large. */
+static bool take_fds(struct msghdr *m, int *fds, size_t *n_fds, bool *is_robbed)
+{
 	*n_fds = 0;
-	if (n < 0)
-		return n;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		size_t got = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -530,16 +542,12 @@ static ssize_t receive(int fd, int *fds, size_t *n_fds, bool *is_robbed)
 				close(one);
 		}
 		if (got > PACKET_FDS)
-			m.msg_flags |= MSG_TRUNC;
+			m->msg_flags |= MSG_TRUNC;
 	}
-	*is_robbed = m.msg_flags & MSG_CTRUNC;
-	while (*n_fds && (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)))
+	*is_robbed = m->msg_flags & MSG_CTRUNC;
+	while (*n_fds && (m->msg_flags & (MSG_CTRUNC | MSG_TRUNC)))
 		close(fds[--*n_fds]);
-	if (m.msg_flags & MSG_TRUNC) {
-		errno = EMSGSIZE;
-		return -1;
-	}
-	return n;
+	return !(m->msg_flags & MSG_TRUNC);
 }
 
 /* A message whose descriptors did not arrive is answered, or fails for its asker: later there may
@@ -575,41 +583,64 @@ static bool got_robbed(struct link *l, struct str packet, struct err *e)
 	return true;
 }
 
+static bool got_one(struct link *l, struct mmsghdr *m, struct err *e)
+{
+	struct str packet = str_of(m->msg_hdr.msg_iov->iov_base, m->msg_len);
+	int fds[PACKET_FDS];
+	size_t n_fds;
+	bool is_robbed, ok;
+
+	if (!take_fds(&m->msg_hdr, fds, &n_fds, &is_robbed))
+		return fail(e, FAULT_PEER, "a packet too large");
+	ok = is_robbed ? got_robbed(l, packet, e) : got_packet(l, packet, fds, &n_fds, e);
+	while (!ok && n_fds)
+		close(fds[--n_fds]);
+	return ok;
+}
+
+/* After the first bad packet the rest of its batch is thrown away, descriptors too. */
+static bool got_batch(struct link *l, int n, struct err *e)
+{
+	bool ok = true, is_end = false;
+
+	for (int i = 0; i < n; i++) {
+		is_end |= batch[i].msg_len == 0;         /* nobody sends empty packets: the end */
+		if (ok && !is_end && !l->is_dead) {
+			ok = got_one(l, &batch[i], e);
+		} else {
+			int fds[PACKET_FDS];
+			size_t n_fds;
+			bool is_robbed;
+
+			take_fds(&batch[i].msg_hdr, fds, &n_fds, &is_robbed);
+			while (n_fds)
+				close(fds[--n_fds]);
+		}
+	}
+	if (!ok)
+		log_error("ipc", "peer=%s.%u why=%s next=\"the channel is closed\"", role_name(l->peer), l->instance,
+			  LOGQ(str_from_z(e->text)));
+	return ok && !is_end;
+}
+
 SUSPENDS static void reader(void *arg)
 {
 	struct link *l = arg;
 	struct err e = { 0 };
-	unsigned since_breath = 0;
 
 	while (!l->is_dead) {
-		int fds[PACKET_FDS];
-		size_t n_fds;
-		bool is_robbed = false;
-		ssize_t n = receive(l->fd, fds, &n_fds, &is_robbed);
+		int n = receive_batch(l->fd);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			since_breath = 0;
-			if (!fd_wait(l->fd, POLLIN, "a message", &e))
-				break;
-			continue;
-		}
-		if (n == 0 || (n < 0 && errno == ECONNRESET))
+		if (n < 0 && errno != EAGAIN)
 			break;
-		if (n < 0 || (is_robbed ? !got_robbed(l, str_of(in_buf, (size_t)n), &e)
-					: !got_packet(l, str_of(in_buf, (size_t)n), fds, &n_fds, &e))) {
-			if (n < 0)
-				fail_sys(&e, FAULT_PEER, errno, "receive");
-			else
-				while (n_fds)
-					close(fds[--n_fds]);
-			log_error("ipc", "peer=%s.%u why=%s next=\"the channel is closed\"", role_name(l->peer),
-				  l->instance, LOGQ(str_from_z(e.text)));
+		if (n > 0 && !got_batch(l, n, &e))
 			break;
-		}
-		if (++since_breath % 64 == 0)
+		if (n == BATCH)
 			breathe();
+		else if (!l->is_dead && !fd_wait(l->fd, POLLIN, "a message", &e))
+			break;
 	}
 	link_die(l);
 	link_release(l);
