@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+enum { TURNS_MAX = 8 };
+
 struct watch {
 	uv_poll_t poll;
 	int armed;                       /* UV_READABLE | UV_WRITABLE */
@@ -108,7 +110,9 @@ void loop_run(fiber_fn *fn, void *arg)
 	while (sched_alive()) {
 		int64_t now;
 
-		run_turn();
+		/* what one event sets going is done before the kernel is asked again */
+		for (int turns = 0; turns < TURNS_MAX && sched_has_ready(); turns++)
+			run_turn();
 		if (!sched_alive())
 			break;
 		now = time_mono();
