@@ -14,7 +14,7 @@ SUSPENDS static struct reply tls_begin(struct session *s)
 
 	session_forget(s);
 	session_forget_helo(s);
-	WITHIN(HANDSHAKE_WITHIN)
+	WITHIN(s->in->idle < HANDSHAKE_WITHIN ? s->in->idle : HANDSHAKE_WITHIN)
 		ok = conn_start_tls(&s->conn, session_tls_server(), &e);
 	if (!ok) {
 		/* in the clear nothing more may be said, and in TLS nothing can */
