@@ -356,7 +356,9 @@ def storage_lock():
 def usage():
     s = Server()
     try:
-        equal(s.command("nonsense")[0], 2, "an unknown command")
+        for words in (["nonsense"], ["user"], ["user", "nonsense"], ["user", "add"], ["user", "list", "x"],
+                      ["reload", "x"], ["why"]):
+            equal(s.command(*words)[0], 2, " ".join(words))
         equal(s.command("config", "nonsense")[0], 2, "an unknown verb")
         equal(s.command("status")[0], 3, "status without a server")
         s.start()
