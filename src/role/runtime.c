@@ -154,11 +154,9 @@ static void hear_channel(struct link *l, void *tell)
 
 static void hear_listener(struct link *l, void *tell)
 {
-	struct role_listener *t = tell;
-
 	(void)l;
-	if (def->listener && t->socket > 0)
-		def->listener(t->index, fd_take(&t->socket));
+	if (def->listener)
+		def->listener(tell);
 }
 
 static void hear_file(struct link *l, void *tell)
