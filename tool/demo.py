@@ -161,7 +161,9 @@ def main():
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)  # a shell starts background jobs with it ignored
     # a group of its own: Ctrl-C reaches us, and we stop the server in good order
-    server = subprocess.Popen([BINARY, "-c", CONF, "serve"], cwd=DEMO, start_new_session=True)
+    # the server's own `ready` comes before the accounts are there: ours is the one that counts
+    server = subprocess.Popen([BINARY, "-c", CONF, "serve"], cwd=DEMO, start_new_session=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
         wait_for_all(server, listeners)
         add_accounts()

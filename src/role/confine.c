@@ -217,7 +217,7 @@ static bool give_up_calls(const struct confinement *c, struct confine_report *r,
 	return ok;
 }
 
-bool confine(const struct confinement *c, struct confine_report *ret, struct err *e)
+SUSPENDS bool confine(const struct confinement *c, struct confine_report *ret, struct err *e)
 {
 	struct confine_report r = { .landlock_abi = landlock_abi() };
 

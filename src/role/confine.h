@@ -29,7 +29,7 @@ struct confinement {
 	size_t n_keep;
 	const char *empty_dir;           /* where it stands; and its root, if a kernel has no Landlock */
 	size_t connections;              /* room for these on top of the row's memory */
-	void (*start_threads)(void);     /* may be NULL */
+	SUSPENDS void (*start_threads)(void); /* may be NULL */
 	const struct filter *filter;     /* built before, by the zygote; NULL: built now */
 };
 
@@ -39,4 +39,4 @@ struct confine_report {
 	char warnings[CONFINE_WARNINGS][120];
 };
 
-bool confine(const struct confinement *c, struct confine_report *ret, struct err *e);
+SUSPENDS bool confine(const struct confinement *c, struct confine_report *ret, struct err *e);

@@ -35,7 +35,7 @@ static void nothing(void *unused)
 }
 
 /* The pool makes its threads with its first work; later it may not. */
-static void start_threads(void)
+SUSPENDS static void start_threads(void)
 {
 	off_loop(nothing, NULL);
 }
@@ -52,7 +52,7 @@ static bool add_place(struct place *places, size_t *n, const char *path, enum pl
 
 static bool places_of(enum role_files files, struct place *places, size_t *n, struct err *e)
 {
-	static const char *const spool[] = { "journal", "spool", "refused", "db/queue" };
+	static const char *const spool[] = { "journal", "spool", "refused", "why", "db/queue" };
 
 	*n = 0;
 	switch (files) {
@@ -78,7 +78,7 @@ static bool has_threads(enum role r)
 	return r == ROLE_QUEUE || r == ROLE_USER || r == ROLE_MAILBOX;
 }
 
-bool confine_role(struct buf *warnings, struct err *e)
+SUSPENDS bool confine_role(struct buf *warnings, struct err *e)
 {
 	const struct passwd *pw = geteuid() == 0 && *role_user_name(self.role) ? getpwnam(role_user_name(self.role))
 									       : NULL;
@@ -101,7 +101,7 @@ bool confine_role(struct buf *warnings, struct err *e)
 	return ok;
 }
 
-bool confine_reader(struct err *e)
+SUSPENDS bool confine_reader(struct err *e)
 {
 	struct confine_report report;
 	struct confinement c = { .role = ROLE_SCAN, .change_user = geteuid() == 0, .uid = 65534, .gid = 65534 };

@@ -5,10 +5,10 @@
 #include "base/err.h"
 
 /* What the kernel could not do is added to *warnings, as sentences. */
-bool confine_role(struct buf *warnings, struct err *e);
+SUSPENDS bool confine_role(struct buf *warnings, struct err *e);
 
 /* For the child that parses the configuration: it may compute, read and write what it has open. */
-bool confine_reader(struct err *e);
+SUSPENDS bool confine_reader(struct err *e);
 
 /* The home that FILES_HOME means: an open directory, which stays open. */
 void confine_home(int fd);

@@ -23,7 +23,7 @@ struct conf_held {
 
 struct role_def {
 	enum role role;
-	bool (*prepare)(struct err *e);
+	SUSPENDS bool (*prepare)(struct err *e);
 	SUSPENDS bool (*run)(struct err *e);             /* until role_stopping(); NULL: just wait */
 	void (*configured)(void);                        /* a new generation is in force */
 	void (*listener)(uint32_t index, int fd);        /* takes fd */

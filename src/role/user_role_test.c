@@ -1,4 +1,5 @@
-/* The roles `user` and `pam` as processes; this one plays the parent, a front, the queue and the tool. */
+/* user_role_test.c — the roles `user` and `pam` as processes; this one plays the parent, a front,
+ * the queue and the tool. */
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/map.h"

@@ -135,7 +135,7 @@ static void take_listener(uint32_t index, int fd)
 	listener = fd;
 }
 
-static bool prepare(struct err *e)
+SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
 	ipc_serve(IPC_control_command, serve_command);

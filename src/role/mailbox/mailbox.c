@@ -150,7 +150,7 @@ SUSPENDS static bool serve_sync(struct link *l, void *question, void *answer, st
 
 /* -- life ------------------------------------------------------------------ */
 
-static bool prepare(struct err *e)
+SUSPENDS static bool prepare(struct err *e)
 {
 	confine_home(home_fd);
 	ipc_serve(IPC_mailbox_deliver, serve_deliver);

@@ -211,7 +211,7 @@ SUSPENDS static bool serve_password(struct link *l, void *question, void *answer
 	return ok;
 }
 
-static bool prepare(struct err *e)
+SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
 	ipc_serve(IPC_pam_account, serve_account);

@@ -146,6 +146,7 @@ static void receive(const struct listener *l, int fd, const union address *from)
 		return;
 	}
 	snprintf(name, sizeof(name), "smtpd/%llx", (unsigned long long)++counter);
+	s->number = counter;
 	if (fiber_start(&conversing, name, session_run, s))
 		return;
 	log_warn("connect", "peer=%s why=\"no memory for a fiber\"", s->peer);
@@ -224,7 +225,7 @@ static void take_listener(uint32_t index, int fd)
 	n_listeners++;
 }
 
-static bool prepare(struct err *e)
+SUSPENDS static bool prepare(struct err *e)
 {
 	tls = tls_server_open(&signer);
 	ipc_hear(IPC_smtpd_certificates, hear_certificates);

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-static bool prepare(struct err *e)
+SUSPENDS static bool prepare(struct err *e)
 {
 	return world_build(e) && accounts_open(e) && routes_open(e) && clients_open(e);
 }
