@@ -156,8 +156,6 @@ static void check_limits(struct check *k)
 		conf_error(k->notes, k->top,
 			   "reserve-submission %u leaves nothing of max-connections %u",
 			   in->reserve_submission, in->max_connections);
-	if (in->header_limit > in->max_size)
-		conf_error(k->notes, k->top, "header-limit is larger than max-size");
 }
 
 static void check_folders(struct check *k)

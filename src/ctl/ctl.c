@@ -20,6 +20,7 @@ static const char help[] =
 	"  user remove|disable|enable NAME@DOMAIN\n"
 	"  test address NAME@DOMAIN         where a letter to it would go, and why\n"
 	"  queue list                       letters that wait\n"
+	"  why ID|YYYY-MM-DD                what was decided about a letter, or on a day, and why\n"
 	"  status [--fibers]                processes, queue, journal, certificates\n"
 	"  reload                           read the configuration again\n"
 	"  version\n"

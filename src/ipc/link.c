@@ -499,8 +499,9 @@ static bool got_packet(struct link *l, struct str packet, int *fds, size_t *n_fd
 	return got_message(l, t, &h, str_from(packet, sizeof(h)), fds, e);
 }
 
-/* Bytes of the packet; 0: the end; -1 with errno. */
-static ssize_t receive(int fd, int *fds, size_t *n_fds)
+/* Bytes of the packet; 0: the end; -1 with errno.  *is_robbed: descriptors came that this process
+ * has no room for; they are gone. */
+static ssize_t receive(int fd, int *fds, size_t *n_fds, bool *is_robbed)
 {
 	union {
 		struct cmsghdr align;
@@ -529,15 +530,49 @@ static ssize_t receive(int fd, int *fds, size_t *n_fds)
 				close(one);
 		}
 		if (got > PACKET_FDS)
-			m.msg_flags |= MSG_CTRUNC;
+			m.msg_flags |= MSG_TRUNC;
 	}
-	if (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
-		while (*n_fds)
-			close(fds[--*n_fds]);
+	*is_robbed = m.msg_flags & MSG_CTRUNC;
+	while (*n_fds && (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)))
+		close(fds[--*n_fds]);
+	if (m.msg_flags & MSG_TRUNC) {
 		errno = EMSGSIZE;
 		return -1;
 	}
 	return n;
+}
+
+/* A message whose descriptors did not arrive is answered, or fails for its asker: later there may
+ * be room again. */
+static bool got_robbed(struct link *l, struct str packet, struct err *e)
+{
+	const struct ipc_type *t;
+	struct link_call *c;
+	struct ipc_header h;
+	struct err scarce, lost;
+
+	if (packet.n < sizeof(h))
+		return fail(e, FAULT_PEER, "a message without a header");
+	memcpy(&h, packet.p, sizeof(h));
+	h.kind &= (uint8_t)~IPC_IN_MEMFD;
+	t = ipc_type_find(h.number);
+	if (!t || !ipc_may_say(t, (enum ipc_kind)h.kind, l->peer, l->self))
+		return fail(e, FAULT_PEER, "a malformed header");
+	fail(&scarce, FAULT_TEMP, "%s has no descriptors left", role_name(l->self));
+	log_warn("ipc", "peer=%s.%u why=\"no descriptors left for %s\"", role_name(l->peer), l->instance, t->name);
+	c = &l->calls[h.call % LINK_WINDOW];
+	if (h.kind == IPC_QUESTION) {
+		send_message(l, t, IPC_FAULT, h.call, NULL, NULL, &scarce, &lost);
+	} else if (h.kind == IPC_ANSWER && h.call && c->id == h.call && !c->is_done) {
+		if (c->is_abandoned) {
+			free_call(l, c);
+			return true;
+		}
+		c->err = scarce;
+		c->is_done = true;
+		wait_wake(&c->done);
+	}
+	return true;
 }
 
 SUSPENDS static void reader(void *arg)
@@ -549,7 +584,8 @@ SUSPENDS static void reader(void *arg)
 	while (!l->is_dead) {
 		int fds[PACKET_FDS];
 		size_t n_fds;
-		ssize_t n = receive(l->fd, fds, &n_fds);
+		bool is_robbed = false;
+		ssize_t n = receive(l->fd, fds, &n_fds, &is_robbed);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -561,7 +597,8 @@ SUSPENDS static void reader(void *arg)
 		}
 		if (n == 0 || (n < 0 && errno == ECONNRESET))
 			break;
-		if (n < 0 || !got_packet(l, str_of(in_buf, (size_t)n), fds, &n_fds, &e)) {
+		if (n < 0 || (is_robbed ? !got_robbed(l, str_of(in_buf, (size_t)n), &e)
+					: !got_packet(l, str_of(in_buf, (size_t)n), fds, &n_fds, &e))) {
 			if (n < 0)
 				fail_sys(&e, FAULT_PEER, errno, "receive");
 			else

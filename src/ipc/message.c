@@ -9,8 +9,6 @@
 
 #include <unistd.h>
 
-enum ipc_field_type { TYPE_u8, TYPE_u16, TYPE_u32, TYPE_u64, TYPE_i64, TYPE_str, TYPE_FD, TYPE_LIST };
-
 struct any_list {
 	char *p;
 	size_t n;
@@ -90,7 +88,7 @@ static void add_le(struct buf *to, uint64_t v, unsigned n)
 	buf_add(to, str_of(bytes, n));
 }
 
-static uint64_t int_at(const void *v, const struct ipc_field *f)
+uint64_t ipc_number_at(const void *v, const struct ipc_field *f)
 {
 	const char *p = (const char *)v + f->at;
 
@@ -138,7 +136,7 @@ static bool encode(struct buf *to, const struct ipc_shape *shape, const void *v,
 				if (!encode(to, f->record(), l->p + i * f->record()->size, fds, n_fds, depth + 1))
 					return false;
 		} else {
-			add_le(to, int_at(v, f), int_size(f->type));
+			add_le(to, ipc_number_at(v, f), int_size(f->type));
 		}
 	}
 	return !to->full;
@@ -281,9 +279,9 @@ void ipc_print(struct buf *to, const struct ipc_shape *shape, const void *v)
 			}
 			buf_add_char(to, ']');
 		} else if (f->type == TYPE_i64) {
-			buf_addf(to, "%lld", (long long)int_at(v, f));
+			buf_addf(to, "%lld", (long long)ipc_number_at(v, f));
 		} else {
-			buf_add_u64(to, int_at(v, f));
+			buf_add_u64(to, ipc_number_at(v, f));
 		}
 	}
 }

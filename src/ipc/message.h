@@ -78,6 +78,8 @@ struct ipc_header {
 	uint64_t call;           /* the caller's number for a question and its answer */
 };
 
+enum ipc_field_type { TYPE_u8, TYPE_u16, TYPE_u32, TYPE_u64, TYPE_i64, TYPE_str, TYPE_FD, TYPE_LIST };
+
 struct ipc_field {
 	const char *name;
 	uint8_t type;            /* enum ipc_field_type */
@@ -111,6 +113,8 @@ bool ipc_encode(struct buf *to, const struct ipc_shape *shape, const void *v, in
  * the descriptors still belong to the caller.  */
 bool ipc_decode(struct str in, const struct ipc_shape *shape, void *v, const int *fds, size_t n_fds,
 		struct arena *a, struct err *e);
+/* The number in a field of the struct v that is one. */
+uint64_t ipc_number_at(const void *v, const struct ipc_field *f);
 /* Close every descriptor in *v that was not taken. */
 void ipc_close_fds(const struct ipc_shape *shape, void *v);
 /* name=value …, printable; str fields named "password" are not shown. */

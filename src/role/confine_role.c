@@ -70,7 +70,7 @@ static bool add_place(struct place *places, size_t *n, const char *path, enum pl
 
 static bool places_of(enum role_files files, struct place *places, size_t *n, struct err *e)
 {
-	static const char *const spool[] = { "journal", "spool", "refused", "db/queue" };
+	static const char *const spool[] = { "journal", "spool", "refused", "why", "db/queue" };
 
 	*n = 0;
 	switch (files) {

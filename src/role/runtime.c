@@ -198,6 +198,7 @@ static void on_close(struct link *l)
 {
 	if (l->peer == ROLE_PARENT)
 		_exit(self.is_stopping ? 0 : 1);         /* without the parent there is nothing to do */
+	parent_lost(self.parent, &(struct parent_lost){ .role = (uint8_t)l->peer, .instance = l->instance });
 	if (def->unlinked)
 		def->unlinked(l);
 }

@@ -91,11 +91,13 @@ static void serve_one(struct packet *p, size_t n, int *fds, size_t n_fds)
 	a = (struct arena){ .limit = 1 << 20 };
 	if (n < sizeof(p->h) || p->h.n != n || p->h.kind != IPC_QUESTION || p->h.number != IPC_zygote_mailbox ||
 	    p->h.n_fds != n_fds || !ipc_decode(str_of(p->body, n - sizeof(p->h)), t->question(), &q, fds, n_fds, &a, &e) ||
-	    q.channel < 0 || q.log < 0) {
-		/* setup and the like: nothing here for us */
+	    q.channel <= 0 || q.log <= 0) {
 		for (size_t i = 0; i < n_fds; i++)
 			close(fds[i]);
 		arena_end(&a);
+		/* setup and the like are not for us; a question may have lost its descriptors */
+		if (n >= sizeof(p->h) && p->h.kind == IPC_QUESTION)
+			answer(&p->h, -1, EMFILE);
 		return;
 	}
 	pid = fork();

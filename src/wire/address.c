@@ -242,6 +242,45 @@ static bool mailbox_parse(struct str *in, unsigned flags, struct arena *a, struc
 	return true;
 }
 
+/* Take a source route with its colon off *in, if there is one. */
+static bool route_parse(struct str *in, unsigned flags, struct arena *a)
+{
+	struct arena_mark m = arena_mark(a);
+	size_t i = 0, n = 1;
+
+	if (str_at(*in, 0) != '@')
+		return true;
+	while (n && str_at(*in, i) == '@') {
+		n = domain_length(str_from(*in, i + 1), flags, a);
+		arena_rewind(a, m);
+		i += 1 + n;
+		if (str_at(*in, i) != ',')
+			break;
+		i++;
+	}
+	if (n == 0 || str_at(*in, i) != ':' || str_at(*in, i - 1) == ',')
+		return false;
+	*in = str_from(*in, i + 1);
+	return true;
+}
+
+/* [ Route ":" ] Mailbox; behind a route "postmaster" alone is no mailbox. */
+static bool routed_mailbox_parse(struct str *in, unsigned flags, struct arena *a, struct smtp_path *ret)
+{
+	struct str s = *in, route;
+
+	if (!route_parse(&s, flags, a))
+		return false;
+	route = str_head(*in, in->n - s.n);
+	if (route.n)
+		flags &= ~(unsigned)PATH_POSTMASTER;
+	if (!mailbox_parse(&s, flags, a, ret))
+		return false;
+	ret->is_utf8 |= !str_is_ascii(route);
+	*in = s;
+	return true;
+}
+
 bool smtp_path_parse(struct str *in, unsigned flags, struct arena *a, struct smtp_path *ret)
 {
 	struct str s = *in;
@@ -252,7 +291,7 @@ bool smtp_path_parse(struct str *in, unsigned flags, struct arena *a, struct smt
 	s = str_from(s, 1);
 	if (flags & PATH_NULL && str_at(s, 0) == '>')
 		p.text = p.local = p.domain = str_head(s, 0);
-	else if (!mailbox_parse(&s, flags, a, &p))
+	else if (!routed_mailbox_parse(&s, flags, a, &p))
 		return false;
 	if (str_at(s, 0) != '>')
 		return false;

@@ -1,7 +1,11 @@
 /* address.h — mail addresses as SMTP writes them (RFC 5321 §4.1.2, RFC 6531 §3.3).
  *
- *	Path      = "<" Mailbox ">"             no source routes
+ *	Path      = "<" [ Route ":" ] Mailbox ">"
+ *	Route     = "@" Domain *( "," "@" Domain )      read and forgotten
  *	Mailbox   = Local-part "@" ( Domain / address-literal )
+ *
+ * A source route says nothing any more (RFC 5321 §4.1.1.3, §F.2): the mailbox behind it is
+ * what counts, for relaying too.
  *
  * One parser for the whole house: no other code looks for an "@".  Control
  * characters never pass, in no notation. */
@@ -23,13 +27,13 @@ enum path_flags {
 };
 
 struct smtp_path {
-	struct str text;         /* as written between < and > */
+	struct str text;         /* as written between < and >, without a route */
 	struct str local;        /* without quotes and backslashes */
 	struct str domain;       /* as written; an address literal keeps its brackets */
 	bool is_null;            /* <> */
 	bool is_quoted;          /* the local part was written in quotes */
 	bool is_literal;         /* the domain is [an address] */
-	bool is_utf8;            /* something in it is not ASCII */
+	bool is_utf8;            /* something in it, or in its route, is not ASCII */
 };
 
 /* Take "<…>" off *in.  All of *ret lies in the arena. */

@@ -142,9 +142,9 @@ static void test_d_relay_forms(void **state)
 		/* D7 */ { S("<\"v@victim.example\"@example.org>"), 0, true, S("v@victim.example"), S("example.org"), S("") },
 		/* D8 */ { S("<\"v%victim.example\"@example.org>"), 0, true, S("v%victim.example"), S("example.org"), S("") },
 		/* D9 */ { S("<\"v@victim.example\"@[192.0.2.25]>"), 0, true, S("v@victim.example"), S("[192.0.2.25]"), S("") },
-		/* D10 */ { S("<@example.org:v@victim.example>"), 0, false, S(""), S(""), S("") },
-		/* D11 */ { S("<@[192.0.2.25]:v@victim.example>"), 0, false, S(""), S(""), S("") },
-		/* D12 */ { S("<@example.org,@mx.example.org:v@victim.example>"), 0, false, S(""), S(""), S("") },
+		/* D10 */ { S("<@example.org:v@victim.example>"), 0, true, S("v"), S("victim.example"), S("") },
+		/* D11 */ { S("<@[192.0.2.25]:v@victim.example>"), 0, true, S("v"), S("victim.example"), S("") },
+		/* D12 */ { S("<@example.org,@mx.example.org:v@victim.example>"), 0, true, S("v"), S("victim.example"), S("") },
 		/* D13 */ { S("<victim.example!v>"), PATH_POSTMASTER, false, S(""), S(""), S("") },
 		/* D14 */ { S("<victim.example!v@example.org>"), 0, true, S("victim.example!v"), S("example.org"), S("") },
 		/* D15 */ { S("<victim.example!v@[192.0.2.25]>"), 0, true, S("victim.example!v"), S("[192.0.2.25]"), S("") },
@@ -181,6 +181,42 @@ static void test_d_relay_forms(void **state)
 
 	(void)state;
 	check(rows, ARRAY_LEN(rows));
+}
+
+/* RFC 5321 §4.1.2 and §F.2: a source route is read, held to the grammar and forgotten. */
+static void test_routes(void **state)
+{
+	static const struct row rows[] = {
+		{ S("<@a.example:u@b> SIZE=1"), 0, true, S("u"), S("b"), S(" SIZE=1") },
+		{ S("<@a.example,@b.example,@[IPv6:2001:db8::1]:\"u v\"@b>"), PATH_NULL, true, S("u v"), S("b"), S("") },
+		{ S("<@bücher.example:u@b>"), PATH_UTF8, true, S("u"), S("b"), S("") },
+		{ S("<@bücher.example:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@a:postmaster>"), PATH_POSTMASTER, false, S(""), S(""), S("") },
+		{ S("<@a:>"), PATH_NULL | PATH_POSTMASTER, false, S(""), S(""), S("") },
+		{ S("<@a,:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@a,b:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@a,@:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@a@c:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@a, @c:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<a:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@a:@c:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@a..c:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@" L60 "aaaa:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@" L60 "." L60 "." L60 "." L60 "." L10 "aa:u@b>"), 0, false, S(""), S(""), S("") },
+		{ S("<@a:u@b"), 0, false, S(""), S(""), S("") },
+		{ S("<@a,"), 0, false, S(""), S(""), S("") },
+		{ S("<@a"), 0, false, S(""), S(""), S("") },
+	};
+	AUTO(arena_end) struct arena a = { 0 };
+	struct str in = S("<@bücher.example:u@b>");
+	struct smtp_path p;
+
+	(void)state;
+	check(rows, ARRAY_LEN(rows));
+	/* the route is not ASCII, so SMTPUTF8 must have been asked for */
+	assert_true(smtp_path_parse(&in, PATH_UTF8, &a, &p) && p.is_utf8 && str_eq(p.text, S("u@b")));
 }
 
 static void test_fold(void **state)
@@ -239,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_b20_empty_parts),
 		cmocka_unit_test(test_d_relay_forms),
+		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_print),
 	};

@@ -62,14 +62,24 @@ static void take_piece(struct dot *d, struct str s)
 	}
 }
 
-/* In the midst of a line: go on to a line that begins with a dot, to a bare LF that is to be
- * changed, or to the end of s.  Gives how many bytes may be copied as they are. */
+/* Where the piece ends that begins at i: at a LF, at the end of s, or behind a CR if that
+ * is to be mended should it be bare. */
+static size_t piece_end(const struct dot *d, struct str s, size_t i)
+{
+	const char *lf = memchr(s.p + i, '\n', s.n - i);
+	size_t end = lf ? (size_t)(lf - s.p) : s.n;
+	size_t cr = d->normalize ? i + str_find(str_sub(s, i, end - i), '\r') : end;
+
+	return cr < end ? cr + 1 : end;
+}
+
+/* In the midst of a line: go on to a line that begins with a dot, to a bare CR or LF that is
+ * to be changed, or to the end of s.  Gives how many bytes may be copied as they are. */
 static size_t take_lines(struct dot *d, struct str s, bool dots)
 {
 	size_t i = 0;
 
 	while (i < s.n) {
-		const char *lf;
 		size_t end;
 
 		if (d->state == DOT_LINE_START) {
@@ -77,8 +87,9 @@ static size_t take_lines(struct dot *d, struct str s, bool dots)
 				break;
 			line_begin(d, s.p[i]);
 		}
-		lf = memchr(s.p + i, '\n', s.n - i);
-		end = lf ? (size_t)(lf - s.p) : s.n;
+		if (d->normalize && d->state == DOT_CR && s.p[i] != '\n')
+			break;
+		end = piece_end(d, s, i);
 		if (d->state == DOT_CR && end > i) {
 			/* the CR before this piece was bare */
 			d->flags |= DOT_BARE_CR;
@@ -89,12 +100,16 @@ static size_t take_lines(struct dot *d, struct str s, bool dots)
 		} else if (end > i) {
 			take_piece(d, str_sub(s, i, end - i));
 		}
-		if (!lf)
-			return s.n;
+		if (end == s.n || s.p[end] != '\n') {
+			i = end;
+			continue;
+		}
 		i = end + 1;
 		if (d->state == DOT_CR) {
 			d->line--;
-			d->after_lf = false;
+			/* the CR before this one was mended, and yet it stood there */
+			d->after_cr |= d->line == 0 && d->after_bare == '\r';
+			d->after_bare = 0;
 			line_end(d);
 		} else if (d->normalize) {
 			return end;
@@ -106,26 +121,38 @@ static size_t take_lines(struct dot *d, struct str s, bool dots)
 	return i;
 }
 
-/* Copy what needs no change, and mend a bare LF if we may. */
+/* What ended a line all alone ends it with CRLF. */
+static void line_mend(struct dot *d, char bare)
+{
+	d->after_bare = bare;
+	d->after_cr = false;
+	line_end(d);
+}
+
+/* Copy what needs no change, and mend a bare CR or LF if we may. */
 static void take_run(struct dot *d, struct str *s, struct buf *out, bool dots)
 {
 	size_t n = take_lines(d, *s, dots);
 
 	emit(d, out, str_head(*s, n));
 	*s = str_from(*s, n);
-	if (d->normalize && d->state == DOT_IN_LINE && str_at(*s, 0) == '\n') {
+	if (!d->normalize || s->n == 0)
+		return;
+	if (d->state == DOT_IN_LINE && s->p[0] == '\n') {
 		emit(d, out, S("\r\n"));
 		*s = str_from(*s, 1);
-		d->after_lf = true;
-		d->after_cr = false;
-		line_end(d);
+		line_mend(d, '\n');
+	} else if (d->state == DOT_CR) {
+		emit(d, out, S("\n"));
+		d->line--;
+		line_mend(d, '\r');
 	}
 }
 
-/* A line ".": the end, unless it began behind a bare LF. */
+/* A line ".": the end, unless it began behind a bare CR or LF. */
 static void dot_line(struct dot *d, struct buf *out)
 {
-	if (!d->after_lf) {
+	if (!d->after_bare) {
 		d->state = DOT_DONE;
 		if (d->after_cr)
 			d->flags |= DOT_END_DOUBTFUL;
@@ -134,7 +161,8 @@ static void dot_line(struct dot *d, struct buf *out)
 	emit(d, out, S(".\r\n"));
 	d->fields += !d->in_body;
 	d->line = 1;
-	d->after_lf = d->after_cr = false;
+	d->after_bare = 0;
+	d->after_cr = false;
 	line_end(d);
 }
 
@@ -181,9 +209,10 @@ bool dot_feed(struct dot *d, struct str *in, struct buf *out)
 				dot_line(d, out);
 				break;
 			}
-			emit(d, out, S("\r"));
-			line_begin(d, '\r');
-			d->line = 1;
+			/* to be mended: a lone dot; else the dot was stuffed in */
+			emit(d, out, d->normalize ? S(".\r") : S("\r"));
+			line_begin(d, d->normalize ? '.' : '\r');
+			d->line = d->normalize ? 2 : 1;
 			d->state = DOT_CR;
 			d->after_cr = false;
 			break;
@@ -207,10 +236,15 @@ void bdat_feed(struct dot *d, struct str in, struct buf *out)
 		take_run(d, &in, out, false);
 }
 
-void bdat_end(struct dot *d)
+void bdat_end(struct dot *d, struct buf *out)
 {
-	if (d->state == DOT_CR)
+	if (d->state == DOT_CR && d->normalize) {
+		emit(d, out, S("\n"));
+		d->line--;
+		line_mend(d, '\r');
+	} else if (d->state == DOT_CR) {
 		d->flags |= DOT_BARE_CR;
+	}
 	if (d->line)
 		line_end(d);
 	d->state = DOT_DONE;

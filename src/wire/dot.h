@@ -39,7 +39,7 @@ struct dot {
 	uint64_t line_max;       /* octets of a line, without CRLF */
 	uint64_t header_max;     /* octets of the header */
 	uint64_t field_max;      /* fields in it */
-	bool normalize;          /* a bare LF becomes CRLF instead of a flag; it never ends the letter */
+	bool normalize;          /* a bare CR or LF becomes CRLF instead of a flag; it never ends the letter */
 
 	/* what was seen so far */
 	unsigned flags;          /* enum dot_flags */
@@ -52,7 +52,7 @@ struct dot {
 	enum dot_state state;
 	uint64_t line;           /* octets of the line so far */
 	bool after_cr;           /* a CR stood before the CR: … CR CR LF */
-	bool after_lf;           /* the line began behind a bare LF (normalize) */
+	char after_bare;         /* the line began behind this bare CR or LF (normalize); or 0 */
 	bool in_body;
 };
 
@@ -62,8 +62,8 @@ bool dot_feed(struct dot *d, struct str *in, struct buf *out);
 
 /* A piece of a BDAT chunk, or all of it: dots mean nothing.  The same room. */
 void bdat_feed(struct dot *d, struct str in, struct buf *out);
-/* The last chunk is over. */
-void bdat_end(struct dot *d);
+/* The last chunk is over.  `out` needs room for a byte. */
+void bdat_end(struct dot *d, struct buf *out);
 
 /* Must the letter be refused for bare CR, LF or NUL? */
 static inline bool dot_is_malformed(const struct dot *d)

@@ -10,20 +10,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 static size_t reference(struct str s, bool dots, struct dot *d, struct buf *out)
 {
 	size_t start = 0;
-	bool after_lf = false;
+	bool after_bare = false;
 
 	for (size_t i = 0; i < s.n; i++) {
 		bool is_crlf = s.p[i] == '\n' && i > start && s.p[i - 1] == '\r', lone;
+		bool is_mended = d->normalize && (s.p[i] == '\n' || (s.p[i] == '\r' && str_at(s, i + 1) != '\n'));
 		struct str line = str_sub(s, start, i - start - is_crlf);
 
 		if (s.p[i] == '\0')
 			d->flags |= DOT_NUL;
-		if (s.p[i] != '\n' || (!is_crlf && !d->normalize)) {
+		if (!is_crlf && !is_mended) {
 			d->flags |= s.p[i] == '\n' ? DOT_BARE_LF : 0;
 			continue;
 		}
 		lone = dots && str_eq(line, S("."));
-		if (lone && is_crlf && !after_lf) {
+		if (lone && is_crlf && !after_bare) {
 			d->flags |= start >= 3 && s.p[start - 3] == '\r' && s.p[start - 2] == '\r' ? DOT_END_DOUBTFUL : 0;
 			return i + 1;
 		}
@@ -35,7 +36,7 @@ static size_t reference(struct str s, bool dots, struct dot *d, struct buf *out)
 		d->in_body |= line.n == 0;
 		buf_add(out, line);
 		buf_add(out, S("\r\n"));
-		after_lf = !is_crlf;
+		after_bare = !is_crlf;
 		start = i + 1;
 	}
 	return s.n;
@@ -74,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		got.n = out.n;
 	}
 	if (!dots)
-		bdat_end(&d);
+		bdat_end(&d, &got);
 	must(done == dots && whole.n - in.n - (dots ? piece.n : 0) == end, "the end is where it is");
 	must(str_eq(buf_str(&got), buf_str(&want)) && d.size == got.n, "the bytes agree");
 	must(d.flags == r.flags && d.line_longest == r.line_longest, "the flags agree");

@@ -47,11 +47,18 @@ static void test_data(void **state)
 		{ S("a\nb\r\n.\r\n"), 0, true, DOT_BARE_LF, S("a\nb\r\n"), S("") },
 		{ S("a\rb\r\n.\r\n"), 0, true, DOT_BARE_CR, S("a\rb\r\n"), S("") },
 		{ S("a\r\n.\rb\r\n.\r\n"), 0, true, DOT_BARE_CR, S("a\r\n\rb\r\n"), S("") },
-		/* a network that may send bare LF */
+		/* a network that may send bare CR and LF */
 		{ S("a\nb\n\nc\r\n.\r\n"), 1, true, 0, S("a\r\nb\r\n\r\nc\r\n"), S("") },
 		{ S("a\n.\nb\n.\r\nc\n..d\r\n.\nx\r\n.\r\n"), 1, true, 0,
 		  S("a\r\n.\r\nb\r\n.\r\nc\r\n.d\r\n.\r\nx\r\n"), S("") },
-		{ S("a\rb\n\r\n.\r\n"), 1, true, DOT_BARE_CR, S("a\rb\r\n\r\n"), S("") },
+		{ S("a\rb\n\r\n.\r\n"), 1, true, 0, S("a\r\nb\r\n\r\n"), S("") },
+		{ S("a\r.\rb\r.\r\nc\r\n.\rd\r..e\r\n.\r\n"), 1, true, 0,
+		  S("a\r\n.\r\nb\r\n.\r\nc\r\n.\r\nd\r\n.e\r\n"), S("") },
+		{ S("a\r\rb\n\rc\r\n.\r\n"), 1, true, 0, S("a\r\n\r\nb\r\n\r\nc\r\n"), S("") },
+		{ S("a\r\n.\r.\r\n.\n.\r\n\r\n.\r\n"), 1, true, 0,
+		  S("a\r\n.\r\n.\r\n.\r\n.\r\n\r\n"), S("") },
+		/* mended or not, this end stands behind a CR */
+		{ S("a\r\r\n.\r\nx"), 1, true, DOT_END_DOUBTFUL, S("a\r\n\r\n"), S("x") },
 	};
 
 	(void)state;
@@ -118,6 +125,7 @@ static void test_a24_bdat(void **state)
 		{ S("a\nb"), 1, 0, S("a\r\nb") },
 		{ S("a\rb"), 0, DOT_BARE_CR, S("a\rb") },
 		{ S("a\r"), 0, DOT_BARE_CR, S("a\r") },
+		{ S("a\rb\r\n\r\r\nc\r"), 1, 0, S("a\r\nb\r\n\r\n\r\nc\r\n") },
 		{ S("a\0b\r\n"), 0, DOT_NUL, S("a\0b\r\n") },
 		{ S("no end"), 0, 0, S("no end") },
 		{ S(""), 0, 0, S("") },
@@ -133,7 +141,7 @@ static void test_a24_bdat(void **state)
 
 			for (size_t at = 0; at < rows[i].in.n; at += step)
 				bdat_feed(&d, str_sub(rows[i].in, at, step), &out);
-			bdat_end(&d);
+			bdat_end(&d, &out);
 			if (d.flags != rows[i].flags || !str_eq(buf_str(&out), rows[i].out))
 				fail_msg("row %zu in steps of %zu: flags %x", i, step, d.flags);
 		}

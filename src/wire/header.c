@@ -53,8 +53,8 @@ static bool find_field(struct header *h, struct str all, struct str *ret)
 		struct str s = str_from(all, h->at), line = str_head(s, line_length(s));
 
 		h->is_over = is_empty_line(line);
-		h->is_cut = line.n == 0 || h->count == HEADER_COUNT_MAX;
-		if (h->is_over || h->is_cut)
+		h->is_cut = line.n ? !h->is_over && h->count == HEADER_COUNT_MAX : all.n < h->letter.n;
+		if (h->is_over || h->is_cut || line.n == 0)
 			return false;
 		if (name_length(line, &colon)) {
 			*ret = line;

@@ -5,7 +5,8 @@
  *	while (header_next(&h, &f)) …
  *
  * Lines may end in CRLF or LF.  The header ends with an empty line, with the first
- * line that is no field, or at a limit; nothing is copied.  An mbox "From " line on top
+ * line that is no field, with the bytes (a letter needs no body, RFC 5322 §3.5),
+ * or at a limit; nothing is copied.  An mbox "From " line on top
  * is stepped over. */
 #pragma once
 
@@ -13,8 +14,8 @@
 #include "base/str.h"
 
 enum {
-	HEADER_COUNT_MAX = 1000,         /* fields that are looked at */
-	HEADER_SIZE_MAX = 1 << 20,       /* octets that are looked at */
+	HEADER_COUNT_MAX = 10000,        /* fields that are looked at: the most of header-count … */
+	HEADER_SIZE_MAX = 16 << 20,      /* … and octets: the most of header-limit */
 };
 
 struct field {
@@ -32,7 +33,7 @@ struct header {
 	size_t count;            /* fields given so far */
 	bool is_over;            /* the empty line was met (it does not count as header) */
 	bool is_malformed;       /* a line that is no field was met */
-	bool is_cut;             /* a limit ended it, or the bytes ran out before an empty line */
+	bool is_cut;             /* a limit ended it */
 };
 
 struct header header_of(struct str letter);

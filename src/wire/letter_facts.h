@@ -12,7 +12,7 @@ struct letter_facts {
 	size_t from;             /* From fields; one is right (RFC 5322 §3.6) */
 	size_t date;
 	bool is_malformed;       /* some line of the header is no field */
-	bool is_cut;             /* a limit of header.h ended it, or it never ended */
+	bool is_cut;             /* a limit of header.h ended it */
 	uint64_t header_size;    /* octets up to the empty line */
 	struct str message_id;   /* with its <>, unfolded; empty if there is none */
 	struct str *delivered;   /* values of Delivered-To, unfolded */

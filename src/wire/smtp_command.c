@@ -230,16 +230,13 @@ static enum reply_id read_params(struct reader *r)
  * to be let through. */
 static enum reply_id read_path(struct reader *r, struct str word, unsigned flags, enum reply_id bad)
 {
-	bool ok;
-
 	if (!str_starts_nocase(r->in, word))
 		return REPLY_PATH_SYNTAX;
 	r->in = str_from(r->in, word.n);
 	skip_spaces(&r->in);
-	if (str_at(r->in, 0) != '<')
+	if (str_at(r->in, 0) != '<' || !str_has(r->in, '>'))
 		return REPLY_PATH_SYNTAX;
-	ok = smtp_path_parse(&r->in, flags, r->a, &r->c->path);
-	return ok ? read_params(r) : bad;
+	return smtp_path_parse(&r->in, flags, r->a, &r->c->path) ? read_params(r) : bad;
 }
 
 static enum reply_id read_mail(struct reader *r)

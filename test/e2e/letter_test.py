@@ -75,6 +75,20 @@ def mixed():
         check("BOB" not in s.find(t, "carol")[0].raw.decode("latin-1"), "others are visible")
 
 
+@test("a recipient named twice gets one copy")
+def named_twice():
+    s, t = shared(), token()
+    with s.client() as c:
+        c.ehlo()
+        c.mail()
+        for a in ("alice@example.org", "alice@example.org", "Alice@EXAMPLE.org"):
+            equal(c.rcpt(a).code, 250, "RCPT")
+        equal(c.data(letter(t)).code, 250, "DATA")
+    s.wait(t)
+    s.fence()
+    equal(len(s.find(t)), 1, "copies")
+
+
 @test("postmaster and abuse always exist")
 def always():
     s = shared()

@@ -338,6 +338,7 @@ const struct verb command_verbs[] = {
 	{ NOUN("user", "list"), 0, 0, run_user_list, "user list" },
 	{ NOUN("test", "address"), 1, 1, run_test_address, "test address NAME@DOMAIN" },
 	{ NOUN("queue", "list"), 0, 0, run_queue_list, "queue list" },
+	{ NOUN("why", ""), 1, 1, run_why, "why ID|YYYY-MM-DD" },
 	{ NOUN("status", ""), 0, 1, run_status, "status [--fibers]" },
 	{ NOUN("reload", ""), 0, 0, run_reload, "reload" },
 	{ .run = NULL },

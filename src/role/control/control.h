@@ -35,6 +35,9 @@ struct verb {
 };
 extern const struct verb command_verbs[];        /* ends with a NULL run */
 
+/* why.c */
+SUSPENDS int run_why(struct command *c);
+
 void say(struct command *c, struct str text);
 /* Gives exit_code back. */
 int complain(struct command *c, int exit_code, struct str text);

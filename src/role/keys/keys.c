@@ -3,12 +3,15 @@
  * The parent sends descriptors of certificate and key; a pair that does not fit,
  * or a file that is half written, keeps the old one and says so.  Fronts learn the
  * certificates and ask for signatures by number; the padding is done here, so
- * nobody gets a raw operation.  Without a certificate in the configuration one is
+ * nobody gets a raw operation.  Each key that is loaded has a number of its own, and
+ * a replaced one still signs for RETIRE_WITHIN: a handshake under way has shown the
+ * certificate of before.  Without a certificate in the configuration one is
  * made and signed by itself on the first start. */
 #include "role/runtime.h"
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/rnd.h"
 #include "fiber/certificate.h"
 #include "fiber/private_key.h"
 
@@ -16,8 +19,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PAIRS_MAX = 64 };
+enum { PAIRS_MAX = 64, RETIRED_MAX = 32 };
 #define SOON (14 * DAY)
+#define RETIRE_WITHIN (60 * SECOND)
 
 struct evp_pkey_st;
 
@@ -28,13 +32,24 @@ struct pem {
 };
 
 struct pair {
-	struct pem cert_pem, key_pem;
+	struct pem cert_pem, key_pem;    /* what came since */
 	struct certificate cert;         /* what is in force, if key is set */
 	struct evp_pkey_st *key;
+	uint32_t number;                 /* the key's */
 	char trouble[200];
 };
 
+/* A key that was replaced. */
+struct retired {
+	struct evp_pkey_st *key;         /* NULL: the place is free */
+	uint32_t number;
+	int64_t until;                   /* time_mono() */
+};
+
 static struct pair pairs[PAIRS_MAX];
+static struct retired retired[RETIRED_MAX];
+static bool is_sweeping;
+static uint32_t next_number;     /* begins anywhere: a number of the process before names nothing */
 
 static void tell(struct link *l)
 {
@@ -47,7 +62,7 @@ static void tell(struct link *l)
 		struct buf b = buf_on_heap(CERTIFICATE_PEM_MAX);
 
 		if (pairs[i].key && certificate_print(&pairs[i].cert, &b, &e))
-			list[t.certificates.n++] = (struct ipc_certificate){ .key = i, .chain = arena_str(&a, buf_str(&b)) };
+			list[t.certificates.n++] = (struct ipc_certificate){ .key = pairs[i].number, .chain = arena_str(&a, buf_str(&b)) };
 		buf_end(&b);
 	}
 	smtpd_certificates(l, &t);
@@ -68,18 +83,83 @@ static void wipe(struct pem *t)
 	*t = (struct pem){ 0 };
 }
 
+/* Frees replaced keys when their time has come; gives how long the next one has. */
+static int64_t sweep(void)
+{
+	int64_t now = time_mono(), soonest = INT64_MAX;
+
+	for (size_t i = 0; i < RETIRED_MAX; i++) {
+		struct retired *r = &retired[i];
+
+		if (r->key && r->until <= now)
+			private_key_end(&r->key);
+		if (r->key && r->until - now < soonest)
+			soonest = r->until - now;
+	}
+	return soonest;
+}
+
+SUSPENDS static void sweep_all(void *unused)
+{
+	struct err e;
+	int64_t left;
+
+	(void)unused;
+	do
+		left = sweep();
+	while (left < INT64_MAX && fiber_sleep(left, &e));
+	is_sweeping = false;
+}
+
+/* The one that has waited longest gives way if there is no room. */
+static void retire(struct evp_pkey_st **key, uint32_t number)
+{
+	struct retired *to = &retired[0];
+
+	if (!*key)
+		return;
+	for (size_t i = 0; i < RETIRED_MAX && to->key; i++)
+		if (!retired[i].key || retired[i].until < to->until)
+			to = &retired[i];
+	private_key_end(&to->key);
+	*to = (struct retired){ *key, number, time_mono() + RETIRE_WITHIN };
+	*key = NULL;
+	if (!is_sweeping)
+		is_sweeping = fiber_start(&self.fibers, "sweep", sweep_all, NULL);
+}
+
+static struct evp_pkey_st *key_find(uint32_t number)
+{
+	for (size_t i = 0; i < PAIRS_MAX; i++)
+		if (pairs[i].key && pairs[i].number == number)
+			return pairs[i].key;
+	for (size_t i = 0; i < RETIRED_MAX; i++)
+		if (retired[i].key && retired[i].number == number)
+			return retired[i].key;
+	return NULL;
+}
+
+/* What came, and for the half that did not come the one in force; *key then stays NULL. */
 static bool load_pair(const struct pair *p, struct certificate *cert, struct evp_pkey_st **key, struct err *e)
 {
-	if (!private_key_load(str_of(p->key_pem.p, p->key_pem.n), key, e))
+	AUTO(buf_end) struct buf own = buf_on_heap(CERTIFICATE_PEM_MAX);
+	struct str chain = str_of(p->cert_pem.p, p->cert_pem.n);
+
+	if (!p->cert_pem.p && !certificate_print(&p->cert, &own, e))
+		return false;
+	if (!p->cert_pem.p)
+		chain = buf_str(&own);
+	if (p->key_pem.p && !private_key_load(str_of(p->key_pem.p, p->key_pem.n), key, e))
 		return fail_in(e, "the key");
-	if (certificate_load(str_of(p->cert_pem.p, p->cert_pem.n), *key, cert, e))
+	if (certificate_load(chain, *key ? *key : p->key, cert, e))
 		return true;
 	private_key_end(key);
 	return fail_in(e, "the certificate");
 }
 
-/* Both halves are there: take them, or keep what is in force.  A pair is replaced one file after
- * the other, so a pair that does not fit is kept until its second half comes. */
+/* Take what fits, or keep what is in force.  A pair is replaced one file after the other, so a
+ * half that does not fit is kept until its other half comes.  A certificate may also be renewed
+ * with the same key. */
 static void try_pair(uint32_t i)
 {
 	struct pair *p = &pairs[i];
@@ -88,18 +168,21 @@ static void try_pair(uint32_t i)
 	struct evp_pkey_st *key = NULL;
 	struct err e = { 0 };
 
-	if (!p->cert_pem.p || !p->key_pem.p)
+	if (!p->key && (!p->cert_pem.p || !p->key_pem.p))
 		return;
 	if (!load_pair(p, &cert, &key, &e)) {
 		snprintf(p->trouble, sizeof(p->trouble), "%s", e.text);
 		log_error("certificate", "number=%u why=%s next=\"%s\"", i, LOGQ(str_from_z(e.text)),
-			  p->key ? "the old one stays in use" : "STARTTLS is not offered with it");
+			  p->key ? "the old one stays in use until both fit" : "STARTTLS is not offered with it");
 		return;
 	}
 	certificate_end(&p->cert);
-	private_key_end(&p->key);
 	p->cert = cert;
-	p->key = key;
+	if (key) {
+		retire(&p->key, p->number);
+		p->key = key;
+		p->number = next_number++;
+	}
 	certificate_warn(&cert, time_now(), SOON, &warning);
 	p->trouble[warning.n] = '\0';
 	log_info("certificate", "number=%u name=%s why=\"taken up%s%s\"", i,
@@ -177,15 +260,16 @@ SUSPENDS static bool serve_sign(struct link *l, void *question, void *answer, st
 {
 	struct keys_sign *q = question;
 	struct keys_sign_answer *r = answer;
+	struct evp_pkey_st *key = key_find(q->key);
 	struct buf to;
 
 	(void)l;
-	if (q->key >= PAIRS_MAX || !pairs[q->key].key)
+	if (!key)
 		return fail(e, FAULT_PERM, "there is no such key");
 	to = buf_over(arena_alloc(a, 1, SIGNATURE_MAX), SIGNATURE_MAX);
 	if (!to.p)
 		return fail(e, FAULT_TEMP, "no memory for a signature");
-	if (!private_key_sign(pairs[q->key].key, q->scheme, q->digest, &to, e))
+	if (!private_key_sign(key, q->scheme, q->digest, &to, e))
 		return false;
 	r->signature = buf_str(&to);
 	return true;
@@ -218,6 +302,7 @@ SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
 	private_key_memory();
+	next_number = (uint32_t)rnd_u64();
 	ipc_serve(IPC_keys_sign, serve_sign);
 	ipc_serve(IPC_keys_status, serve_status);
 	return true;

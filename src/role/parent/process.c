@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 enum { CHANNEL_FD = 3 };
+#define MEND_PAUSE (100 * MILLISECOND)
 #define PAUSE_LEAST (100 * MILLISECOND)
 #define PAUSE_MOST (5 * SECOND)
 
@@ -278,7 +279,58 @@ static void hear_ready(struct link *l, void *tell)
 	wait_wake_all(&parent.changed);
 }
 
+/* -- broken channels ------------------------------------------------------- */
+
+struct broken {
+	struct process *a, *b;
+	pid_t a_pid, b_pid;
+};
+
+static bool is_still(const struct process *p, pid_t pid)
+{
+	const struct process *q = parent.processes;
+
+	while (q && q != p)
+		q = q->next;
+	return q && p->link && p->pid == pid && !p->is_ending;
+}
+
+/* A role that died takes its channels along and gets new ones when it is started again; if both
+ * still live after a moment, one of them has closed it. */
+SUSPENDS static void mend(void *arg)
+{
+	struct broken *w = arg;
+	struct err e = { 0 };
+
+	if (fiber_sleep(MEND_PAUSE, &e) && is_still(w->a, w->a_pid) && is_still(w->b, w->b_pid)) {
+		log_warn("channel", "role=%s.%u peer=%s.%u why=\"it broke; both get a new one\"", role_name(w->a->role),
+			 w->a->instance, role_name(w->b->role), w->b->instance);
+		process_connect(w->a, w->b, &e);
+	}
+	free(w);
+}
+
+static void hear_lost(struct link *l, void *tell)
+{
+	struct parent_lost *t = tell;
+	struct process *a = l->state, *b = parent.processes;
+	struct broken *w;
+
+	while (b && (b->role != t->role || b->instance != t->instance))
+		b = b->next;
+	/* both sides say so; the one that calls is heard */
+	if (!a || !b || !are_acquainted(a, b) || !role_may_call(a->role, b->role) || !b->link || parent.is_stopping)
+		return;
+	w = malloc(sizeof(*w));
+	if (!w)
+		return;
+	*w = (struct broken){ a, b, a->pid, b->pid };
+	if (!fiber_start(&parent.fibers, "mend", mend, w))
+		free(w);
+}
+
 void process_hear(void)
 {
+	ipc_hear(IPC_parent_lost, hear_lost);
 	ipc_hear(IPC_parent_ready, hear_ready);
 }

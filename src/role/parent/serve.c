@@ -40,7 +40,8 @@ struct folder {
 
 static const struct folder folders[] = {
 	{ "journal", ROLE_QUEUE, 0700 }, { "spool", ROLE_QUEUE, 0700 },   { "spool/in", ROLE_QUEUE, 0700 },
-	{ "refused", ROLE_QUEUE, 0700 }, { "db", ROLE_PARENT, 0755 },     { "db/user", ROLE_USER, 0700 },
+	{ "refused", ROLE_QUEUE, 0700 }, { "why", ROLE_QUEUE, 0700 },
+	{ "db", ROLE_PARENT, 0755 },     { "db/user", ROLE_USER, 0700 },
 	{ "db/queue", ROLE_QUEUE, 0700 }, { "keys", ROLE_PARENT, 0700 },  { "log", ROLE_PARENT, 0750 },
 	{ "mail", ROLE_MAILBOX, 0755 },
 };

@@ -172,17 +172,19 @@ SUSPENDS static bool deliver(struct line *line, const struct queue_claim *c, str
 	return true;
 }
 
-static void log_result(const struct queue_claim *c, bool ok, const struct err *e)
+static void note_result(const struct queue_claim *c, bool ok, const struct err *e)
 {
 	struct str to = c->step->rcpt < c->letter->n_rcpts ? c->letter->rcpts[c->step->rcpt].address : S("");
 	int64_t ms = (time_now() - c->letter->accepted) / MILLISECOND;
 
 	if (ok)
-		log_info("delivered", "msg=%s rcpt=%s account=%s folder=%s ms=%lld", ID_Z(c->ref.id), LOGQ(to),
-			 LOGQ(c->step->target), LOGQ(c->step->folder.n ? c->step->folder : S("INBOX")), (long long)ms);
+		why_keep(&(struct why_delivery_done){
+			.head = why_ours(WHY_delivery_done, c->ref.id), .rcpt = to, .account = c->step->target,
+			.folder = c->step->folder.n ? c->step->folder : S("INBOX"), .ms = ms }.head);
 	else
-		log_warn("deferred", "msg=%s rcpt=%s account=%s tries=%u why=%s", ID_Z(c->ref.id), LOGQ(to),
-			 LOGQ(c->step->target), c->tries + 1, LOGQ(str_from_z(e->text)));
+		why_keep(&(struct why_delivery_deferred){
+			.head = why_ours(WHY_delivery_deferred, c->ref.id), .rcpt = to, .account = c->step->target,
+			.tries = c->tries + 1, .why = str_from_z(e->text) }.head);
 }
 
 /* False: somebody it needs was away; nothing is reported yet. */
@@ -202,7 +204,7 @@ SUSPENDS static bool carry_out(struct line *line, const struct queue_claim *c, b
 	}
 	if (!ok && e.sys == ENOLINK && !is_last)
 		return false;
-	log_result(c, ok, &e);
+	note_result(c, ok, &e);
 	if (!ok) {
 		r.outcome = e.fault == FAULT_PERM ? OUTCOME_NEVER : OUTCOME_LATER;
 		snprintf(r.text, sizeof(r.text), "%s", e.text);

@@ -33,6 +33,8 @@ struct decision {
 	struct letter_record record;
 	int letter;              /* read-only descriptor of the bytes */
 	char *bytes;             /* a small letter's, malloc()ed */
+	struct why_letter_accepted accepted;
+	struct buf why;          /* the record's frames */
 };
 
 static bool answer(struct queue_commit_answer *r, enum reply_id id, struct str text, const char *why)
@@ -160,6 +162,69 @@ static bool judge_routes(struct decision *d, struct queue_commit_answer *r)
 	return false;
 }
 
+/* -- why ------------------------------------------------------------------- */
+
+/* One record more; the letter's accepted record comes first, so that it always has room. */
+static bool add_why(struct decision *d, const struct why *w, struct err *e)
+{
+	static char mem[WHY_RECORD_MAX];         /* too big for a fiber's stack */
+	struct buf b = buf_over(mem, sizeof(mem));
+
+	if (!why_encode(&b, w, e))
+		return false;
+	why_frame(&d->why, buf_str(&b));
+	return true;
+}
+
+/* Where one recipient leads. */
+static bool explain_rcpt(struct decision *d, uint16_t rcpt, struct why head, struct err *e)
+{
+	char mem[2048];
+	struct buf to = buf_over(mem, sizeof(mem));
+	struct why_rcpt_accepted w = { .head = head, .rcpt = d->q->rcpts.p[rcpt].address };
+
+	for (size_t i = 0; i < d->routes.targets.n; i++) {
+		const struct ipc_target *t = &d->routes.targets.p[i];
+
+		if (t->rcpt != rcpt)
+			continue;
+		buf_add(&to, to.n ? S(", ") : S(""));
+		buf_add(&to, t->kind == TARGET_ACCOUNT ? t->account : t->kind == TARGET_REFUSED ? S("nobody") : t->address);
+		w.why = w.why.n ? w.why : str_head(t->steps.n ? t->steps : t->text, 1000);
+	}
+	w.targets = to.n ? buf_str(&to) : S("nothing");
+	return add_why(d, &w.head, e);
+}
+
+static bool explain(struct decision *d, struct err *e)
+{
+	struct queue_commit *q = d->q;
+	struct why head = why_ours(WHY_letter_accepted, q->id);
+	struct buf to = buf_on_heap(600);
+
+	for (size_t i = 0; i < q->rcpts.n && i < 10; i++) {
+		buf_add(&to, i ? S(",") : S(""));
+		buf_add(&to, q->rcpts.p[i].address);
+	}
+	head.role = ROLE_SMTPD;
+	head.instance = d->in->from->instance;
+	head.session = q->session;
+	d->accepted = (struct why_letter_accepted){
+		.head = head, .from = q->mail_from, .rcpt = arena_str(d->a, buf_str(&to)), .rcpts = (uint32_t)q->rcpts.n,
+		.size = q->size, .peer = q->peer, .helo = q->helo, .message_id = str_head(d->scan.message_id, 1000),
+		.tls = q->tls, .steps = d->record.n_steps };
+	buf_end(&to);
+	d->why = buf_on_heap(LETTER_WHY_MAX);
+	if (!add_why(d, &d->accepted.head, e))
+		return false;
+	head.kind = WHY_rcpt_accepted;
+	for (size_t i = 0; i < q->rcpts.n; i++)
+		if (!explain_rcpt(d, (uint16_t)i, head, e))
+			return false;
+	d->record.why = buf_str(&d->why);
+	return true;
+}
+
 /* -- write down ------------------------------------------------------------ */
 
 static bool load_bytes(struct decision *d, struct err *e)
@@ -188,7 +253,6 @@ static bool make_record(struct decision *d, struct err *e)
 	d->record.ret = q->ret;
 	d->record.from = q->mail_from;
 	d->record.envid = q->envid;
-	d->record.why = d->scan.why;
 	d->record.rcpts = rcpts;
 	d->record.n_rcpts = (uint32_t)q->rcpts.n;
 	d->record.body_size = q->size;
@@ -200,14 +264,17 @@ static bool make_record(struct decision *d, struct err *e)
 SUSPENDS static bool write_down(struct decision *d, struct queue_commit_answer *r, struct err *e)
 {
 	if (d->record.n_steps == 0) {            /* every recipient is a black hole */
-		log_info("dropped", "msg=%s from=%s why=\"every recipient is :blackhole:\"", ID_Z(d->q->id),
-			 LOGQ(d->q->mail_from));
+		why_keep(&(struct why_letter_dropped){ .head = why_ours(WHY_letter_dropped, d->q->id),
+						       .from = d->q->mail_from,
+						       .why = S("every recipient is :blackhole:") }.head);
 		return answer(r, REPLY_QUEUED, str_from_z(ID_Z(d->q->id)), "blackhole");
 	}
 	if (d->in->file >= 0 && !queue_file_sync(queue, d->in->file, e))
 		return false;
 	if (!queue_accept(queue, &d->record, 1, e))
 		return false;
+	why_log(&d->accepted.head);
+	why_keep_frames(d->record.why);
 	totals.accepted++;
 	carry_kick();
 	return true;
@@ -251,21 +318,7 @@ SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, s
 	if (d->scan.verdict == VERDICT_REFUSE)
 		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
 			      "") && (r->why = d->scan.why, true);
-	return make_plan(d, e) && make_record(d, e);
-}
-
-static void log_accepted(const struct decision *d)
-{
-	struct buf to = buf_on_heap(600);
-
-	for (size_t i = 0; i < d->q->rcpts.n && i < 10; i++) {
-		buf_add(&to, i ? S(",") : S(""));
-		buf_add(&to, d->q->rcpts.p[i].address);
-	}
-	log_info("accepted", "msg=%s from=%s rcpt=%s rcpts=%zu size=%llu peer=%s helo=%s message-id=%s tls=%s",
-		 ID_Z(d->q->id), LOGQ(d->q->mail_from), LOGQ(buf_str(&to)), d->q->rcpts.n, (unsigned long long)d->q->size,
-		 LOGQ(d->q->peer), LOGQ(d->q->helo), LOGQ(d->scan.message_id), LOGQ(d->q->tls));
-	buf_end(&to);
+	return make_plan(d, e) && explain(d, e) && make_record(d, e);
 }
 
 bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, struct err *e)
@@ -288,10 +341,8 @@ bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, st
 	if (ok && r->reply == REPLY_NONE) {
 		ok = write_down(&d, r, e);
 		taken = ok && d.record.n_steps;
-		if (ok && taken) {
-			log_accepted(&d);
+		if (taken)
 			answer(r, REPLY_QUEUED, arena_str(a, str_from_z(id.z)), "");
-		}
 	} else if (!ok && r->reply != REPLY_NONE) {
 		ok = true;
 	}
@@ -301,6 +352,7 @@ bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, st
 	}
 	if (d.bytes)
 		free(d.bytes);
+	buf_end(&d.why);
 	incoming_end(d.in, taken);
 	if (queue_is_broken(queue)) {
 		log_error("journal", "why=\"a write or sync failed\" next=\"this process ends, the next one reads the journal anew\"");

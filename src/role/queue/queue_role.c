@@ -172,7 +172,14 @@ static void hear_forget(struct link *l, void *tell)
 
 static void hear_why(struct link *l, void *tell)
 {
-	(void)l, (void)tell;
+	struct queue_why *t = tell;
+	AUTO(arena_end) struct arena a = { 0 };
+	const struct why *w;
+	struct err e;
+
+	/* nobody speaks for another role */
+	if (why_decode(t->record, &a, &w, &e) && w->role == l->peer)
+		why_keep_record(t->record);
 }
 
 static void unlinked(struct link *l)
@@ -273,6 +280,7 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_hear(IPC_queue_why, hear_why);
 	ipc_serve(IPC_queue_figures, serve_figures);
 	ipc_serve(IPC_queue_lines, serve_lines);
+	ipc_serve(IPC_queue_explain, serve_explain);
 	return queue_disk_open(&c, time_now(), &queue, e);
 }
 
@@ -282,6 +290,7 @@ SUSPENDS static void tend(void *unused)
 
 	(void)unused;
 	while (fiber_sleep(SECOND, &e)) {
+		why_flush();
 		if (!queue_tend(queue, time_now(), &e) && e.fault != FAULT_CANCEL)
 			log_warn("tend", "why=%s", LOGQ(str_from_z(e.text)));
 		if (queue_is_broken(queue)) {
@@ -295,6 +304,7 @@ SUSPENDS static void tend(void *unused)
 
 SUSPENDS static bool run(struct err *e)
 {
+	why_begin();
 	if (!fiber_start(&self.fibers, "carry", carry_run, NULL) || !fiber_start(&self.fibers, "tend", tend, NULL))
 		return fail(e, FAULT_TEMP, "no memory for a fiber");
 	role_wait_stop();
@@ -302,6 +312,7 @@ SUSPENDS static bool run(struct err *e)
 		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), e))
 			log_warn("stop", "why=%s next=\"what is not done is done at the next start\"",
 				 LOGQ(str_from_z(e->text)));
+	why_flush();
 	return true;
 }
 

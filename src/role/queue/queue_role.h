@@ -3,9 +3,11 @@
  *   commit.c   decide, write down, answer
  *   carry.c    carry out: claims go to the accounts' mailboxes
  *   report.c   bounces and warnings
+ *   why_files.c  why-records on the disk
  *   queue_role.c  life, large letters, status */
 #pragma once
 
+#include "ipc/why.h"
 #include "queue/queue.h"
 #include "role/runtime.h"
 
@@ -48,6 +50,20 @@ SUSPENDS void carry_sync_account(void *arg, struct str account, const struct que
 /* True once no delivery is under way. */
 SUSPENDS bool carry_settle(struct err *e);
 void carry_unlinked(struct link *l);
+
+/* why_files.c.  Kept: written to the disk within a second. */
+void why_keep(const struct why *w);              /* and logged */
+void why_keep_record(struct str record);
+void why_keep_frames(struct str frames);
+SUSPENDS void why_flush(void);
+void why_begin(void);
+SUSPENDS bool serve_explain(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+/* The head of a decision of ours. */
+static inline struct why why_ours(enum why_kind kind, uint64_t letter)
+{
+	return (struct why){ .kind = (uint16_t)kind, .time = time_now(), .letter = letter, .role = ROLE_QUEUE,
+			     .instance = self.instance };
+}
 
 /* report.c */
 SUSPENDS void report_bounce(struct queue_claim *claims, size_t n);

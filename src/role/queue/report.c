@@ -23,6 +23,7 @@ struct report {
 	struct letter_rcpt rcpt;
 	struct letter_step *steps;       /* REPORT_TARGETS of them */
 	struct letter_record record;
+	struct buf why;                  /* the record's frames */
 };
 
 static struct str prefix_of(struct report *r, struct str to)
@@ -122,10 +123,40 @@ SUSPENDS static bool make_report(struct report *r, struct err *e)
 	return true;
 }
 
-static void log_report(const struct report *r, const char *event, const char *what)
+static void add_why(struct report *r, const struct why *w)
 {
-	log_info(event, "msg=%s about=%s rcpt=%s why=%s text=\"%s\"", r->record.id ? ID_Z(r->record.id) : "-",
-		 ID_Z(r->claim->ref.id), LOGQ(r->claim->letter->from), LOGQ(str_from_z(r->claim->text)), what);
+	char mem[2048];
+	struct buf b = buf_over(mem, sizeof(mem));
+	struct err e;
+
+	if (why_encode(&b, w, &e))
+		why_frame(&r->why, buf_str(&b));
+}
+
+/* What is said of the letter it is about, and of the report itself, stands in the report's own record. */
+static void note_report(struct report *r, bool is_written)
+{
+	struct str why = str_from_z(r->claim->text), rcpt = r->claim->letter->from;
+	struct id_text id = id_print(r->record.id), about = id_print(r->claim->ref.id);
+	struct why_bounce_written bounce = {
+		.head = why_ours(WHY_bounce_written, r->claim->ref.id), .report = str_from_z(id.z), .rcpt = rcpt, .why = why };
+	struct why_delay_written delay = {
+		.head = why_ours(WHY_delay_written, r->claim->ref.id), .report = str_from_z(id.z), .rcpt = rcpt, .why = why };
+	const struct why *w = r->kind == BOUNCE_FAILED ? &bounce.head : &delay.head;
+
+	if (!is_written) {
+		why_keep(&(struct why_bounce_dropped){
+			.head = why_ours(WHY_bounce_dropped, r->claim->ref.id), .rcpt = rcpt, .why = why,
+			.text = S("null sender, NOTIFY, or no way back") }.head);
+		return;
+	}
+	r->why = buf_on_heap(8192);
+	why_log(w);
+	add_why(r, w);
+	add_why(r, &(struct why_report_accepted){ .head = why_ours(WHY_report_accepted, r->record.id),
+						  .about = str_from_z(about.z), .rcpt = rcpt }.head);
+	r->record.why = buf_str(&r->why);
+	why_keep_frames(r->record.why);
 }
 
 static uint8_t notify_of(const struct queue_claim *c)
@@ -136,6 +167,7 @@ static uint8_t notify_of(const struct queue_claim *c)
 static void report_end(struct report *r)
 {
 	buf_end(&r->text);
+	buf_end(&r->why);
 	arena_end(&r->a);
 }
 
@@ -152,7 +184,7 @@ void report_bounce(struct queue_claim *claims, size_t n)
 				continue;        /* its lease runs out and it is tried again */
 			due = false;
 		}
-		log_report(&r, "bounce", due ? "a report is written" : "nobody is told: null sender, NOTIFY, or no way back");
+		note_report(&r, due);
 		if (!queue_bounce(queue, &claims[i].ref, 1, due ? &r.record : NULL, &e))
 			log_warn("bounce", "about=%s why=%s", ID_Z(claims[i].ref.id), LOGQ(str_from_z(e.text)));
 		carry_kick();
@@ -168,7 +200,7 @@ void report_warn(struct queue_claim *claims, size_t n)
 			   make_report(&r, &e);
 
 		if (due)
-			log_report(&r, "warned", "the sender is told that it waits");
+			note_report(&r, true);
 		if (!queue_warn(queue, &claims[i].ref, 1, due ? &r.record : NULL, &e))
 			log_warn("warn", "about=%s why=%s", ID_Z(claims[i].ref.id), LOGQ(str_from_z(e.text)));
 		carry_kick();

@@ -47,7 +47,7 @@ static void judge(const struct letter_facts *f, struct scan_letter_answer *r, st
 	if (f->hops > c->hops) {
 		refuse(r, REPLY_LOOP, a, "loop");
 		r->why = arena_printf(a, "%zu Received fields, more than hops %u: a loop", f->hops, c->hops);
-	} else if (f->is_cut) {
+	} else if (f->is_cut || f->n_cuts > IPC_LIST_MAX) {
 		refuse(r, REPLY_HEADER_TOO_BIG, a, "the header is over a limit (header-limit, header-count)");
 	}
 }
@@ -60,6 +60,8 @@ SUSPENDS static bool scan(const struct scan_letter *q, struct str head, struct s
 
 	if (!letter_facts_read(head, conf_now()->hostname, a, &f))
 		return fail(e, FAULT_TEMP, "the header needs more memory than it may");
+	/* header-limit has shrunk since the letter was taken: its header does not end in `head` */
+	f.is_cut |= head.n < q->size && f.header_size == head.n;
 	judge(&f, r, a);
 	add_prefix(q, &b);
 	r->prefix = arena_str(a, buf_str(&b));

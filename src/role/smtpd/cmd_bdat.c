@@ -55,12 +55,16 @@ SUSPENDS struct reply cmd_bdat(struct session *s, const struct smtp_command *c)
 	if (!t->is_chunked && !session_may_send(s, &r))
 		return bdat_refuse(s, c->size, r);
 	t->is_chunked = true;
+	s->note.kind = WHY_letter_refused;
+	s->note.msg = t->id;
+	s->note.from = arena_str(s->a, t->mail_from);
 	if (c->size > s->in->max_size - t->body.dot.size)
 		return bdat_refuse(s, c->size, session_refuse(s, REPLY_TOO_BIG, S("the chunks are over max-size")));
 	if (!chunk_read(s, &t->body, c->size, true, &e))
 		return session_lost(s, &e);
 	if (c->is_last) {
-		bdat_end(&t->body.dot);
+		bdat_end(&t->body.dot, &t->body.held);
+		body_keep(&t->body, t->id);
 		return letter_commit(s);
 	}
 	why = body_judge(&t->body.dot);

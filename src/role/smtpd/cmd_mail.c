@@ -14,6 +14,7 @@ SUSPENDS struct reply cmd_mail(struct session *s, const struct smtp_command *c)
 	struct err e = { 0 };
 	bool ok = false;
 
+	s->note.kind = WHY_sender_refused;
 	s->note.from = c->path.text;
 	if (c->has_size && c->size > s->in->max_size)
 		return session_refuse(s, REPLY_TOO_BIG, S("SIZE= is over max-size"));

@@ -32,6 +32,7 @@ SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c)
 	struct reply said;
 	bool ok = false;
 
+	s->note.kind = WHY_rcpt_refused;
 	s->note.rcpt = c->path.text;
 	s->note.from = s->t->mail_from;
 	s->note.msg = s->t->id;

@@ -34,6 +34,7 @@ SUSPENDS static bool commit(struct session *s, struct transaction *t, struct que
 		.mail_from = t->mail_from, .body = (uint8_t)t->body_type, .smtputf8 = t->utf8, .ret = (uint8_t)t->ret,
 		.envid = t->envid, .received = time_now(), .peer = str_from_z(s->peer), .helo = str_from_z(s->helo),
 		.protocol = s->is_esmtp ? S("ESMTP") : S("SMTP"), .port = s->port, .is_friend = s->is_friend,
+		.session = s->number,
 		.rcpts = { t->rcpts, t->n_rcpts },
 	};
 	bool ok = false;
@@ -75,6 +76,7 @@ SUSPENDS struct reply letter_commit(struct session *s)
 	uint64_t id = t->id;
 
 	s->t = NULL;     /* whatever comes of it, the transaction is over */
+	s->note.kind = WHY_letter_refused;
 	s->note.msg = id;
 	s->note.from = arena_str(s->a, t->mail_from);
 	if (why) {

@@ -5,7 +5,6 @@
  * own end are judged here, once for all verbs. */
 #include "role/smtpd/session.h"
 
-#include "base/id.h"
 #include "base/log.h"
 
 #include <arpa/inet.h>
@@ -143,15 +142,51 @@ SUSPENDS static bool write_reply(struct session *s, const struct reply *r, struc
 	return ok;
 }
 
-/* One line for each refusal, with the reason. */
-static void log_refusal(const struct session *s, enum smtp_verb v, const struct reply *r)
+/* Each refusal is a why-record: its line in the log, and kept by the queue. */
+static void keep(const struct why *w)
+{
+	static char mem[WHY_RECORD_MAX];         /* too big for a fiber's stack */
+	struct buf b = buf_over(mem, sizeof(mem));
+	struct err e;
+
+	why_log(w);
+	if (link_to(ROLE_QUEUE) && why_encode(&b, w, &e))
+		queue_why(link_to(ROLE_QUEUE), &(struct queue_why){ .id = w->letter, .record = buf_str(&b) });
+}
+
+static void note_refusal(const struct session *s, enum smtp_verb v, const struct reply *r)
 {
 	const struct reply_row *row = reply_row(r->id);
 	const struct note *n = &s->note;
+	struct str peer = str_from_z(s->peer), helo = str_from_z(s->helo), verb = str_from_z(smtp_verb_name(v));
+	struct str why = n->why.n ? n->why : r->text.n ? r->text : str_from_z(row->text);
+	struct why head = { .kind = (uint16_t)n->kind, .time = time_now(), .letter = n->msg, .role = ROLE_SMTPD,
+			    .instance = self.instance, .session = s->number, .code = (uint16_t)row->code,
+			    .enhanced = str_from_z(row->enhanced), .rule = str_from_z(row->name),
+			    .nearest = str_from_z(row->remedy) };
 
-	log_info("refused", "peer=%s%s%s verb=%s from=%s rcpt=%s reply=\"%u %s\" why=%s", s->peer, n->msg ? " msg=" : "",
-		 n->msg ? ID_Z(n->msg) : "", smtp_verb_name(v), LOGQ(n->from), LOGQ(n->rcpt), row->code, row->enhanced,
-		 LOGQ(n->why.n ? n->why : r->text.n ? r->text : str_from_z(row->text)));
+	switch (head.kind) {
+	case WHY_connection_refused:
+		keep(&(struct why_connection_refused){ .head = head, .peer = peer, .why = why }.head);
+		break;
+	case WHY_sender_refused:
+		keep(&(struct why_sender_refused){ .head = head, .peer = peer, .helo = helo, .from = n->from,
+						   .why = why }.head);
+		break;
+	case WHY_rcpt_refused:           /* the two have the same fields */
+		head.kind = row->code < 500 ? WHY_rcpt_deferred : WHY_rcpt_refused;
+		keep(&(struct why_rcpt_refused){ .head = head, .peer = peer, .helo = helo, .from = n->from,
+						 .rcpt = n->rcpt, .why = why }.head);
+		break;
+	case WHY_letter_refused:
+		keep(&(struct why_letter_refused){ .head = head, .peer = peer, .helo = helo, .verb = verb,
+						   .from = n->from, .why = why }.head);
+		break;
+	default:
+		head.kind = WHY_command_refused;
+		keep(&(struct why_command_refused){ .head = head, .peer = peer, .helo = helo, .verb = verb,
+						    .why = why }.head);
+	}
 }
 
 /* Too much of what leads nowhere?  Then this is the last reply. */
@@ -178,7 +213,7 @@ SUSPENDS static bool say(struct session *s, enum smtp_verb v, struct reply r)
 	if (r.id == REPLY_NONE)
 		return true;
 	if (reply_is_error(r.id))
-		log_refusal(s, v, &r);
+		note_refusal(s, v, &r);
 	s->is_done |= r.close || reply_row(r.id)->code == 421;
 	if (s->is_done)
 		s->then = NULL;
@@ -302,6 +337,7 @@ SUSPENDS static struct reply welcome(struct session *s)
 	struct err e = { 0 };
 	struct reply said;
 
+	s->note.kind = WHY_connection_refused;
 	WITHIN(USER_WITHIN)
 		ok = user_connect(link_to(ROLE_USER), &q, &r, s->a, &e);
 	if (!ok) {
@@ -337,6 +373,7 @@ SUSPENDS void session_run(void *session)
 		AUTO(arena_end) struct arena a = { 0 };
 
 		s->a = &a;
+		s->note = (struct note){ 0 };
 		say(s, SMTP_UNKNOWN, answer_last(REPLY_SHUTTING_DOWN));
 	}
 	if (s->is_connected && link_to(ROLE_USER))

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "fiber/conn.h"
+#include "ipc/why.h"
 #include "role/runtime.h"
 #include "role/smtpd/transaction.h"
 
@@ -36,9 +37,10 @@ struct session {
 	struct arena *a;                 /* ends when its reply is out */
 	struct reply (*then)(struct session *s);         /* SUSPENDS */
 	struct note {
+		enum why_kind kind;      /* what is being decided; 0: a command */
 		struct str why, from, rcpt;
 		uint64_t msg;
-	} note;                          /* for the log, in *a */
+	} note;                          /* for its why-record, in *a */
 
 	unsigned commands, errors, deferred, letters;
 	unsigned stagnant;               /* commands since something came of one */
@@ -46,6 +48,7 @@ struct session {
 	bool is_idle;                    /* waits for a command */
 	bool is_connected;               /* `user` counts it */
 
+	uint64_t number;                 /* of this process's conversations */
 	struct fiber *fiber;
 	struct session *prev, *next;
 };

@@ -146,6 +146,7 @@ static void receive(const struct listener *l, int fd, const union address *from)
 		return;
 	}
 	snprintf(name, sizeof(name), "smtpd/%llx", (unsigned long long)++counter);
+	s->number = counter;
 	if (fiber_start(&conversing, name, session_run, s))
 		return;
 	log_warn("connect", "peer=%s why=\"no memory for a fiber\"", s->peer);

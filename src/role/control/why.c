@@ -1,0 +1,132 @@
+/* why.c — waxwing why: what was decided about a letter, or on a day. */
+#include "role/control/control.h"
+
+#include "base/id.h"
+#include "base/map.h"
+#include "ipc/why.h"
+
+#include <stdio.h>
+
+enum { LOOK_BACK = 7 };          /* days that are searched for the ending of an id */
+
+struct search {
+	struct command *c;
+	int64_t day, last_day;
+	uint64_t id, mask;       /* mask 0: whatever was decided that day */
+	uint64_t found;          /* the one letter */
+	struct map seen;         /* after a crash a record may stand there twice */
+	struct buf out;
+	struct json json;
+};
+
+static void search_end(struct search *s)
+{
+	map_end(&s->seen);
+	buf_end(&s->out);
+}
+
+/* An id, the ending of one, or YYYY-MM-DD. */
+static bool search_begin(struct search *s, struct str what)
+{
+	struct time_parts t = { 0 };
+	char full[ID_TEXT + 1] = "0000000000000";
+
+	s->day = s->last_day = time_now() / DAY;
+	if (what.n == 10 && str_at(what, 4) == '-') {
+		char z[11] = { 0 };
+
+		memcpy(z, what.p, 10);
+		if (sscanf(z, "%4d-%2d-%2d", &t.year, &t.month, &t.day) != 3 || t.month < 1 || t.month > 12)
+			return false;
+		s->day = s->last_day = time_join(&t) / DAY;
+		return true;
+	}
+	if (what.n < 3 || what.n > ID_TEXT)
+		return false;
+	memcpy(full + ID_TEXT - what.n, what.p, what.n);
+	s->mask = what.n == ID_TEXT ? UINT64_MAX : (UINT64_C(1) << 5 * what.n) - 1;
+	if (!id_parse(str_from_z(full), &s->id))
+		return false;
+	s->day = what.n == ID_TEXT ? id_time(s->id) / DAY : s->last_day - LOOK_BACK;
+	return true;
+}
+
+static void print_one(struct search *s, const struct why *w)
+{
+	if (s->c->is_json) {
+		why_add_json(&s->json, w);
+		return;
+	}
+	time_add_rfc3339(&s->out, w->time);
+	if (!s->mask)
+		buf_addf(&s->out, " %s", w->letter ? ID_Z(w->letter) : "-");
+	buf_add_char(&s->out, ' ');
+	why_add_sentence(&s->out, w);
+	buf_add_char(&s->out, '\n');
+}
+
+/* False: another letter's id ends so, too. */
+static bool print_records(struct search *s, const struct queue_explain_answer *r, struct arena *a)
+{
+	for (size_t i = 0; i < r->records.n; i++) {
+		struct str record = r->records.p[i].text;
+		const struct why *w;
+		struct err e;
+
+		if (s->mask && map_put(&s->seen, record, s))
+			continue;
+		if (!why_decode(record, a, &w, &e))
+			continue;        /* of a newer version */
+		if (s->mask && s->found && s->found != w->letter)
+			return false;
+		s->found = w->letter;
+		print_one(s, w);
+	}
+	return true;
+}
+
+SUSPENDS static int look_through(struct search *s)
+{
+	for (; s->day <= s->last_day; s->day++) {
+		struct queue_explain_answer r = { 0 };
+
+		do {
+			AUTO(arena_end) struct arena a = { .limit = 8 << 20 };
+			struct queue_explain q = { .day = s->day, .at = r.at, .id = s->id, .mask = s->mask };
+			struct err e;
+
+			if (!queue_explain(link_to(ROLE_QUEUE), &q, &r, &a, &e))
+				return complain_err(s->c, &e);
+			if (!print_records(s, &r, &a))
+				return complain(s->c, EXIT_NO, S("more than one letter's id ends so; give more of it"));
+			if (!s->c->is_json) {
+				say(s->c, buf_str(&s->out));
+				buf_clear(&s->out);
+			}
+		} while (r.at);
+	}
+	return EXIT_DONE;
+}
+
+int run_why(struct command *c)
+{
+	AUTO(search_end) struct search s = { .c = c, .out = buf_on_heap(64 << 20) };
+	int code;
+
+	if (!search_begin(&s, c->args[0].text))
+		return complain(c, EXIT_USAGE, S("usage: waxwing why ID|YYYY-MM-DD   (three letters of an id's end are enough)"));
+	s.json = json_to(&s.out);
+	if (c->is_json)
+		json_array(&s.json, NULL);
+	code = look_through(&s);
+	if (code != EXIT_DONE)
+		return code;
+	if (s.mask && !s.found)
+		return complain(c, EXIT_NO, S("nothing is known of such a letter"));
+	if (c->is_json) {
+		json_end_array(&s.json);
+		buf_add_char(&s.out, '\n');
+		say(c, buf_str(&s.out));
+	}
+	return EXIT_DONE;
+}
