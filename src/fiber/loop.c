@@ -251,6 +251,13 @@ void fd_wait_forget(int fd)
 
 /* -- threads --------------------------------------------------------------- */
 
+static bool has_no_threads;
+
+void off_loop_threads(bool allowed)
+{
+	has_no_threads = !allowed;
+}
+
 struct work {
 	uv_work_t req;
 	void (*fn)(void *);
@@ -277,7 +284,7 @@ void off_loop(void (*fn)(void *), void *arg)
 {
 	struct work w = { .fn = fn, .arg = arg, .f = fiber_self() };
 
-	if (!w.f) {
+	if (!w.f || has_no_threads) {
 		fn(arg);
 		return;
 	}
