@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/packet.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX, PACKET_FDS = IPC_FDS_MAX + 1, BATCH = 8 };
+enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX };
 
 struct link_out {
 	struct link_out *next;
@@ -38,7 +39,8 @@ static ipc_serve_fn *servers[NUMBER_MAX];
 static ipc_hear_fn *hearers[NUMBER_MAX];
 static void (*closer)(struct link *l);
 static struct link *links;
-static char in_bufs[BATCH][IPC_MESSAGE_MAX + 1], out_buf[IPC_MESSAGE_MAX];
+static struct packet_batch batch;        /* all links' */
+static char out_buf[IPC_MESSAGE_MAX];
 
 void ipc_serve(enum ipc_number number, ipc_serve_fn *fn)
 {
@@ -117,32 +119,6 @@ void link_close(struct link *l)
 
 /* -- sending --------------------------------------------------------------- */
 
-static ssize_t send_packet(int fd, const char *p, size_t n, const int *fds, size_t n_fds)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS)];
-	} control = { 0 };
-	struct iovec v = { (void *)(uintptr_t)p, n };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
-	ssize_t sent;
-
-	if (n_fds) {
-		struct cmsghdr *c = &control.align;
-
-		m.msg_control = control.bytes;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	}
-	do {
-		sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
-	return sent;
-}
-
 SUSPENDS static void writer(void *arg)
 {
 	struct link *l = arg;
@@ -151,7 +127,7 @@ SUSPENDS static void writer(void *arg)
 	while (l->out_first && !l->is_dead) {
 		struct link_out *o = l->out_first;
 
-		if (send_packet(l->fd, o->bytes, o->n, o->fds, o->n_fds) < 0) {
+		if (packet_send(l->fd, o->bytes, o->n, o->fds, o->n_fds) < 0) {
 			if (errno != EAGAIN || !fd_wait(l->fd, POLLOUT, "room in a channel", &e)) {
 				link_die(l);
 				break;
@@ -240,7 +216,7 @@ static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind
 	h.n = (uint32_t)b.n;
 	h.n_fds = (uint8_t)n_fds;
 	memcpy(out_buf, &h, sizeof(h));
-	if (!l->out_first && send_packet(l->fd, b.p, b.n, fds, n_fds) >= 0)
+	if (!l->out_first && packet_send(l->fd, b.p, b.n, fds, n_fds) >= 0)
 		return true;
 	if (!l->out_first && errno != EAGAIN) {
 		int sys = errno;
@@ -499,57 +475,6 @@ static bool got_packet(struct link *l, struct str packet, int *fds, size_t *n_fd
 	return got_message(l, t, &h, str_from(packet, sizeof(h)), fds, e);
 }
 
-union control {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(int) * 16)];
-};
-
-/* What one system call brought: several packets when there are several. */
-static struct mmsghdr batch[BATCH];
-
-/* How many packets; 0: the end; -1 with errno.  Nothing waits until all are handled. */
-static int receive_batch(int fd)
-{
-	static union control controls[BATCH];
-	static struct iovec parts[BATCH];
-
-	for (size_t i = 0; i < BATCH; i++) {
-		parts[i] = (struct iovec){ in_bufs[i], sizeof(in_bufs[i]) };
-		batch[i].msg_hdr = (struct msghdr){ .msg_iov = &parts[i], .msg_iovlen = 1,
-						    .msg_control = controls[i].bytes,
-						    .msg_controllen = sizeof(controls[i].bytes) };
-	}
-	return recvmmsg(fd, batch, BATCH, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
-}
-
-/* The descriptors of a packet.  *is_robbed: some came that this process has no room for; all are
- * gone then.  False: more than any message has, or a packet too large. */
-static bool take_fds(struct msghdr *m, int *fds, size_t *n_fds, bool *is_robbed)
-{
-	*n_fds = 0;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		size_t got = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < got; i++) {
-			int one;
-
-			memcpy(&one, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (*n_fds < PACKET_FDS)
-				fds[(*n_fds)++] = one;
-			else
-				close(one);
-		}
-		if (got > PACKET_FDS)
-			m->msg_flags |= MSG_TRUNC;
-	}
-	*is_robbed = m->msg_flags & MSG_CTRUNC;
-	while (*n_fds && (m->msg_flags & (MSG_CTRUNC | MSG_TRUNC)))
-		close(fds[--*n_fds]);
-	return !(m->msg_flags & MSG_TRUNC);
-}
-
 /* A message whose descriptors did not arrive is answered, or fails for its asker: later there may
  * be room again. */
 static bool got_robbed(struct link *l, struct str packet, struct err *e)
@@ -583,14 +508,14 @@ static bool got_robbed(struct link *l, struct str packet, struct err *e)
 	return true;
 }
 
-static bool got_one(struct link *l, struct mmsghdr *m, struct err *e)
+static bool got_one(struct link *l, size_t i, struct err *e)
 {
-	struct str packet = str_of(m->msg_hdr.msg_iov->iov_base, m->msg_len);
+	struct str packet = packet_bytes(&batch, i);
 	int fds[PACKET_FDS];
 	size_t n_fds;
 	bool is_robbed, ok;
 
-	if (!take_fds(&m->msg_hdr, fds, &n_fds, &is_robbed))
+	if (!packet_fds(&batch, i, fds, &n_fds, &is_robbed))
 		return fail(e, FAULT_PEER, "a packet too large");
 	ok = is_robbed ? got_robbed(l, packet, e) : got_packet(l, packet, fds, &n_fds, e);
 	while (!ok && n_fds)
@@ -599,23 +524,16 @@ static bool got_one(struct link *l, struct mmsghdr *m, struct err *e)
 }
 
 /* After the first bad packet the rest of its batch is thrown away, descriptors too. */
-static bool got_batch(struct link *l, int n, struct err *e)
+static bool got_batch(struct link *l, size_t n, struct err *e)
 {
 	bool ok = true, is_end = false;
 
-	for (int i = 0; i < n; i++) {
-		is_end |= batch[i].msg_len == 0;         /* nobody sends empty packets: the end */
-		if (ok && !is_end && !l->is_dead) {
-			ok = got_one(l, &batch[i], e);
-		} else {
-			int fds[PACKET_FDS];
-			size_t n_fds;
-			bool is_robbed;
-
-			take_fds(&batch[i].msg_hdr, fds, &n_fds, &is_robbed);
-			while (n_fds)
-				close(fds[--n_fds]);
-		}
+	for (size_t i = 0; i < n; i++) {
+		is_end |= packet_bytes(&batch, i).n == 0;        /* nobody sends empty packets: the end */
+		if (ok && !is_end && !l->is_dead)
+			ok = got_one(l, i, e);
+		else
+			packet_drop(&batch, i);
 	}
 	if (!ok)
 		log_error("ipc", "peer=%s.%u why=%s next=\"the channel is closed\"", role_name(l->peer), l->instance,
@@ -629,15 +547,15 @@ SUSPENDS static void reader(void *arg)
 	struct err e = { 0 };
 
 	while (!l->is_dead) {
-		int n = receive_batch(l->fd);
+		int n = packet_receive(l->fd, &batch);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN)
 			break;
-		if (n > 0 && !got_batch(l, n, &e))
+		if (n > 0 && !got_batch(l, (size_t)n, &e))
 			break;
-		if (n == BATCH)
+		if (n == PACKET_BATCH)
 			breathe();
 		else if (!l->is_dead && !fd_wait(l->fd, POLLIN, "a message", &e))
 			break;
