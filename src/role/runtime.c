@@ -231,7 +231,7 @@ SUSPENDS static void live(void *arg)
 	while (!is_going)
 		if (!wait_on(&go, "the parent's word", &e))
 			fail_start(&e);
-	if (def->prepare && !def->prepare(&e))
+	if (!confine_begin(&e) || (def->prepare && !def->prepare(&e)))
 		fail_start(&e);
 	if (!confine_role(&w, &e))
 		fail_start(&e);

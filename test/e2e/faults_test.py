@@ -15,6 +15,7 @@ from letters import letter, same, token
 from server import SLOW, Server
 from smtp import Closed, stuff
 from tap import cases, check, equal, test
+from tracer import detach, strace
 
 
 def soft_limit(pid):
@@ -217,36 +218,10 @@ def small_main(mib, script):
         os.rmdir(mnt)
 
 
-def strace(pids, *inject, out="/dev/null"):
-    args = ["strace", "-f", "-qq", "-o", out]
-    for i in inject:
-        args += ["-e", i]
-    for p in pids:
-        args += ["-p", str(p)]
-    t = subprocess.Popen(args, stderr=subprocess.PIPE)
-
-    def attached():
-        if t.poll() is not None:
-            tap.skip("strace cannot attach: " + t.stderr.read().decode()[-200:])
-        return all("TracerPid:\t%d\n" % t.pid in open("/proc/%d/status" % p).read() for p in pids)
-    tap.eventually(attached, 10, what="strace is attached")
-    return t
-
-
 def honest(s):
     """A filter of system calls sees a call that strace skips; it must not put an answer of
     its own in place of the fault."""
     check("Function not implemented" not in s.log(), "the fault arrived as ENOSYS")
-
-
-def detach(t):
-    if t.poll() is None:
-        t.send_signal(signal.SIGINT)
-    try:
-        t.wait(2)
-    except subprocess.TimeoutExpired:
-        t.kill()
-        t.wait()
 
 
 @cases([("P3 EIO from %s of %s" % (call, role), role, call) for role, call in [

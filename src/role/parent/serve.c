@@ -409,6 +409,7 @@ int serve(const char *path, bool is_helper)
 
 	parent.is_helper = is_helper;
 	signal(SIGPIPE, SIG_IGN);
+	umask(022);                      /* whoever starts us: each mode is said where a file is made */
 	setrlimit(RLIMIT_NOFILE, &files);
 	signals = signals_open();
 	if (!set_up(path, &e)) {
