@@ -371,6 +371,21 @@ def usage():
         s.end()
 
 
+@test("after some idle seconds everything is safe and status says so", limit=40)
+def idle_checkpoint():
+    import json
+    with Server() as s:
+        t, r = s.give(["alice", "bob"])
+        equal(r.code, 250, "reply")
+        s.wait(t)
+
+        def figures():
+            j = json.loads(s.command("status", "--json")[1])["journal"]
+            return j["pending"], j["unsafe"]
+        equal(figures()[0], 1, "pending just after delivery")
+        tap.eventually(lambda: figures() == (0, 0), 15 * SLOW, 0.5, "pending and unsafe 0")
+
+
 @test("the whole server as an unprivileged user", limit=60)
 def unprivileged():
     if os.getuid() != 0:

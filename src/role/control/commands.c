@@ -200,7 +200,7 @@ static void print_json(struct buf *b, const struct figures *f)
 	json_end_array(&j);
 	if (f->has_queue) {
 		json_object(&j, "journal");
-		json_int(&j, "pending", (int64_t)(f->queue.pending - f->queue.waiting));
+		json_int(&j, "pending", (int64_t)f->queue.in_journal);
 		json_int(&j, "unsafe", (int64_t)f->queue.unsafe);
 		json_int(&j, "segments", (int64_t)f->queue.segments);
 		json_int(&j, "records", (int64_t)f->queue.appended);

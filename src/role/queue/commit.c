@@ -123,6 +123,21 @@ static void add_refused(struct decision *d, const struct ipc_target *t, uint16_t
 				   .folder = arena_str(d->a, str_head(t->text, LETTER_NAME_MAX)) };
 }
 
+/* The same recipient, named before in this letter, leads there already: one copy is enough. */
+static bool is_planned(const struct decision *d, const struct ipc_target *t)
+{
+	const struct ipc_rcpt *rcpts = d->q->rcpts.p;
+
+	for (size_t i = 0; i < d->record.n_steps; i++) {
+		const struct letter_step *s = &d->record.steps[i];
+
+		if (str_eq(s->target, t->account) && s->rcpt != t->rcpt &&
+		    str_eq_nocase(rcpts[s->rcpt].address, rcpts[t->rcpt].address))
+			return true;
+	}
+	return false;
+}
+
 static bool make_plan(struct decision *d, struct err *e)
 {
 	size_t n = d->routes.targets.n;
@@ -140,6 +155,8 @@ static bool make_plan(struct decision *d, struct err *e)
 
 		if (t->rcpt >= d->q->rcpts.n)
 			return fail(e, FAULT_TEMP, "a route for a recipient that is not there");
+		if (t->kind == TARGET_ACCOUNT && is_planned(d, t))
+			continue;
 		if (t->kind == TARGET_ACCOUNT)
 			add_local(d, t, cuts, numbers[t->rcpt]++);
 		else if (t->kind == TARGET_REFUSED)
