@@ -91,13 +91,13 @@ def main():
     with open(out, "w", encoding="utf-8") as f:
         f.write("\n".join(text) + "\n")
     missing = [r for r in NEED if not rows.get(r, [0])[0] or rows[r][1]]
-    print("%d of %d rows that must hold by now have passed%s" %
-          (len(NEED) - len(missing), len(NEED), ": not " + " ".join(missing) if missing else ""))
     unknown = [r for r in rows if r not in dict(known)]
-    if unknown:
-        print("tests name rows that do not exist:", " ".join(unknown))
-        return 1
-    return 1 if need and missing else 0
+    print("%s 1 - attacks: %d of %d rows that must hold by now have passed%s" %
+          ("not ok" if missing else "ok", len(NEED) - len(missing), len(NEED),
+           ", not " + " ".join(missing) if missing else ""))
+    print("%s 2 - attacks: tests name rows of the catalogue%s" %
+          ("not ok" if unknown else "ok", ", not " + " ".join(unknown) if unknown else ""))
+    return 1 if unknown or need and missing else 0
 
 
 sys.exit(main())

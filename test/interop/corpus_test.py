@@ -89,6 +89,8 @@ def corpus():
         check(not wrong and not differ, lambda: "%d answers: %s; %d differ: %s" %
               (len(wrong), "; ".join(wrong[:40]), len(differ), differ[:12]))
         equal(len(seen), len(want), "letters")
+        # A stop syncs every one of them first.
+        equal(s.stop(limit=60), 0, "a clean stop")
         print("# %d letters: %d taken and identical, %d refused with 550" % (sum(kinds.values()), len(want), refused))
     finally:
         s.end()

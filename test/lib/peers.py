@@ -79,8 +79,7 @@ mount --rbind /dev "$BASE/m/dev"
 mount -t tmpfs -o mode=1777 none "$BASE/m/tmp"
 for d in $SHARE; do mkdir -p "$BASE/m$d"; mount --rbind "$d" "$BASE/m$d"; done
 printf '#!/bin/sh\nexit 101\n' > "$BASE/m/usr/sbin/policy-rc.d"
-echo up
-exec chroot "$BASE/m" /bin/sh -c 'trap "" HUP; while :; do sleep 3600 & wait $!; done'
+exec chroot "$BASE/m" /bin/sh -c 'echo up; trap "" HUP; while :; do sleep 3600 & wait $!; done'
 """
 
 
