@@ -14,8 +14,10 @@ SUSPENDS static struct reply tls_begin(struct session *s)
 
 	session_forget(s);
 	session_forget_helo(s);
+	s->is_idle = true;       /* a stop need not wait for it */
 	WITHIN(s->in->idle < HANDSHAKE_WITHIN ? s->in->idle : HANDSHAKE_WITHIN)
 		ok = conn_start_tls(&s->conn, session_tls_server(), &e);
+	s->is_idle = false;
 	if (!ok) {
 		/* in the clear nothing more may be said, and in TLS nothing can */
 		s->is_done = true;

@@ -46,7 +46,7 @@ struct session {
 	unsigned commands, errors, deferred, letters;
 	unsigned stagnant;               /* commands since something came of one */
 	bool is_done;                    /* nothing more is read */
-	bool is_idle;                    /* waits for a command */
+	bool is_idle;                    /* waits for a command, or shakes hands */
 	bool is_connected;               /* `user` counts it */
 
 	uint64_t number;                 /* of this process's conversations */
