@@ -1,6 +1,8 @@
 /* buf.c — growing text; see buf.h. */
 #include "base/buf.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,37 +126,11 @@ void buf_drop(struct buf *b, size_t n)
 		memmove(b->p, b->p + n, b->n);
 }
 
-/* Length of the well-formed UTF-8 character at s (RFC 3629 §4), 0 if there is none. */
-static size_t utf8_len(struct str s)
-{
-	int c = str_at(s, 0), d = str_at(s, 1);
-	size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-
-	if (c < 0 || n == 0 || s.n < n)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((str_at(s, i) & 0xc0) != 0x80)
-			return 0;
-	if ((c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) || (c == 0xf0 && d < 0x90) ||
-	    (c == 0xf4 && d > 0x8f))
-		return 0;
-	return n;
-}
-
 /* C1 controls, zero-width and bidi controls: they change how a line reads. */
-static bool is_treacherous(struct str ch)
+static bool is_treacherous(uint32_t cp)
 {
-	int a = str_at(ch, 0), b = str_at(ch, 1), c = str_at(ch, 2);
-
-	if (ch.n == 2)
-		return a == 0xc2 && b < 0xa0;
-	if (ch.n != 3)
-		return false;
-	if (a == 0xe2 && b == 0x80)
-		return (c >= 0x8b && c <= 0x8f) || (c >= 0xa8 && c <= 0xae);
-	if (a == 0xe2 && b == 0x81)
-		return c >= 0xa0 && c <= 0xaf;
-	return a == 0xef && b == 0xbb && c == 0xbf;
+	return (cp >= 0x80 && cp < 0xa0) || (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202e) ||
+	       (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff;
 }
 
 void buf_add_printable(struct buf *b, struct str s, size_t max)
@@ -162,7 +138,8 @@ void buf_add_printable(struct buf *b, struct str s, size_t max)
 	size_t start = b->n;
 
 	while (s.n) {
-		size_t n = utf8_len(s);
+		uint32_t cp = 0;
+		size_t n = utf8_char(s, &cp);
 		int c = str_at(s, 0);
 
 		if (b->n - start >= max) {
@@ -171,7 +148,7 @@ void buf_add_printable(struct buf *b, struct str s, size_t max)
 		}
 		if (n == 1 && (c < 0x20 || c == 0x7f))
 			n = 0;
-		if (n == 0 || is_treacherous(str_head(s, n))) {
+		if (n == 0 || is_treacherous(cp)) {
 			n = n ? n : 1;
 			for (size_t i = 0; i < n; i++) {
 				buf_add(b, S("\\x"));

@@ -1,7 +1,7 @@
 /* address.c — mail addresses; see address.h. */
 #include "wire/address.h"
 
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 #include <arpa/inet.h>
 #include <idn2.h>

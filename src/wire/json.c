@@ -2,32 +2,19 @@
 #include "wire/json.h"
 
 #include "base/err.h"
+#include "base/utf8.h"
 
 struct json json_to(struct buf *b)
 {
 	return (struct json){ .to = b };
 }
 
-/* Length of the well-formed UTF-8 character (RFC 3629 §4), or 0. */
-static size_t char_len(struct str s)
-{
-	int c = str_at(s, 0);
-	size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((str_at(s, i) & 0xc0) != 0x80)
-			return 0;
-	if ((c == 0xe0 && str_at(s, 1) < 0xa0) || (c == 0xed && str_at(s, 1) > 0x9f) ||
-	    (c == 0xf0 && str_at(s, 1) < 0x90) || (c == 0xf4 && str_at(s, 1) > 0x8f))
-		return 0;
-	return n;
-}
-
 static void quote(struct buf *b, struct str s)
 {
 	buf_add_char(b, '"');
 	while (s.n) {
-		size_t n = char_len(s);
+		uint32_t cp;
+		size_t n = utf8_char(s, &cp);
 		int c = str_at(s, 0);
 
 		if (n == 0)

@@ -2,7 +2,7 @@
 #include "wire/received.h"
 
 #include "base/time.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 /* Others' words: no controls, no bytes that end a comment or a word, no invalid UTF-8. */
 static void add_word(struct buf *b, struct str s, bool utf8)

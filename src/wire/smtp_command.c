@@ -6,7 +6,7 @@
 #include "wire/smtp_command.h"
 
 #include "wire/text.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 struct reader {
 	struct str in;           /* what is left of the line */

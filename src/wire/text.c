@@ -1,7 +1,7 @@
 /* text.c — base64 and xtext; see text.h. */
 #include "wire/text.h"
 
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -1,6 +1,6 @@
 /* text_test.c — base64 (vectors of RFC 4648 §10) and xtext. */
 #include "wire/text.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

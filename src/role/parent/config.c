@@ -217,17 +217,13 @@ bool config_read(const char *path, uint32_t generation, struct conf_held **ret, 
 	AUTO(fd_end) int out = -1, notes_fd = -1, ours = -1, theirs = -1;
 	static struct ask q;
 	struct str text;
-	int sv[2], status;
+	int status;
 	ssize_t n;
 	pid_t pid;
 
 	if (!load_text(path, &a, &text, e) || !fd_memory("configuration", &out, e) ||
-	    !fd_memory("notes", &notes_fd, e))
+	    !fd_memory("notes", &notes_fd, e) || !process_pair(&ours, &theirs, e))
 		return false;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
-		return fail_sys(e, FAULT_TEMP, errno, "socketpair");
-	ours = sv[0];
-	theirs = sv[1];
 	pid = fork();
 	if (pid < 0)
 		return fail_sys(e, FAULT_TEMP, errno, "fork");

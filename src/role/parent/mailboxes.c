@@ -61,18 +61,11 @@ SUSPENDS static bool make_mailbox(struct str name, const struct account *a, stru
 	struct zygote_mailbox_answer made;
 	struct process *zygote = find_role(ROLE_ZYGOTE), *p;
 	char who[300];
-	int sv[2], lp[2];
 
 	if (!zygote)
 		return fail(e, FAULT_TEMP, "the zygote is away");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
-		return fail_sys(e, FAULT_TEMP, errno, "socketpair");
-	ours = sv[0];
-	theirs = sv[1];
-	if (pipe2(lp, O_CLOEXEC))
-		return fail_sys(e, FAULT_TEMP, errno, "pipe");
-	log_r = lp[0];
-	log_w = lp[1];
+	if (!process_pair(&ours, &theirs, e) || !process_log_pipe(&log_r, &log_w, e))
+		return false;
 	if (!zygote_mailbox(zygote->link, &(struct zygote_mailbox){
 			.account = name, .uid = a->uid, .gid = a->gid, .is_linux = a->is_linux,
 			.home = str_from_z(a->home), .channel = theirs, .log = log_w }, &made, ar, e))
@@ -98,8 +91,8 @@ SUSPENDS static bool serve_mailbox(struct link *l, void *question, void *answer,
 	struct parent_mailbox *q = question;
 	struct parent_mailbox_answer *r = answer;
 	struct account *account = NULL;
+	AUTO(fd_end) int theirs = -1;
 	struct process *p;
-	int sv[2];
 
 	if (parent.is_stopping && l->peer != ROLE_QUEUE)
 		return fail(e, FAULT_TEMP, "the server is stopping");
@@ -111,11 +104,9 @@ SUSPENDS static bool serve_mailbox(struct link *l, void *question, void *answer,
 	p = find_mailbox(q->account);
 	if (!p && !make_mailbox(q->account, account, &p, a, e))
 		return false;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
-		return fail_sys(e, FAULT_TEMP, errno, "socketpair");
-	role_channel(p->link, &(struct role_channel){ .role = ROLE_QUEUE, .channel = sv[1] });
-	close(sv[1]);
-	r->channel = sv[0];
+	if (!process_pair(&r->channel, &theirs, e))
+		return false;
+	role_channel(p->link, &(struct role_channel){ .role = ROLE_QUEUE, .channel = theirs });
 	return true;
 }
 

@@ -58,6 +58,9 @@ bool process_connect(struct process *a, struct process *b, struct err *e);
 void process_remove(struct process *p);
 SUSPENDS bool process_stop_all(enum role r, int64_t within);
 void process_hear(void);
+/* Both ends of a new channel; of a pipe for log lines. */
+bool process_pair(int *ret_one, int *ret_two, struct err *e);
+bool process_log_pipe(int *ret_read, int *ret_write, struct err *e);
 
 /* listeners.c */
 bool listeners_open(const struct conf *c, unsigned copies, struct err *e);

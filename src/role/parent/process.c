@@ -84,21 +84,36 @@ NORETURN static void become(const struct process *p, int channel, int log)
 	_exit(71);
 }
 
-static bool give_birth(struct process *p, struct err *e)
+bool process_pair(int *ret_one, int *ret_two, struct err *e)
 {
-	AUTO(fd_end) int ours = -1, theirs = -1, log_r = -1, log_w = -1;
-	int sv[2], lp[2];
-	char who[300];
-	pid_t pid;
+	int sv[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
 		return fail_sys(e, FAULT_TEMP, errno, "socketpair");
-	ours = sv[0];
-	theirs = sv[1];
-	if (pipe2(lp, O_CLOEXEC))
+	*ret_one = sv[0];
+	*ret_two = sv[1];
+	return true;
+}
+
+bool process_log_pipe(int *ret_read, int *ret_write, struct err *e)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC))
 		return fail_sys(e, FAULT_TEMP, errno, "pipe");
-	log_r = lp[0];
-	log_w = lp[1];
+	*ret_read = p[0];
+	*ret_write = p[1];
+	return true;
+}
+
+static bool give_birth(struct process *p, struct err *e)
+{
+	AUTO(fd_end) int ours = -1, theirs = -1, log_r = -1, log_w = -1;
+	char who[300];
+	pid_t pid;
+
+	if (!process_pair(&ours, &theirs, e) || !process_log_pipe(&log_r, &log_w, e))
+		return false;
 	pid = fork();
 	if (pid < 0)
 		return fail_sys(e, FAULT_TEMP, errno, "fork");
@@ -122,12 +137,9 @@ static bool give_birth(struct process *p, struct err *e)
 bool process_connect(struct process *a, struct process *b, struct err *e)
 {
 	AUTO(fd_end) int one = -1, two = -1;
-	int sv[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
-		return fail_sys(e, FAULT_TEMP, errno, "socketpair");
-	one = sv[0];
-	two = sv[1];
+	if (!process_pair(&one, &two, e))
+		return false;
 	role_channel(a->link, &(struct role_channel){ .role = (uint8_t)b->role, .instance = b->instance,
 						      .account = str_from_z(b->account), .channel = one });
 	role_channel(b->link, &(struct role_channel){ .role = (uint8_t)a->role, .instance = a->instance,

@@ -1,5 +1,5 @@
 /* utf8.c — well-formed UTF-8; see utf8.h. */
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 size_t utf8_char(struct str s, uint32_t *ret)
 {
