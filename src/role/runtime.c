@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "role/confine_role.h"
 
 #include <errno.h>
@@ -265,6 +266,7 @@ void role_main(const struct role_def *d)
 	ipc_serve(IPC_role_config_check, serve_config_check);
 	ipc_hear(IPC_role_config_apply, hear_config_apply);
 	ipc_serve(IPC_role_fibers, serve_fibers);
+	(void)hash_keyed(S(""));         /* draws the key while there is one thread */
 	fiber_only();
 	loop_run(live, NULL);
 	_exit(0);

@@ -221,6 +221,16 @@ static void print_json(struct buf *b, const struct figures *f)
 	buf_add_char(b, '\n');
 }
 
+/* Copies of a role, and mailboxes, warn alike: the first one speaks for all. */
+static bool is_news(const struct parent_status_answer *s, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (str_eq(s->processes.p[k].role, s->processes.p[i].role) &&
+		    str_eq(s->processes.p[k].warnings, s->processes.p[i].warnings))
+			return false;
+	return s->processes.p[i].warnings.n > 0;
+}
+
 static void print_text(struct buf *b, const struct figures *f)
 {
 	for (size_t i = 0; i < f->parent.processes.n; i++) {
@@ -232,7 +242,7 @@ static void print_text(struct buf *b, const struct figures *f)
 			buf_addf(b, " " STR_FMT, STR_ARG(p->name));
 		if (p->restarts)
 			buf_addf(b, ", restarted %u times", p->restarts);
-		if (p->warnings.n)
+		if (is_news(&f->parent, i))
 			buf_addf(b, "\n  WARNING: " STR_FMT, STR_ARG(p->warnings));
 		buf_add_char(b, '\n');
 	}

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SCAN_TRIES = 3 };
+enum { SCAN_TRIES = 3, SCAN_DEATHS_MAX = 3 };
 #define SCAN_PAUSE (50 * MILLISECOND)
 #define DECIDE_WITHIN (20 * SECOND)
 
@@ -32,6 +32,7 @@ struct decision {
 	struct scan_letter_answer scan;
 	struct letter_record record;
 	int letter;              /* read-only descriptor of the bytes */
+	bool is_deadly;          /* a scan died while it judged this letter */
 	char *bytes;             /* a small letter's, malloc()ed */
 	struct why_letter_accepted accepted;
 	struct buf why;          /* the record's frames */
@@ -71,8 +72,11 @@ SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 
 	/* A copy that ends after its thousandth letter takes unread questions with it: another is asked. */
 	for (int tries = 0;; tries++) {
-		if (scan_letter(link_to(ROLE_SCAN), &s, &d->scan, d->a, e))
+		struct link *scan = link_to(ROLE_SCAN);
+
+		if (scan_letter(scan, &s, &d->scan, d->a, e))
 			return true;
+		d->is_deadly |= scan && e->sys == ENOLINK;
 		if (e->sys != ENOLINK || tries == SCAN_TRIES || !fiber_sleep(SCAN_PAUSE, e))
 			return false;
 	}
@@ -335,6 +339,17 @@ SUSPENDS static bool take_letter(struct decision *d, struct err *e)
 		       ? true : fail(e, FAULT_PEER, "the letter is not as long as it was said");
 }
 
+/* A letter that ends each scan it is shown to is refused for good the third time it comes. */
+SUSPENDS static bool scan_failed(struct decision *d, struct queue_commit_answer *r, struct err *e)
+{
+	if (d->is_deadly && e->sys == ENOLINK && deaths_note(d->q->bytes, d->letter, d->q->size) >= SCAN_DEATHS_MAX) {
+		log_error("deadly", "msg=%s from=%s why=\"scan dies of it\" next=\"it is refused\"", ID_Z(d->q->id),
+			  LOGQ(d->q->mail_from));
+		return answer(r, REPLY_LETTER_UNREADABLE, S(""), "scan died of it three times");
+	}
+	return fail_in(e, "scan");
+}
+
 SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, struct err *e)
 {
 	if (!take_letter(d, e))
@@ -344,7 +359,7 @@ SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, s
 	if (judge_routes(d, r))
 		return true;
 	if (!ask_scan(d, e))
-		return fail_in(e, "scan");
+		return scan_failed(d, r, e);
 	if (d->scan.verdict == VERDICT_REFUSE)
 		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
 			      "") && (r->why = d->scan.why, true);

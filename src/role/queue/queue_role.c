@@ -272,6 +272,7 @@ SUSPENDS static bool prepare(struct err *e)
 				.path = ".",
 				.schedule = schedule_of(&conf_now()->outbound.retry) };
 
+	deaths_prepare();
 	if (c.storage < 0)
 		return fail_sys(e, FAULT_PERM, errno, "open storage");
 	if (mode == CONF_CHECKPOINT_SYNCFS || (mode == CONF_CHECKPOINT_AUTO && has_own_filesystem()))

@@ -41,6 +41,10 @@ SUSPENDS bool serve_commit(struct link *l, void *question, void *answer, struct 
 SUSPENDS bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, struct arena *a,
 			struct err *e);
 
+/* deaths.c: a letter ended the process that judged it.  How often by now; 0: its bytes cannot be read. */
+void deaths_prepare(void);               /* before the rights go: the library loads what it needs */
+SUSPENDS unsigned deaths_note(struct str bytes, int fd, uint64_t size);
+
 /* carry.c */
 SUSPENDS void carry_run(void *unused);           /* a fiber */
 void carry_kick(void);                           /* there is something to do */
