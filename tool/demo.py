@@ -123,9 +123,9 @@ def say_how(listeners):
     here = os.path.relpath(DEMO)
     print(f"""
 Accounts  {', '.join(f'{name} (password {password})' for name, password in ACCOUNTS)}
-Send      swaks --server 127.0.0.1:{smtp} --from me@example.org --to alice@example.test --tls-optional
-     or   printf 'Subject: hello\\r\\n\\r\\nfirst letter\\r\\n' | curl -sS smtp://127.0.0.1:{smtp} \\
-              --mail-from me@example.org --mail-rcpt alice@example.test -T -
+Send      python3 -c 'import smtplib; smtplib.SMTP("127.0.0.1", {smtp}).sendmail(
+              "me@example.org", "alice@example.test", "Subject: hello\\n\\nfirst letter\\n")'
+     or   swaks --server 127.0.0.1:{smtp} --tls-optional --from me@example.org --to alice@example.test
 Read      ls {here}/mail/example.test/alice/Maildir/new
 Ask       build/release/waxwing -c {here}/waxwing.conf status
 Stop      Ctrl-C

@@ -7,9 +7,9 @@ import source
 
 LONG = 600   # lines; more is advice
 WIDE = 110   # columns; a line of 100 is the aim
-# where this checkout lies, and the folder around it unless everybody has one of that name
-HERE = [str(source.ROOT)] + [f"{p}/" for p in [str(source.ROOT.parent)]
-                             if p not in ("/", "/root", "/home", "/tmp", "/usr", "/opt", "/srv", "/src", "/var")]
+# where this checkout lies, and the folder around it, unless everybody has one of that name
+COMMON = ("/", "/root", "/home", "/tmp", "/usr", "/opt", "/srv", "/src", "/var")
+HERE = [] if str(source.ROOT.parent) in COMMON else [str(source.ROOT), f"{source.ROOT.parent}/"]
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
 LISTED = [".c", ".h", ".def", ".py", ".sh", ".md", ".build", ".8", ".5", ".conf"]
 

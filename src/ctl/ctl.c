@@ -8,29 +8,59 @@
 
 #define CONF_DEFAULT "/etc/waxwing/waxwing.conf"
 
-static const char help[] =
-	"waxwing [-c FILE] [--json] COMMAND\n"
-	"\n"
-	"  serve                            run the server in the foreground\n"
-	"  config check                     is the configuration right?\n"
-	"  config show                      what is in force, with defaults\n"
-	"  config explain NAME              what a directive means\n"
-	"  user add|passwd NAME@DOMAIN      the password is read from standard input\n"
-	"  user list\n"
-	"  user remove|disable|enable NAME@DOMAIN\n"
-	"  test address NAME@DOMAIN         where a letter to it would go, and why\n"
-	"  queue list                       letters that wait\n"
-	"  why ID|YYYY-MM-DD                what was decided about a letter, or on a day, and why\n"
-	"  status [--fibers]                processes, queue, journal, certificates\n"
-	"  reload                           read the configuration again\n"
-	"  version\n"
-	"\n"
-	"See waxwing(8) and waxwing.conf(5).\n";
+static const struct word {
+	const char *noun, *verb;         /* verb may be "" */
+	int args_min, args_max;
+	const char *usage, *help;
+} words[] = {
+#define COMMAND(name, noun, verb, args_min, args_max, usage, help) \
+	{ noun, verb, args_min, args_max, usage, help },
+#include "ipc/command.def"
+#undef COMMAND
+};
+
+static void print_row(const char *noun, const char *verb, const char *usage, const char *text)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "%s%s%s%s%s", noun, *verb ? " " : "", verb, *usage ? " " : "", usage);
+	printf("  %-32s %s\n", left, text);
+}
+
+static void help(void)
+{
+	puts("waxwing [-c FILE] [--json] COMMAND\n");
+	print_row("serve", "", "", "run the server in the foreground");
+	print_row("config", "check", "", "is the configuration right?");
+	print_row("config", "show", "", "what is in force, with defaults");
+	print_row("config", "explain", "NAME", "what a directive means");
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		print_row(words[i].noun, words[i].verb, words[i].usage, words[i].help);
+	print_row("version", "", "", "");
+	puts("\nSee waxwing(8) and waxwing.conf(5).");
+}
 
 static int usage(const char *what)
 {
 	fprintf(stderr, "waxwing: %s; waxwing help lists the commands\n", what);
 	return 2;
+}
+
+/* Wrong words are refused here, whether a server is there or not. */
+static int ask(const struct ctl *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		const struct word *w = &words[i];
+		int n = *w->verb ? 2 : 1;
+
+		if (c->n_args < n || strcmp(c->args[0], w->noun) != 0 || (n == 2 && strcmp(c->args[1], w->verb) != 0))
+			continue;
+		if (c->n_args - n >= w->args_min && c->n_args - n <= w->args_max)
+			return ctl_ask(c);
+		fprintf(stderr, "waxwing: usage: waxwing %s%s%s %s\n", w->noun, n == 2 ? " " : "", w->verb, w->usage);
+		return 2;
+	}
+	return usage("no such command");
 }
 
 int ctl_main(int argc, char **argv)
@@ -48,7 +78,7 @@ int ctl_main(int argc, char **argv)
 	if (c.n_args == 0)
 		return usage("no command");
 	if (strcmp(c.args[0], "help") == 0 || strcmp(c.args[0], "--help") == 0 || strcmp(c.args[0], "-h") == 0) {
-		fputs(help, stdout);
+		help();
 		return 0;
 	}
 	if (strcmp(c.args[0], "version") == 0 || strcmp(c.args[0], "--version") == 0) {
@@ -57,5 +87,5 @@ int ctl_main(int argc, char **argv)
 	}
 	if (strcmp(c.args[0], "config") == 0)
 		return ctl_config(&c);
-	return ctl_ask(&c);
+	return ask(&c);
 }

@@ -21,7 +21,7 @@
 enum {
 	STREAK_MAX = 64 * 1024,          /* after so many bytes without a wait the others run */
 	GOODBYE_US = 1000000,
-	DRAIN_READS = 8,                 /* × CONN_READ_MAX at most */
+	DRAIN_MAX = 16 * 1024 * 1024,    /* bytes read behind our last words */
 };
 
 /* What one try without waiting came to. */
@@ -111,8 +111,14 @@ static enum outcome try_read(struct conn *c, char *to, size_t n, struct try *ret
 		errno = 0;
 		return tls_outcome(c, SSL_read(c->ssl, to, (int)n), "read", ret, e);
 	}
+	if (c->is_drained) {
+		c->is_drained = false;
+		ret->events = POLLIN;
+		return OUTCOME_WAIT;
+	}
 	got = recv(c->fd, to, n, 0);
 	if (got > 0) {
+		c->is_drained = (size_t)got < n;
 		ret->n = (size_t)got;
 		return OUTCOME_DONE;
 	}
@@ -372,15 +378,23 @@ struct tls_facts conn_tls_facts(const struct conn *c)
 	};
 }
 
-/* Unread input makes close() send a reset, which may overtake our last words. */
-static void drain(struct conn *c)
+/* Unread input makes close() send a reset, which may overtake our last words: who is still
+ * sending is read on for a while. */
+SUSPENDS static void drain(struct conn *c)
 {
-	char block[1024];
+	char block[2048];
+	ssize_t n;
+	struct err e;
 
 	shutdown(c->fd, SHUT_WR);
-	for (int i = 0; i < DRAIN_READS * CONN_READ_MAX / (int)sizeof(block); i++)
-		if (recv(c->fd, block, sizeof(block), MSG_DONTWAIT) <= 0)
-			return;
+	WITHIN(GOODBYE_US)
+		for (size_t all = 0; all < DRAIN_MAX; all += n > 0 ? (size_t)n : 0) {
+			n = recv(c->fd, block, sizeof(block), MSG_DONTWAIT);
+			if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+				return;
+			if (n < 0 && (all == 0 || !fiber_inside() || !fd_wait(c->fd, POLLIN, "the peer's end", &e)))
+				return;
+		}
 }
 
 SUSPENDS void conn_close(struct conn *c)

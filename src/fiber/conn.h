@@ -28,6 +28,7 @@ struct conn {
 	uint32_t in_cap;
 	uint32_t streak;         /* bytes read since others ran */
 	struct buf out;
+	bool is_drained;         /* the last read took all there was: the next one waits first */
 	bool eof;                /* the peer has ended its direction (TCP or close_notify) */
 	bool broken;             /* nothing more can be sent */
 };

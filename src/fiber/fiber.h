@@ -93,6 +93,9 @@ void deadline_end(struct deadline *d);
 /* Run fn(arg) in a thread of the pool (it may block, must not log and must not touch the loop).
  * Always waits for its end, cancelled or not; the result is what fn left in arg. */
 SUSPENDS void off_loop(void (*fn)(void *), void *arg);
+/* Landlock and capabilities hold for one thread: a process that has yet to give up rights says
+ * false and has no others, off_loop() runs fn in place. */
+void off_loop_threads(bool allowed);
 /* Run fn(arg) on the loop's 8 MiB stack: for libraries of unknown depth.  fn does not wait. */
 void on_loop_stack(void (*fn)(void *), void *arg);
 

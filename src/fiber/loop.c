@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+enum { TURNS_MAX = 8 };
+
 struct watch {
 	uv_poll_t poll;
 	int armed;                       /* UV_READABLE | UV_WRITABLE */
@@ -108,7 +110,9 @@ void loop_run(fiber_fn *fn, void *arg)
 	while (sched_alive()) {
 		int64_t now;
 
-		run_turn();
+		/* what one event sets going is done before the kernel is asked again */
+		for (int turns = 0; turns < TURNS_MAX && sched_has_ready(); turns++)
+			run_turn();
 		if (!sched_alive())
 			break;
 		now = time_mono();
@@ -247,6 +251,13 @@ void fd_wait_forget(int fd)
 
 /* -- threads --------------------------------------------------------------- */
 
+static bool has_no_threads;
+
+void off_loop_threads(bool allowed)
+{
+	has_no_threads = !allowed;
+}
+
 struct work {
 	uv_work_t req;
 	void (*fn)(void *);
@@ -273,7 +284,7 @@ void off_loop(void (*fn)(void *), void *arg)
 {
 	struct work w = { .fn = fn, .arg = arg, .f = fiber_self() };
 
-	if (!w.f) {
+	if (!w.f || has_no_threads) {
 		fn(arg);
 		return;
 	}

@@ -1,13 +1,14 @@
 /* link.c — see link.h.
  *
- * One packet is one message.  A reader fiber per link takes packets into one
- * buffer that all links share (nothing waits between recvmsg and the copy); a
+ * One packet is one message.  A reader fiber per link takes packets, several at a
+ * time, into buffers that all links share (nothing waits before all are handled); a
  * writer fiber exists only while the socket does not take what is said. */
 #include "ipc/link.h"
 
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/packet.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX, PACKET_FDS = IPC_FDS_MAX + 1 };
+enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX };
 
 struct link_out {
 	struct link_out *next;
@@ -38,7 +39,8 @@ static ipc_serve_fn *servers[NUMBER_MAX];
 static ipc_hear_fn *hearers[NUMBER_MAX];
 static void (*closer)(struct link *l);
 static struct link *links;
-static char in_buf[IPC_MESSAGE_MAX + 1], out_buf[IPC_MESSAGE_MAX];
+static struct packet_batch batch;        /* all links' */
+static char out_buf[IPC_MESSAGE_MAX];
 
 void ipc_serve(enum ipc_number number, ipc_serve_fn *fn)
 {
@@ -117,32 +119,6 @@ void link_close(struct link *l)
 
 /* -- sending --------------------------------------------------------------- */
 
-static ssize_t send_packet(int fd, const char *p, size_t n, const int *fds, size_t n_fds)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * PACKET_FDS)];
-	} control = { 0 };
-	struct iovec v = { (void *)(uintptr_t)p, n };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
-	ssize_t sent;
-
-	if (n_fds) {
-		struct cmsghdr *c = &control.align;
-
-		m.msg_control = control.bytes;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	}
-	do {
-		sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
-	return sent;
-}
-
 SUSPENDS static void writer(void *arg)
 {
 	struct link *l = arg;
@@ -151,7 +127,7 @@ SUSPENDS static void writer(void *arg)
 	while (l->out_first && !l->is_dead) {
 		struct link_out *o = l->out_first;
 
-		if (send_packet(l->fd, o->bytes, o->n, o->fds, o->n_fds) < 0) {
+		if (packet_send(l->fd, o->bytes, o->n, o->fds, o->n_fds) < 0) {
 			if (errno != EAGAIN || !fd_wait(l->fd, POLLOUT, "room in a channel", &e)) {
 				link_die(l);
 				break;
@@ -240,7 +216,7 @@ static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind
 	h.n = (uint32_t)b.n;
 	h.n_fds = (uint8_t)n_fds;
 	memcpy(out_buf, &h, sizeof(h));
-	if (!l->out_first && send_packet(l->fd, b.p, b.n, fds, n_fds) >= 0)
+	if (!l->out_first && packet_send(l->fd, b.p, b.n, fds, n_fds) >= 0)
 		return true;
 	if (!l->out_first && errno != EAGAIN) {
 		int sys = errno;
@@ -499,49 +475,6 @@ static bool got_packet(struct link *l, struct str packet, int *fds, size_t *n_fd
 	return got_message(l, t, &h, str_from(packet, sizeof(h)), fds, e);
 }
 
-/* Bytes of the packet; 0: the end; -1 with errno.  *is_robbed: descriptors came that this process
- * has no room for; they are gone. */
-static ssize_t receive(int fd, int *fds, size_t *n_fds, bool *is_robbed)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * 16)];
-	} control;
-	struct iovec v = { in_buf, sizeof(in_buf) };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control.bytes,
-			    .msg_controllen = sizeof(control.bytes) };
-	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-
-	*n_fds = 0;
-	if (n < 0)
-		return n;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-		size_t got = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < got; i++) {
-			int one;
-
-			memcpy(&one, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (*n_fds < PACKET_FDS)
-				fds[(*n_fds)++] = one;
-			else
-				close(one);
-		}
-		if (got > PACKET_FDS)
-			m.msg_flags |= MSG_TRUNC;
-	}
-	*is_robbed = m.msg_flags & MSG_CTRUNC;
-	while (*n_fds && (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)))
-		close(fds[--*n_fds]);
-	if (m.msg_flags & MSG_TRUNC) {
-		errno = EMSGSIZE;
-		return -1;
-	}
-	return n;
-}
-
 /* A message whose descriptors did not arrive is answered, or fails for its asker: later there may
  * be room again. */
 static bool got_robbed(struct link *l, struct str packet, struct err *e)
@@ -575,41 +508,57 @@ static bool got_robbed(struct link *l, struct str packet, struct err *e)
 	return true;
 }
 
+static bool got_one(struct link *l, size_t i, struct err *e)
+{
+	struct str packet = packet_bytes(&batch, i);
+	int fds[PACKET_FDS];
+	size_t n_fds;
+	bool is_robbed, ok;
+
+	if (!packet_fds(&batch, i, fds, &n_fds, &is_robbed))
+		return fail(e, FAULT_PEER, "a packet too large");
+	ok = is_robbed ? got_robbed(l, packet, e) : got_packet(l, packet, fds, &n_fds, e);
+	while (!ok && n_fds)
+		close(fds[--n_fds]);
+	return ok;
+}
+
+/* After the first bad packet the rest of its batch is thrown away, descriptors too. */
+static bool got_batch(struct link *l, size_t n, struct err *e)
+{
+	bool ok = true, is_end = false;
+
+	for (size_t i = 0; i < n; i++) {
+		is_end |= packet_bytes(&batch, i).n == 0;        /* nobody sends empty packets: the end */
+		if (ok && !is_end && !l->is_dead)
+			ok = got_one(l, i, e);
+		else
+			packet_drop(&batch, i);
+	}
+	if (!ok)
+		log_error("ipc", "peer=%s.%u why=%s next=\"the channel is closed\"", role_name(l->peer), l->instance,
+			  LOGQ(str_from_z(e->text)));
+	return ok && !is_end;
+}
+
 SUSPENDS static void reader(void *arg)
 {
 	struct link *l = arg;
 	struct err e = { 0 };
-	unsigned since_breath = 0;
 
 	while (!l->is_dead) {
-		int fds[PACKET_FDS];
-		size_t n_fds;
-		bool is_robbed = false;
-		ssize_t n = receive(l->fd, fds, &n_fds, &is_robbed);
+		int n = packet_receive(l->fd, &batch);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			since_breath = 0;
-			if (!fd_wait(l->fd, POLLIN, "a message", &e))
-				break;
-			continue;
-		}
-		if (n == 0 || (n < 0 && errno == ECONNRESET))
+		if (n < 0 && errno != EAGAIN)
 			break;
-		if (n < 0 || (is_robbed ? !got_robbed(l, str_of(in_buf, (size_t)n), &e)
-					: !got_packet(l, str_of(in_buf, (size_t)n), fds, &n_fds, &e))) {
-			if (n < 0)
-				fail_sys(&e, FAULT_PEER, errno, "receive");
-			else
-				while (n_fds)
-					close(fds[--n_fds]);
-			log_error("ipc", "peer=%s.%u why=%s next=\"the channel is closed\"", role_name(l->peer),
-				  l->instance, LOGQ(str_from_z(e.text)));
+		if (n > 0 && !got_batch(l, (size_t)n, &e))
 			break;
-		}
-		if (++since_breath % 64 == 0)
+		if (n == PACKET_BATCH)
 			breathe();
+		else if (!l->is_dead && !fd_wait(l->fd, POLLIN, "a message", &e))
+			break;
 	}
 	link_die(l);
 	link_release(l);

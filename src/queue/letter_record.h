@@ -8,7 +8,7 @@
  *   version u8, flags u8, ret u8, id u64, accepted i64, not-before i64,
  *   cancellable-until i64, parent u64, from, account, envid, facts, why,
  *   rcpts u32 × { address, orcpt, notify u8 },
- *   steps u32 × { rcpt u32, number u16, kind u8, seen-by u8, target, folder, flags,
+ *   steps u32 × { rcpt u32, number u16, kind u8, target, folder, flags,
  *                 base, prefix, cuts u32 × { offset u64, length u64 } },
  *   body kind u8, size u64, file
  * and nothing behind it. */

@@ -551,6 +551,7 @@ void queue_status(const struct queue *q, struct queue_status *ret)
 	for (const struct letter *l = q->table.first; l; l = l->next) {
 		ret->steps_waiting += l->todo;
 		ret->held += l->is_held;
+		ret->in_journal += !l->is_finished && !l->is_spooled;
 	}
 	q->engine->status(q, ret);
 }

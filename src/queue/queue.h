@@ -112,6 +112,7 @@ SUSPENDS void letter_body_end(struct letter_body *b);
 
 struct queue_status {
 	size_t letters, steps_open, steps_unsynced, steps_waiting, held;
+	size_t in_journal;               /* letters that nothing but the journal keeps */
 	size_t segments_full, segments_free, segments_aside;
 	uint64_t records, syncs;
 	bool has_room;

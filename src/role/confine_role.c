@@ -19,6 +19,23 @@ enum { PLACES_MAX = 8 };
 static int home_fd = -1;
 static struct filter mailbox_filter;
 
+static const struct passwd *own_user(void)
+{
+	const char *name = role_user_name(self.role);
+
+	return getuid() == 0 && *name ? getpwnam(name) : NULL;
+}
+
+bool confine_begin(struct err *e)
+{
+	const struct passwd *pw = own_user();
+
+	off_loop_threads(false);
+	if (pw && (setegid(pw->pw_gid) || seteuid(pw->pw_uid)))
+		return fail_sys(e, FAULT_TEMP, errno, "become %s", pw->pw_name);
+	return true;
+}
+
 bool confine_prepare_mailbox(struct err *e)
 {
 	return filter_build(ROLE_MAILBOX, &mailbox_filter, e);
@@ -37,6 +54,7 @@ static void nothing(void *unused)
 /* The pool makes its threads with its first work; later it may not. */
 SUSPENDS static void start_threads(void)
 {
+	off_loop_threads(true);
 	off_loop(nothing, NULL);
 }
 
@@ -80,8 +98,7 @@ static bool has_threads(enum role r)
 
 SUSPENDS bool confine_role(struct buf *warnings, struct err *e)
 {
-	const struct passwd *pw = geteuid() == 0 && *role_user_name(self.role) ? getpwnam(role_user_name(self.role))
-									       : NULL;
+	const struct passwd *pw = own_user();
 	struct place places[PLACES_MAX];
 	struct confine_report report;
 	struct confinement c = { .role = self.role, .change_user = pw, .uid = pw ? pw->pw_uid : 0,
@@ -92,6 +109,9 @@ SUSPENDS bool confine_role(struct buf *warnings, struct err *e)
 				 .start_threads = has_threads(self.role) ? start_threads : NULL };
 	bool ok;
 
+	/* back from confine_begin(): what follows needs the rights it gives up */
+	if (pw && (seteuid(0) || setegid(0)))
+		return fail_sys(e, FAULT_TEMP, errno, "become root again");
 	ok = places_of(role_row(self.role)->files, places, &c.n_places, e) && confine(&c, &report, e);
 	for (size_t i = 0; i < c.n_places; i++)
 		if (places[i].fd != home_fd)

@@ -4,6 +4,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* Before the role opens what it needs: one thread, and what it makes belongs to its own user. */
+bool confine_begin(struct err *e);
+
 /* What the kernel could not do is added to *warnings, as sentences. */
 SUSPENDS bool confine_role(struct buf *warnings, struct err *e);
 

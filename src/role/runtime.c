@@ -154,11 +154,9 @@ static void hear_channel(struct link *l, void *tell)
 
 static void hear_listener(struct link *l, void *tell)
 {
-	struct role_listener *t = tell;
-
 	(void)l;
-	if (def->listener && t->socket > 0)
-		def->listener(t->index, fd_take(&t->socket));
+	if (def->listener)
+		def->listener(tell);
 }
 
 static void hear_file(struct link *l, void *tell)
@@ -233,7 +231,7 @@ SUSPENDS static void live(void *arg)
 	while (!is_going)
 		if (!wait_on(&go, "the parent's word", &e))
 			fail_start(&e);
-	if (def->prepare && !def->prepare(&e))
+	if (!confine_begin(&e) || (def->prepare && !def->prepare(&e)))
 		fail_start(&e);
 	if (!confine_role(&w, &e))
 		fail_start(&e);

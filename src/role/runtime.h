@@ -26,7 +26,7 @@ struct role_def {
 	SUSPENDS bool (*prepare)(struct err *e);
 	SUSPENDS bool (*run)(struct err *e);             /* until role_stopping(); NULL: just wait */
 	void (*configured)(void);                        /* a new generation is in force */
-	void (*listener)(uint32_t index, int fd);        /* takes fd */
+	void (*listener)(struct role_listener *l);       /* fd_take()s l->socket */
 	void (*file)(struct role_file *f);               /* fd_take()s f->file if it wants it */
 	void (*linked)(struct link *l);                  /* a channel to another role is there */
 	void (*unlinked)(struct link *l);

@@ -48,6 +48,11 @@ static pid_t start(const struct role_def *def, int *ret)
 	return pid;
 }
 
+static void hear_nothing(struct link *l, void *tell)
+{
+	(void)l, (void)tell;
+}
+
 static void hear_ready(struct link *l, void *tell)
 {
 	(void)l, (void)tell;
@@ -386,6 +391,7 @@ static void test_roles(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	user_pid = start(&role_user, &fds[0]);
 	pam_pid = start(&role_pam, &fds[1]);
+	ipc_hear(IPC_parent_lost, hear_nothing);
 	ipc_hear(IPC_parent_ready, hear_ready);
 	ipc_hear(IPC_parent_account, hear_account);
 	loop_run(talk, fds);

@@ -114,11 +114,13 @@ SUSPENDS bool store_deliver(struct store *s, struct store_letter *letters, size_
 
 	for (size_t i = 0; i < n; i++) {
 		struct deliver_job j = { s, letters + i, 0 };
+		bool all_small = true;
 
 		for (; i < n; i++, j.n++) {
 			struct store_letter *l = &letters[i];
 
 			l->done = false;
+			all_small &= l->is_small;
 			l->err = (struct err){ 0 };
 			if (!check_names(l->base, l->folder, &l->err))
 				break;
@@ -127,7 +129,9 @@ SUSPENDS bool store_deliver(struct store *s, struct store_letter *letters, size_
 				break;
 			}
 		}
-		if (j.n)
+		if (j.n && all_small)
+			deliver_run(&j);
+		else if (j.n)
 			off_loop(deliver_run, &j);
 	}
 	for (size_t i = 0; i < n; i++)

@@ -62,6 +62,7 @@ struct store_letter {
 	struct str flags;                /* of the info part, ascending ("FS"); empty: new/ */
 	enum store_mode mode;
 	struct letter_source *source;
+	bool is_small;                   /* done at once, without a thread: its bytes are in memory */
 
 	bool done;
 	struct err err;                  /* why not; FAULT_PERM only for a name that cannot be */

@@ -152,6 +152,37 @@ def reload_listeners():
         tap.eventually(closed, 5 * SLOW, 0.1, "the old port is closed")
 
 
+@test("reload: a port that is taken keeps everything as it was")
+def reload_taken():
+    with Server() as s, socket.socket() as l:
+        l.bind(("127.0.0.1", 0))
+        l.listen()
+        p = l.getsockname()[1]
+        s.write_conf(s.text.replace("inbound {", "listen smtp 127.0.0.1:%d\ninbound {\nmax-size 1M" % p, 1))
+        code, out, err = s.command("reload")
+        equal(code, 1, "exit status of reload")
+        check(":%d" % p in err, err)
+        with s.client() as c:
+            c.ehlo()
+            equal(c.features["SIZE"], str(50 << 20), "SIZE")
+            equal(c.deliver("alice@example.org", letter()).code, 250, "letter")
+
+
+@test("reload: from one address to all of them on the same port, and back")
+def reload_wider():
+    with Server() as s:
+        with s.client() as c:
+            c.ehlo()
+            wide = s.text.replace("smtp 127.0.0.1:%d" % s.port, "smtp *:%d" % s.port, 1)
+            for text in (wide, s.text):
+                s.write_conf(text)
+                code, out, err = s.command("reload")
+                equal(code, 0, "reload: " + out + err)
+                for i in range(8):
+                    equal(s.give()[1].code, 250, "letter")
+            equal(c.deliver("alice@example.org", letter()).code, 250, "the old session")
+
+
 @test("NOTIFY_SOCKET: READY=1, RELOADING=1, STOPPING=1")
 def notify():
     s = Server()
@@ -325,7 +356,9 @@ def storage_lock():
 def usage():
     s = Server()
     try:
-        equal(s.command("nonsense")[0], 2, "an unknown command")
+        for words in (["nonsense"], ["user"], ["user", "nonsense"], ["user", "add"], ["user", "list", "x"],
+                      ["reload", "x"], ["why"]):
+            equal(s.command(*words)[0], 2, " ".join(words))
         equal(s.command("config", "nonsense")[0], 2, "an unknown verb")
         equal(s.command("status")[0], 3, "status without a server")
         s.start()
@@ -336,6 +369,21 @@ def usage():
         equal(v["journal"]["pending"], 0, "journal.pending")
     finally:
         s.end()
+
+
+@test("after some idle seconds everything is safe and status says so", limit=40)
+def idle_checkpoint():
+    import json
+    with Server() as s:
+        t, r = s.give(["alice", "bob"])
+        equal(r.code, 250, "reply")
+        s.wait(t)
+
+        def figures():
+            j = json.loads(s.command("status", "--json")[1])["journal"]
+            return j["pending"], j["unsafe"]
+        equal(figures()[0], 1, "pending just after delivery")
+        tap.eventually(lambda: figures() == (0, 0), 15 * SLOW, 0.5, "pending and unsafe 0")
 
 
 @test("the whole server as an unprivileged user", limit=60)

@@ -200,7 +200,7 @@ static void print_json(struct buf *b, const struct figures *f)
 	json_end_array(&j);
 	if (f->has_queue) {
 		json_object(&j, "journal");
-		json_int(&j, "pending", (int64_t)(f->queue.pending - f->queue.waiting));
+		json_int(&j, "pending", (int64_t)f->queue.in_journal);
 		json_int(&j, "unsafe", (int64_t)f->queue.unsafe);
 		json_int(&j, "segments", (int64_t)f->queue.segments);
 		json_int(&j, "records", (int64_t)f->queue.appended);
@@ -328,18 +328,10 @@ SUSPENDS static int run_queue_list(struct command *c)
 	return EXIT_DONE;
 }
 
-#define NOUN(noun, verb) S(noun), S(verb)
 const struct verb command_verbs[] = {
-	{ NOUN("user", "add"), 1, 1, run_user_add, "user add NAME@DOMAIN   (the password is read from standard input)" },
-	{ NOUN("user", "passwd"), 1, 1, run_user_passwd, "user passwd NAME@DOMAIN" },
-	{ NOUN("user", "remove"), 1, 1, run_user_remove, "user remove NAME@DOMAIN" },
-	{ NOUN("user", "disable"), 1, 1, run_user_disable, "user disable NAME@DOMAIN" },
-	{ NOUN("user", "enable"), 1, 1, run_user_enable, "user enable NAME@DOMAIN" },
-	{ NOUN("user", "list"), 0, 0, run_user_list, "user list" },
-	{ NOUN("test", "address"), 1, 1, run_test_address, "test address NAME@DOMAIN" },
-	{ NOUN("queue", "list"), 0, 0, run_queue_list, "queue list" },
-	{ NOUN("why", ""), 1, 1, run_why, "why ID|YYYY-MM-DD" },
-	{ NOUN("status", ""), 0, 1, run_status, "status [--fibers]" },
-	{ NOUN("reload", ""), 0, 0, run_reload, "reload" },
+#define COMMAND(name, noun, verb, args_min, args_max, usage, help) \
+	{ S(noun), S(verb), args_min, args_max, run_##name, noun " " verb " " usage },
+#include "ipc/command.def"
+#undef COMMAND
 	{ .run = NULL },
 };

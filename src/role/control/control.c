@@ -127,12 +127,10 @@ SUSPENDS static void accept_all(void *unused)
 	fd_wait_forget(listener);
 }
 
-static void take_listener(uint32_t index, int fd)
+static void take_listener(struct role_listener *l)
 {
-	(void)index;
-	if (listener >= 0)
-		close(listener);
-	listener = fd;
+	if (listener < 0 && l->socket > 0)
+		listener = fd_take(&l->socket);
 }
 
 SUSPENDS static bool prepare(struct err *e)

@@ -1,6 +1,6 @@
 /* control.h — commands as the control role runs them.
  *
- * To add one: a row in command_verbs (commands.c) and a function that asks the
+ * To add one: a row in ipc/command.def and in commands.c a function that asks the
  * role that owns the matter, then says text, or JSON if the command asks for it. */
 #pragma once
 

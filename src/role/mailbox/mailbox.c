@@ -70,7 +70,8 @@ SUSPENDS static bool deliver_one(const struct letter_src *src, const struct ipc_
 	struct view view = { .prefix = s->prefix, .cuts = cuts, .n_cuts = s->cuts.n };
 	struct view_source in = { .in = { view_next, view_rewind }, .letter = src, .view = &view };
 	struct store_letter l = { .base = s->base, .folder = s->folder, .flags = s->flags,
-				  .mode = (enum store_mode)redo, .source = &in.in };
+				  .mode = (enum store_mode)redo, .source = &in.in,
+				  .is_small = src->fd < 0 };
 
 	ret->number = s->number;
 	in.block = src->fd >= 0 ? arena_alloc(a, 1, LETTER_BLOCK) : NULL;

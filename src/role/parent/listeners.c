@@ -1,6 +1,10 @@
 /* listeners.c — the listening sockets.  They stay open here, so that a restarted
  * copy finds its waiting clients.  Each copy of smtpd has its own (SO_REUSEPORT);
- * sockets that systemd hands over are shared by all copies. */
+ * sockets that systemd hands over are shared by all copies.
+ *
+ * A new configuration is prepared (what it adds is opened, or all of it is
+ * refused) and then applied: who listened on an address goes on with the same
+ * socket, under its new line; what no line names any more is closed. */
 #include "role/parent/parent.h"
 
 #include "base/fd.h"
@@ -17,26 +21,7 @@
 #include <unistd.h>
 
 enum { BACKLOG = 4096, LISTENERS_MAX = 512 };
-
-struct listener {
-	enum role role;
-	uint32_t index;          /* of the listen line */
-	uint32_t copy;           /* UINT32_MAX: for every copy */
-	int fd;
-};
-
-static struct listener listeners[LISTENERS_MAX];
-static size_t n_listeners;
-
-static bool keep(enum role r, uint32_t index, uint32_t copy, int fd, struct err *e)
-{
-	if (n_listeners == LISTENERS_MAX) {
-		close(fd);
-		return fail(e, FAULT_PERM, "more than %d listening sockets", LISTENERS_MAX);
-	}
-	listeners[n_listeners++] = (struct listener){ r, index, copy, fd };
-	return true;
-}
+#define NO_LINE UINT32_MAX
 
 union address {
 	struct sockaddr any;
@@ -44,6 +29,36 @@ union address {
 	struct sockaddr_in6 v6;
 	struct sockaddr_storage room;
 };
+
+struct listener {
+	enum role role;
+	uint32_t number;         /* by which its role knows it */
+	uint32_t index;          /* of the listen line */
+	uint32_t next;           /* the same in the configuration that is prepared; or NO_LINE */
+	uint32_t copy;           /* UINT32_MAX: for every copy */
+	union address at;        /* zero: the command socket */
+	bool is_given;           /* systemd's: it is never closed */
+	int fd;
+};
+
+static struct listener listeners[LISTENERS_MAX];
+static size_t n_listeners, n_applied;    /* those behind n_applied are prepared only */
+static unsigned smtpd_copies;
+
+/* Takes l.fd. */
+static bool keep(struct listener l, struct err *e)
+{
+	static uint32_t last_number;
+
+	if (n_listeners == LISTENERS_MAX) {
+		if (!l.is_given)
+			close(l.fd);
+		return fail(e, FAULT_PERM, "more than %d listening sockets", LISTENERS_MAX);
+	}
+	l.number = ++last_number;
+	listeners[n_listeners++] = l;
+	return true;
+}
 
 static socklen_t make_address(struct str text, uint16_t port, union address *a)
 {
@@ -111,42 +126,84 @@ static int inherited(const union address *a)
 	return -1;
 }
 
-static bool open_address(uint32_t index, struct str text, uint16_t port, unsigned copies, struct err *e)
+/* Is a socket on this port about to be closed?  Then the port is ours, and no probe can bind it. */
+static bool is_leaving(uint16_t port)
+{
+	for (size_t i = 0; i < n_applied; i++)
+		if (listeners[i].next == NO_LINE && listeners[i].role == ROLE_SMTPD &&
+		    listeners[i].at.v4.sin_port == htons(port))     /* sin6_port lies at the same place */
+			return true;
+	return false;
+}
+
+static bool open_address(uint32_t index, struct str text, uint16_t port, struct err *e)
 {
 	AUTO(fd_end) int probe = -1;
-	union address a;
-	socklen_t n = make_address(text, port, &a);
-	int given;
+	struct listener l = { .role = ROLE_SMTPD, .index = NO_LINE, .next = index, .copy = UINT32_MAX };
+	socklen_t n = make_address(text, port, &l.at);
 
 	if (!n)
 		return fail(e, FAULT_PERM, "listen " STR_FMT ":%u: not an address", STR_ARG(text), port);
-	given = inherited(&a);
-	if (given >= 0)
-		return fd_set_nonblocking(given, e) && keep(ROLE_SMTPD, index, UINT32_MAX, given, e);
+	for (size_t i = 0; i < n_applied; i++)
+		if (same_address(&listeners[i].at, &l.at))
+			return true;
+	l.fd = inherited(&l.at);
+	l.is_given = l.fd >= 0;
+	if (l.is_given)
+		return fd_set_nonblocking(l.fd, e) && keep(l, e);
 	/* With SO_REUSEPORT two servers could share a port unseen: first see that it is free. */
-	probe = open_one(&a, n, true, e);
-	if (probe < 0)
-		return fail_in(e, "listen " STR_FMT ":%u", STR_ARG(text), port);
-	fd_end(&probe);
-	for (unsigned i = 0; i < copies; i++) {
-		int fd = open_one(&a, n, false, e);
-
-		if (fd < 0)
+	if (!is_leaving(port)) {
+		probe = open_one(&l.at, n, true, e);
+		if (probe < 0)
 			return fail_in(e, "listen " STR_FMT ":%u", STR_ARG(text), port);
-		if (!keep(ROLE_SMTPD, index, i, fd, e))
+		fd_end(&probe);
+	}
+	for (l.copy = 0; l.copy < smtpd_copies; l.copy++) {
+		l.fd = open_one(&l.at, n, false, e);
+		if (l.fd < 0)
+			return fail_in(e, "listen " STR_FMT ":%u", STR_ARG(text), port);
+		if (!keep(l, e))
 			return false;
 	}
 	return true;
 }
 
-static bool open_both(uint32_t index, uint16_t port, unsigned copies, struct err *e)
+/* A socket that listens there already goes on under this line. */
+static bool adopt_address(uint32_t index, struct str text, uint16_t port, struct err *e)
 {
-	struct err six;
+	union address a;
 
-	if (!open_address(index, S("0.0.0.0"), port, copies, e))
-		return false;
-	if (!open_address(index, S("::"), port, copies, &six))
-		log_warn("listen", "port=%u why=\"no IPv6: %s\"", port, six.text);
+	if (!make_address(text, port, &a))
+		return true;             /* open_address() says so */
+	for (size_t i = 0; i < n_applied; i++) {
+		struct listener *l = &listeners[i];
+
+		if (l->role != ROLE_SMTPD || !same_address(&l->at, &a))
+			continue;
+		if (l->next != NO_LINE && l->next != index)
+			return fail(e, FAULT_PERM, "listen " STR_FMT ":%u: twice", STR_ARG(text), port);
+		l->next = index;
+	}
+	return true;
+}
+
+typedef bool with_address(uint32_t index, struct str text, uint16_t port, struct err *e);
+
+/* `*` is 0.0.0.0 and, where there is IPv6, [::]. */
+static bool each_address(const struct conf *c, with_address *fn, struct err *e)
+{
+	for (uint32_t i = 0; i < c->listens.n && !parent.is_helper; i++) {
+		const struct conf_listen *l = &c->listens.p[i];
+		bool is_any = str_eq(l->addr, S("*"));
+		struct err six;
+
+		if (l->proto != CONF_SMTP)
+			continue;
+		if (!fn(i, is_any ? S("0.0.0.0") : l->addr, l->port, e))
+			return false;
+		if (is_any && !fn(i, S("::"), l->port, &six))
+			log_warn("listen", "port=%u why=\"no IPv6: %s\"", l->port, six.text);
+	}
 	return true;
 }
 
@@ -168,33 +225,81 @@ static bool open_control(const struct conf *c, struct err *e)
 		return fail_sys(e, FAULT_PERM, errno, "the command socket %s/control", run);
 	if (fchdir(parent.storage_fd))
 		return fail_sys(e, FAULT_PERM, errno, "enter storage");
-	return keep(ROLE_CONTROL, UINT32_MAX, UINT32_MAX, fd_take(&fd), e);
+	return keep((struct listener){ .role = ROLE_CONTROL, .copy = UINT32_MAX, .fd = fd_take(&fd) }, e);
+}
+
+/* Closes what follows the first n. */
+static void close_behind(size_t n)
+{
+	while (n_listeners > n) {
+		struct listener *l = &listeners[--n_listeners];
+
+		if (!l->is_given)
+			close(l->fd);
+	}
+}
+
+bool listeners_prepare(const struct conf *c, struct err *e)
+{
+	for (size_t i = 0; i < n_applied; i++)
+		listeners[i].next = listeners[i].role == ROLE_SMTPD ? NO_LINE : listeners[i].index;
+	if (each_address(c, adopt_address, e) && each_address(c, open_address, e))
+		return true;
+	close_behind(n_applied);
+	return false;
+}
+
+static void send_one(struct process *p, const struct listener *l)
+{
+	struct role_listener t = { .number = l->number, .index = l->index, .socket = l->fd,
+				   .is_closed = l->index == NO_LINE };
+
+	if (t.is_closed)
+		t.socket = -1;
+	if (p->link && l->role == p->role && (l->copy == UINT32_MAX || l->copy == p->instance))
+		role_listener(p->link, &t);
+}
+
+void listeners_apply(void)
+{
+	n_applied = n_listeners;
+	for (size_t i = 0; i < n_applied; i++) {
+		struct listener *l = &listeners[i];
+
+		if (l->index == l->next)
+			continue;
+		l->index = l->next;
+		for (struct process *p = parent.processes; p; p = p->next)
+			send_one(p, l);
+	}
+	for (size_t i = n_applied; i-- > 0;) {
+		struct listener gone = listeners[i];
+
+		if (gone.index != NO_LINE)
+			continue;
+		listeners[i] = listeners[n_listeners - 1];
+		listeners[n_listeners - 1] = gone;
+		close_behind(n_listeners - 1);
+	}
+	n_applied = n_listeners;
 }
 
 bool listeners_open(const struct conf *c, unsigned copies, struct err *e)
 {
+	smtpd_copies = copies;
 	if (!open_control(c, e))
 		return false;
-	for (size_t i = 0; i < c->listens.n && !parent.is_helper; i++) {
-		const struct conf_listen *l = &c->listens.p[i];
-
-		if (l->proto != CONF_SMTP)
-			continue;
-		if (str_eq(l->addr, S("*")) ? !open_both((uint32_t)i, l->port, copies, e)
-					    : !open_address((uint32_t)i, l->addr, l->port, copies, e))
-			return false;
-	}
+	n_applied = n_listeners;
+	if (!listeners_prepare(c, e))
+		return false;
+	listeners_apply();
 	return true;
 }
 
 void listeners_send(struct process *p)
 {
-	for (size_t i = 0; i < n_listeners; i++) {
-		struct listener *l = &listeners[i];
-
-		if (l->role == p->role && (l->copy == UINT32_MAX || l->copy == p->instance))
-			role_listener(p->link, &(struct role_listener){ .index = l->index, .socket = l->fd });
-	}
+	for (size_t i = 0; i < n_applied; i++)
+		send_one(p, &listeners[i]);
 }
 
 /* From now on new clients are refused by the kernel. */
@@ -202,5 +307,5 @@ void listeners_close(void)
 {
 	for (size_t i = 0; i < n_listeners; i++)
 		close(listeners[i].fd);
-	n_listeners = 0;
+	n_listeners = n_applied = 0;
 }

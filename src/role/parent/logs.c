@@ -2,7 +2,8 @@
  * storage/log/DATE (30 days or 1 GiB).
  *
  * It never waits: what standard error does not take at once is counted and said
- * with the next line that goes through. */
+ * with the next line that goes through.  The lines that came together are written
+ * together. */
 #include "role/parent/parent.h"
 
 #include "base/fd.h"
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEEP_DAYS = 30, LINE_MAX_READ = 8192 };
+enum { KEEP_DAYS = 30, LINE_MAX_READ = 8192, HELD_MAX = 64 * 1024 };
 #define KEEP_BYTES (INT64_C(1) << 30)
 
 static int dir_fd = -1, file_fd = -1;
@@ -98,12 +99,32 @@ static void turn_file(int64_t now)
 	}
 }
 
-static void say(struct str line)
+/* Lines that are not written yet; those for standard error apart, since a helper says less there. */
+static char held_mem[HELD_MAX], said_mem[HELD_MAX];
+static struct buf held = { .p = held_mem, .cap = HELD_MAX, .limit = HELD_MAX };
+static struct buf said = { .p = said_mem, .cap = HELD_MAX, .limit = HELD_MAX };
+static bool is_gathering;
+
+static void flush(void)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) || write(STDERR_FILENO, line.p, line.n) < 0)
+	if (said.n && (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) || write(STDERR_FILENO, said.p, said.n) < 0))
 		unsaid++;
+	if (dir_fd >= 0 && held.n) {
+		turn_file(time_now());
+		if (file_fd < 0 || write(file_fd, held.p, held.n) < 0)
+			unsaid++;
+	}
+	buf_clear(&held);
+	buf_clear(&said);
+}
+
+static void hold(struct buf *to, struct str line)
+{
+	if (line.n > to->limit - to->n)
+		flush();
+	buf_add(to, line);
 }
 
 void logs_line(struct str who, struct str line)
@@ -130,12 +151,10 @@ void logs_line(struct str who, struct str line)
 	mem[b.n++] = '\n';
 	unsaid = 0;
 	if (!parent.is_helper || str_eq(level, S("error")))
-		say(buf_str(&b));
-	if (dir_fd >= 0) {
-		turn_file(now);
-		if (file_fd < 0 || write(file_fd, b.p, b.n) < 0)
-			unsaid++;
-	}
+		hold(&said, buf_str(&b));
+	hold(&held, buf_str(&b));
+	if (!is_gathering)
+		flush();
 }
 
 static bool looks_like_line(struct str line)
@@ -180,6 +199,7 @@ SUSPENDS void logs_collect(void *arg)
 		if (n <= 0)
 			break;
 		buf_add(&b, str_of(chunk, (size_t)n));
+		is_gathering = true;
 		while ((end = str_find(buf_str(&b), '\n')) < b.n) {
 			take_line(p, str_head(buf_str(&b), end));
 			buf_drop(&b, end + 1);
@@ -188,6 +208,8 @@ SUSPENDS void logs_collect(void *arg)
 			take_line(p, buf_str(&b));
 			buf_clear(&b);
 		}
+		is_gathering = false;
+		flush();
 	}
 	take_line(p, buf_str(&b));
 	buf_end(&b);

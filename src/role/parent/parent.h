@@ -61,6 +61,9 @@ void process_hear(void);
 
 /* listeners.c */
 bool listeners_open(const struct conf *c, unsigned copies, struct err *e);
+/* Opens what c adds; false: nothing is changed.  apply() follows without a wait between. */
+bool listeners_prepare(const struct conf *c, struct err *e);
+void listeners_apply(void);
 void listeners_send(struct process *p);
 void listeners_close(void);
 

@@ -235,7 +235,8 @@ SUSPENDS static bool reload(struct buf *text, struct err *e)
 	on_loop_stack(read_again, &reading);
 	fresh = reading.fresh;
 	ok = reading.ok;
-	if (ok && !ask_all(fresh->generation, &fresh->c, &a, e)) {
+	/* no wait from here on: all of it comes into force, or nothing */
+	if (ok && (!ask_all(fresh->generation, &fresh->c, &a, e) || !listeners_prepare(&fresh->c, e))) {
 		conf_release(&fresh);
 		ok = false;
 	}
@@ -244,6 +245,7 @@ SUSPENDS static bool reload(struct buf *text, struct err *e)
 		for (struct process *p = parent.processes; p; p = p->next)
 			if (p->link && p->role != ROLE_ZYGOTE)
 				role_config_apply(p->link, &(struct role_config_apply){ .generation = fresh->generation });
+		listeners_apply();
 		buf_addf(text, "generation %u is in force%s" STR_FMT "\n", fresh->generation,
 			 live.n ? "; changed: " : "; nothing changed", STR_ARG(buf_str(&live)));
 		if (restart.n)
@@ -407,6 +409,7 @@ int serve(const char *path, bool is_helper)
 
 	parent.is_helper = is_helper;
 	signal(SIGPIPE, SIG_IGN);
+	umask(022);                      /* whoever starts us: each mode is said where a file is made */
 	setrlimit(RLIMIT_NOFILE, &files);
 	signals = signals_open();
 	if (!set_up(path, &e)) {

@@ -1,8 +1,9 @@
 /* watch.c — files that a person edits: opened here, read by the role they concern.
  *
  * The folder of each file is watched, since editors replace files; a new
- * descriptor is sent when the file was closed after writing, moved into place,
- * or is gone.  Links are followed (/etc/letsencrypt/live), and the folder that
+ * descriptor is sent when the file was closed after writing, moved or linked into
+ * place, or is gone for GONE_AFTER (some editors unlink and write anew).  A file that
+ * may not be opened leaves what was sent before in force.  Links are followed (/etc/letsencrypt/live), and the folder that
  * the link leads to is watched as well. */
 #include "role/parent/parent.h"
 
@@ -20,6 +21,8 @@
 #include <unistd.h>
 
 enum { WATCHED_MAX = 1024, TARGETS = 2 };
+#define GONE_AFTER (200 * MILLISECOND)
+#define NEVER INT64_MAX
 
 struct watched {
 	enum role role;
@@ -28,8 +31,9 @@ struct watched {
 	char *domain;            /* the block it stands in; or "" */
 	uint32_t index;
 	int wd[TARGETS];         /* of the folder, and of the folder of what it links to */
-	char *base[TARGETS];
-	bool is_due;
+	char *file[TARGETS];     /* in that folder, with its whole path */
+	int64_t due;             /* time_mono() when it is to be sent */
+	bool is_refused;         /* it could not be opened */
 };
 
 static struct watched watched[WATCHED_MAX];
@@ -47,9 +51,9 @@ static void watch_folder_of(struct watched *w, size_t i, const char *path)
 	const char *slash = strrchr(path, '/');
 	char *folder = slash && slash != path ? strndup(path, (size_t)(slash - path)) : strdup("/");
 
-	free(w->base[i]);
-	w->base[i] = strdup(slash ? slash + 1 : path);
-	must(folder && w->base[i], "out of memory for a watched file");
+	free(w->file[i]);
+	w->file[i] = strdup(path);
+	must(folder && w->file[i], "out of memory for a watched file");
 	w->wd[i] = inotify_add_watch(notify_fd, folder, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE |
 				     IN_DELETE | IN_ATTRIB | IN_ONLYDIR);
 	free(folder);
@@ -74,7 +78,7 @@ static void add(enum role r, const char *what, struct str path, struct str domai
 		log_error("watch", "path=%s why=\"more than %d files\"", LOGQ(path), WATCHED_MAX);
 		return;
 	}
-	*w = (struct watched){ .role = r, .what = what, .index = (uint32_t)index,
+	*w = (struct watched){ .role = r, .what = what, .index = (uint32_t)index, .due = NEVER,
 			       .path = strndup(path.n ? path.p : "", path.n),
 			       .domain = strndup(domain.n ? domain.p : "", domain.n) };
 	must(w->path && w->domain, "out of memory for a watched file");
@@ -89,8 +93,8 @@ void watch_configure(const struct conf *c)
 
 		free(w->path);
 		free(w->domain);
-		free(w->base[0]);
-		free(w->base[1]);
+		free(w->file[0]);
+		free(w->file[1]);
 	}
 	for (size_t i = 0; i < c->domain_files.n; i++)
 		add(ROLE_USER, "domains", c->domain_files.p[i].text, S(""), i);
@@ -115,28 +119,62 @@ void watch_configure(const struct conf *c)
 	}
 }
 
-static void send_file(struct process *p, const struct watched *w)
+/* -1: it is not there, or not to be opened: then w->is_refused. */
+static int open_file(struct watched *w)
 {
 	bool is_ours = strcmp(w->what, "self-signed") == 0;
-	AUTO(fd_end) int fd = open(w->path, (is_ours ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-				   0600);
+	int fd = open(w->path, (is_ours ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 	struct stat st;
 
+	w->is_refused = fd < 0 && errno != ENOENT && errno != ENOTDIR;
 	if (fd < 0)
 		log_warn("file", "what=%s path=%s why=\"%s\"", w->what, LOGQ(str_from_z(w->path)), strerrordesc_np(errno));
 	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
 		log_warn("file", "what=%s path=%s why=\"not a regular file\"", w->what, LOGQ(str_from_z(w->path)));
 		fd_end(&fd);
+		w->is_refused = true;
 	}
+	return fd;
+}
+
+static void send_file(struct process *p, const struct watched *w, int fd)
+{
 	role_file(p->link, &(struct role_file){ .what = str_from_z(w->what), .path = str_from_z(w->path),
 						.domain = str_from_z(w->domain), .index = w->index, .file = fd });
 }
 
 void watch_send(struct process *p)
 {
-	for (size_t i = 0; i < n_watched; i++)
-		if (watched[i].role == p->role)
-			send_file(p, &watched[i]);
+	for (size_t i = 0; i < n_watched; i++) {
+		AUTO(fd_end) int fd = -1;
+
+		if (watched[i].role != p->role)
+			continue;
+		fd = open_file(&watched[i]);
+		send_file(p, &watched[i], fd);
+	}
+}
+
+/* What an event about path means for a file that is due at `due`. */
+static int64_t due_after(const struct watched *w, const char *path, uint32_t mask)
+{
+	struct stat st;
+
+	if (mask & (IN_CLOSE_WRITE | IN_MOVED_TO))
+		return 0;
+	if (mask & (IN_DELETE | IN_MOVED_FROM))
+		return time_mono() + GONE_AFTER;
+	/* a new file is still empty, and IN_CLOSE_WRITE will follow; not so for a link */
+	if (mask & IN_CREATE)
+		return !lstat(path, &st) && S_ISREG(st.st_mode) && st.st_nlink == 1 ? NEVER : 0;
+	return w->is_refused ? 0 : w->due;       /* IN_ATTRIB: its rights have changed */
+}
+
+static bool is_named(const char *path, const char *name)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash && strcmp(slash + 1, name) == 0;
 }
 
 static void take_event(const struct inotify_event *ev)
@@ -147,30 +185,41 @@ static void take_event(const struct inotify_event *ev)
 		if (strcmp(w->what, "self-signed") == 0)
 			continue;
 		for (size_t t = 0; t < TARGETS; t++)
-			if (w->wd[t] == ev->wd && w->wd[t] >= 0 && ev->len && strcmp(w->base[t], ev->name) == 0)
-				w->is_due = true;
+			if (w->wd[t] == ev->wd && w->wd[t] >= 0 && ev->len && is_named(w->file[t], ev->name))
+				w->due = due_after(w, w->file[t], ev->mask);
 	}
 }
 
-static void send_due(void)
+/* Gives how long the next one has. */
+static int64_t send_due(void)
 {
+	int64_t now = time_mono(), soonest = NEVER;
+
 	for (size_t i = 0; i < n_watched; i++) {
 		struct watched *w = &watched[i];
+		AUTO(fd_end) int fd = -1;
 
-		if (!w->is_due)
+		if (w->due > now) {
+			if (w->due < NEVER && w->due - now < soonest)
+				soonest = w->due - now;
 			continue;
-		w->is_due = false;
+		}
+		w->due = NEVER;
 		resolve(w);
-		for (struct process *p = parent.processes; p; p = p->next)
+		fd = open_file(w);
+		for (struct process *p = parent.processes; p && !w->is_refused; p = p->next)
 			if (p->role == w->role && p->link)
-				send_file(p, w);
+				send_file(p, w, fd);
 	}
+	return soonest;
 }
 
 SUSPENDS void watch_run(void *unused)
 {
 	static char mem[16384] __attribute__((aligned(8)));
-	struct err e;
+	struct err e = { 0 };
+	int64_t soonest;
+	bool ok = true;
 
 	(void)unused;
 	for (;;) {
@@ -186,8 +235,12 @@ SUSPENDS void watch_run(void *unused)
 			take_event(ev);
 			at += (ssize_t)(sizeof(*ev) + ev->len);
 		}
-		send_due();
-		if (n <= 0 && !fd_wait(notify_fd, POLLIN, "a change of a file", &e))
+		soonest = send_due();
+		if (n > 0)
+			continue;
+		WITHIN(soonest < NEVER ? soonest : DAY)
+			ok = fd_wait(notify_fd, POLLIN, "a change of a file", &e);
+		if (!ok && !e.timed_out)
 			return;
 	}
 }

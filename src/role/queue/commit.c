@@ -54,10 +54,17 @@ bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, 
 
 /* -- decide ---------------------------------------------------------------- */
 
+/* All that scan reads. */
+static struct str head_of(struct str letter)
+{
+	return str_head(letter, str_find_str(letter, S("\r\n\r\n")) + 4);
+}
+
 SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 {
 	struct queue_commit *q = d->q;
-	struct scan_letter s = { .id = q->id, .letter = d->letter, .size = q->size, .mail_from = q->mail_from,
+	struct scan_letter s = { .id = q->id, .letter = d->letter, .head = d->letter < 0 ? head_of(q->bytes) : S(""),
+				 .size = q->size, .mail_from = q->mail_from,
 				 .received = q->received, .peer = q->peer, .helo = q->helo, .protocol = q->protocol,
 				 .tls = q->tls, .smtputf8 = q->smtputf8, .is_friend = q->is_friend,
 				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S("") };
@@ -116,6 +123,21 @@ static void add_refused(struct decision *d, const struct ipc_target *t, uint16_t
 				   .folder = arena_str(d->a, str_head(t->text, LETTER_NAME_MAX)) };
 }
 
+/* The same recipient, named before in this letter, leads there already: one copy is enough. */
+static bool is_planned(const struct decision *d, const struct ipc_target *t)
+{
+	const struct ipc_rcpt *rcpts = d->q->rcpts.p;
+
+	for (size_t i = 0; i < d->record.n_steps; i++) {
+		const struct letter_step *s = &d->record.steps[i];
+
+		if (str_eq(s->target, t->account) && s->rcpt != t->rcpt &&
+		    str_eq_nocase(rcpts[s->rcpt].address, rcpts[t->rcpt].address))
+			return true;
+	}
+	return false;
+}
+
 static bool make_plan(struct decision *d, struct err *e)
 {
 	size_t n = d->routes.targets.n;
@@ -133,6 +155,8 @@ static bool make_plan(struct decision *d, struct err *e)
 
 		if (t->rcpt >= d->q->rcpts.n)
 			return fail(e, FAULT_TEMP, "a route for a recipient that is not there");
+		if (t->kind == TARGET_ACCOUNT && is_planned(d, t))
+			continue;
 		if (t->kind == TARGET_ACCOUNT)
 			add_local(d, t, cuts, numbers[t->rcpt]++);
 		else if (t->kind == TARGET_REFUSED)
@@ -231,6 +255,10 @@ static bool load_bytes(struct decision *d, struct err *e)
 {
 	if (d->in->file >= 0)
 		return true;
+	if (d->letter < 0) {
+		d->record.body = d->q->bytes;
+		return true;
+	}
 	d->bytes = malloc(d->q->size ? d->q->size : 1);
 	if (!d->bytes)
 		return fail(e, FAULT_TEMP, "no memory for the letter");
@@ -298,6 +326,8 @@ SUSPENDS static bool take_letter(struct decision *d, struct err *e)
 		d->letter = d->in->file;
 		return d->in->size == d->q->size ? true : fail(e, FAULT_PEER, "the letter is not as long as it was said");
 	}
+	if (d->q->letter <= 0)
+		return d->q->bytes.n == d->q->size ? true : fail(e, FAULT_PEER, "the letter is not as long as it was said");
 	if (!fd_check_sealed(d->q->letter, &size, e))
 		return false;
 	d->letter = d->q->letter;

@@ -14,7 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { INCOMING_MAX = 100000, PIPE_BYTES = 256 * 1024, DRAIN_BLOCK = 64 * 1024 };
+enum {
+	INCOMING_MAX = 100000,
+	PIPE_BYTES = 256 * 1024,
+	DRAIN_BLOCK = 64 * 1024,
+	IDLE_AFTER = 5, IDLE_AGAIN = 60,         /* seconds */
+};
 #define STOP_WITHIN (30 * SECOND)
 
 struct queue *queue;
@@ -209,7 +214,7 @@ SUSPENDS static bool serve_figures(struct link *l, void *question, void *answer,
 	(void)l, (void)question, (void)a, (void)e;
 	queue_status(queue, &s);
 	*r = (struct queue_figures_answer){
-		.pending = s.letters, .unsafe = s.steps_unsynced, .waiting = s.steps_waiting, .held = s.held,
+		.pending = s.letters, .in_journal = s.in_journal, .unsafe = s.steps_unsynced, .waiting = s.steps_waiting, .held = s.held,
 		.segments = s.segments_full, .appended = s.records, .syncs = s.syncs,
 		.accepted = totals.accepted, .delivered = totals.delivered,
 		.trouble = s.segments_aside ? S("a damaged journal segment is kept aside in journal/") : S("") };
@@ -284,6 +289,24 @@ SUSPENDS static bool prepare(struct err *e)
 	return queue_disk_open(&c, time_now(), &queue, e);
 }
 
+/* Segments that fill up bring checkpoints of their own; when nobody sends, what lies about is made
+ * safe too.  One that fails is tried again each minute. */
+SUSPENDS static bool checkpoint_if_idle(struct err *e)
+{
+	static uint64_t accepted;
+	static unsigned seconds;
+	struct queue_status s;
+
+	seconds = totals.accepted == accepted ? seconds + 1 : 0;
+	accepted = totals.accepted;
+	if (seconds < IDLE_AFTER || (seconds - IDLE_AFTER) % IDLE_AGAIN != 0)
+		return true;
+	queue_status(queue, &s);
+	if (s.steps_unsynced == 0)
+		seconds = IDLE_AFTER - 1;        /* a delivery may still come: look again in a second */
+	return s.steps_unsynced == 0 || queue_checkpoint(queue, e);
+}
+
 SUSPENDS static void tend(void *unused)
 {
 	struct err e = { 0 };
@@ -291,7 +314,7 @@ SUSPENDS static void tend(void *unused)
 	(void)unused;
 	while (fiber_sleep(SECOND, &e)) {
 		why_flush();
-		if (!queue_tend(queue, time_now(), &e) && e.fault != FAULT_CANCEL)
+		if ((!queue_tend(queue, time_now(), &e) || !checkpoint_if_idle(&e)) && e.fault != FAULT_CANCEL)
 			log_warn("tend", "why=%s", LOGQ(str_from_z(e.text)));
 		if (queue_is_broken(queue)) {
 			log_error("journal", "why=%s next=\"this process ends, the next one reads the journal anew\"",

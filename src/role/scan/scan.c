@@ -86,6 +86,10 @@ SUSPENDS static bool serve_scan(struct link *l, void *question, void *answer, st
 	bool ok;
 
 	(void)l;
+	if (q->letter <= 0) {
+		letters++;
+		return scan(q, q->head, r, unused, e);
+	}
 	if (fstat(q->letter, &st) || st.st_size < 0 || q->at > (uint64_t)st.st_size || q->size > (uint64_t)st.st_size - q->at)
 		return fail(e, FAULT_PERM, "the letter is shorter than it is said to be");
 	n = q->size < most ? (size_t)q->size : most;

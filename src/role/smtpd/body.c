@@ -122,18 +122,23 @@ enum reply_id body_judge(const struct dot *d)
 	return d->flags & DOT_LINE_LONG ? REPLY_LINE_IN_LETTER : REPLY_NONE;
 }
 
-bool body_seal(struct body *b, int *ret, struct err *e)
+bool body_seal(struct body *b, int *ret, struct str *ret_bytes, struct err *e)
 {
-	bool ok = true;
+	bool ok;
 
 	if (b->trouble.fault) {
 		*e = b->trouble;
 		return false;
 	}
-	if (b->pipe >= 0)
+	if (b->pipe >= 0) {
 		body_end_pipe(b);
-	else
-		ok = fd_sealed("letter", buf_str(&b->held), ret, e);
+		return true;
+	}
+	if (b->held.n <= BODY_INLINE_MAX) {
+		*ret_bytes = buf_str(&b->held);
+		return true;
+	}
+	ok = fd_sealed("letter", buf_str(&b->held), ret, e);
 	body_drop_held(b);
 	return ok;
 }

@@ -13,7 +13,10 @@
 struct conf_inbound;
 struct conn;
 
-enum { BODY_HELD_MAX = 256 * 1024 };
+enum {
+	BODY_HELD_MAX = 256 * 1024,
+	BODY_INLINE_MAX = 32 * 1024,     /* leaves inside the message to the queue */
+};
 
 struct body {
 	struct dot dot;
@@ -33,5 +36,6 @@ SUSPENDS bool body_fill(struct body *b, struct conn *c, struct err *e);
 SUSPENDS void body_keep(struct body *b, uint64_t id);
 /* What the letter itself has to be refused for, or REPLY_NONE. */
 enum reply_id body_judge(const struct dot *d);
-/* The end has come.  *ret is a sealed memfd, or -1 if all went through the pipe. */
-bool body_seal(struct body *b, int *ret, struct err *e);
+/* The end has come.  *ret is a sealed memfd, or -1 if all went through the pipe or is small: then
+ * *ret_bytes holds it until body_end(). */
+bool body_seal(struct body *b, int *ret, struct str *ret_bytes, struct err *e);

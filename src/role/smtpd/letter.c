@@ -41,7 +41,7 @@ SUSPENDS static bool commit(struct session *s, struct transaction *t, struct que
 
 	if (tls.version.n)
 		q.tls = arena_printf(s->a, STR_FMT " " STR_FMT, STR_ARG(tls.version), STR_ARG(tls.cipher));
-	if (!body_seal(&t->body, &memfd, e))
+	if (!body_seal(&t->body, &memfd, &q.bytes, e))
 		return false;
 	q.letter = memfd;
 	WITHIN(COMMIT_WITHIN)

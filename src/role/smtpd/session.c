@@ -269,8 +269,9 @@ SUSPENDS static struct reply command_run(struct session *s, const struct line *l
 	ok = smtp_command_parse(l->text, s->t && s->t->utf8 ? SMTP_COMMAND_UTF8 : 0, s->a, c, &why);
 	if (c->verb != SMTP_FOREIGN && (l->has_bare_cr || l->has_bare_lf || l->has_nul))
 		return not_understood(s, c, REPLY_BARE_IN_COMMAND);
-	if (why == REPLY_FOREIGN && s->helo && is_foreign_byte(str_at(l->text, 0)))
-		why = REPLY_UNKNOWN_COMMAND;     /* it has shown that it speaks SMTP */
+	s->speaks_smtp |= c->verb != SMTP_UNKNOWN && c->verb != SMTP_FOREIGN;
+	if (why == REPLY_FOREIGN && s->speaks_smtp && is_foreign_byte(str_at(l->text, 0)))
+		why = REPLY_UNKNOWN_COMMAND;
 	if (!ok)
 		return not_understood(s, c, why);
 	if (verb_of(c->verb)->ends_group && conn_pending(&s->conn).n)
@@ -288,7 +289,7 @@ SUSPENDS static bool command_read(struct session *s, struct line *ret, struct er
 	s->is_idle = true;
 	WITHIN(s->in->idle)
 		ok = conn_pending(&s->conn).n || conn_fill(&s->conn, e);
-	if (ok && !s->helo && is_foreign_byte(str_at(conn_pending(&s->conn), 0)))
+	if (ok && !s->speaks_smtp && is_foreign_byte(str_at(conn_pending(&s->conn), 0)))
 		*ret = (struct line){ .text = str_head(conn_pending(&s->conn), 1) };
 	else if (ok)
 		WITHIN(s->in->idle)

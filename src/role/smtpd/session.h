@@ -31,6 +31,7 @@ struct session {
 
 	char *helo;                      /* as the client called itself; NULL: not yet */
 	bool is_esmtp;
+	bool speaks_smtp;                /* a verb of SMTP has come */
 	struct transaction *t;           /* NULL: none */
 
 	/* while one command is run */

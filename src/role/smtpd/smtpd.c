@@ -29,9 +29,12 @@ enum { LISTENERS_MAX = 512, CERTIFICATES_MAX = 256, ACCEPTS_IN_A_ROW = 32 };
 #define SCARCE_PAUSE (100 * MILLISECOND)
 
 struct listener {
-	int fd;
+	int fd;                  /* -1: this place is free */
+	uint32_t number;         /* the parent's */
 	uint32_t index;          /* of the listen line */
 	uint16_t port;
+	bool is_closed;          /* told so while its fiber still runs */
+	struct fiber *fiber;     /* once it runs */
 };
 
 union address {
@@ -44,7 +47,8 @@ static struct listener listeners[LISTENERS_MAX];
 static size_t n_listeners;
 static struct nursery accepting, conversing;
 static bool is_running;
-static int reserve = -1;         /* a descriptor to give away when there are no more */
+/* A descriptor to give away when there are no more.  Not a listener's: that would go on listening. */
+static int reserve = -1;
 static struct tls_server *tls;
 static uint64_t counter;
 
@@ -165,7 +169,7 @@ SUSPENDS static bool relieve(const struct listener *l, struct err *e)
 	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
 		turn_away(fd);
-	reserve = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	reserve = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	return fiber_sleep(SCARCE_PAUSE, e);
 }
 
@@ -175,7 +179,8 @@ SUSPENDS static void accept_all(void *arg)
 	struct err e;
 	unsigned streak = 0;
 
-	while (fiber_check(&e)) {
+	l->fiber = fiber_self();
+	while (!l->is_closed && fiber_check(&e)) {
 		union address from = { 0 };
 		socklen_t n = sizeof(from);
 		int fd = accept4(l->fd, &from.any, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -194,6 +199,7 @@ SUSPENDS static void accept_all(void *arg)
 		if (!ok)
 			break;
 	}
+	l->fiber = NULL;
 	fd_wait_forget(l->fd);
 	fd_end(&l->fd);
 }
@@ -206,26 +212,66 @@ static void listener_start(struct listener *l)
 
 /* -- life ------------------------------------------------------------------ */
 
-static void take_listener(uint32_t index, int fd)
+static struct listener *listener_of(uint32_t number)
 {
+	for (size_t i = 0; i < n_listeners; i++)
+		if (listeners[i].fd >= 0 && listeners[i].number == number)
+			return &listeners[i];
+	return NULL;
+}
+
+static struct listener *listener_new(void)
+{
+	for (size_t i = 0; i < n_listeners; i++)
+		if (listeners[i].fd < 0)
+			return &listeners[i];
+	return n_listeners < LISTENERS_MAX ? &listeners[n_listeners++] : NULL;
+}
+
+static void open_listener(struct role_listener *t)
+{
+	struct listener *l = listener_new();
 	struct err e;
 	int on = 1;
 
-	if (n_listeners == LISTENERS_MAX || !fd_set_nonblocking(fd, &e)) {
+	if (!l || t->socket <= 0 || !fd_set_nonblocking(t->socket, &e)) {
 		log_error("listen", "why=\"a listener cannot be used\"");
-		close(fd);
+		if (l)
+			l->fd = -1;
 		return;
 	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));       /* connections inherit it */
+	setsockopt(t->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));       /* connections inherit it */
 	if (reserve < 0)
-		reserve = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	listeners[n_listeners] = (struct listener){ fd, index, port_of(fd) };
+		reserve = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	*l = (struct listener){ .fd = fd_take(&t->socket), .number = t->number, .index = t->index };
+	l->port = port_of(l->fd);
 	if (is_running)
-		listener_start(&listeners[n_listeners]);
-	n_listeners++;
+		listener_start(l);
 }
 
-SUSPENDS static bool prepare(struct err *e)
+/* Its fiber closes it; sessions that came in through it go on. */
+static void close_listener(struct listener *l)
+{
+	l->is_closed = true;
+	if (l->fiber)
+		fiber_cancel(l->fiber);
+	else if (!is_running)
+		fd_end(&l->fd);
+}
+
+static void take_listener(struct role_listener *t)
+{
+	struct listener *l = listener_of(t->number);
+
+	if (l && t->is_closed)
+		close_listener(l);
+	else if (l)
+		l->index = t->index;
+	else if (!t->is_closed)
+		open_listener(t);
+}
+
+static bool prepare(struct err *e)
 {
 	tls = tls_server_open(&signer);
 	ipc_hear(IPC_smtpd_certificates, hear_certificates);
@@ -236,7 +282,8 @@ SUSPENDS static bool run(struct err *e)
 {
 	is_running = true;
 	for (size_t i = 0; i < n_listeners; i++)
-		listener_start(&listeners[i]);
+		if (listeners[i].fd >= 0)
+			listener_start(&listeners[i]);
 	role_wait_stop();
 	nursery_end(&accepting);
 	fd_end(&reserve);

@@ -350,9 +350,9 @@ static bool find_mail_user(struct err *e)
 	char *name = str_z(&a, conf_now()->mail_uid);
 	const struct passwd *pw = NULL;
 
-	mail_uid = geteuid();
+	mail_uid = getuid();
 	mail_gid = getegid();
-	if (geteuid() != 0)
+	if (getuid() != 0)
 		return true;
 	if (name)
 		pw = getpwnam(name);
