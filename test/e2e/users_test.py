@@ -15,8 +15,8 @@ FIRST_UID = 64901
 SEES_USERS = 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/group && shift 2 && exec "$@"'
 ROOT = ("pam",)             # stays root: it asks PAM
 KEEPS_RIGHTS = ("pam", "zygote")
-OWNERS = {"journal": "queue", "spool": "queue", "refused": "queue", "db/queue": "queue", "db/user": "user",
-          "mail": "mail"}
+OWNERS = {"journal": "queue", "spool": "queue", "refused": "queue", "why": "queue", "db/queue": "queue",
+          "db/user": "user", "mail": "mail"}
 
 
 def system_users():
