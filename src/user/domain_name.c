@@ -109,9 +109,9 @@ bool domain_fold(struct str s, struct arena *a, struct str *ret, struct err *e)
 	return true;
 }
 
-struct str local_without_tag(struct str s)
+struct str local_without_tag(struct str s, char mark)
 {
-	size_t at = str_find(s, '+');
+	size_t at = mark ? str_find(s, mark) : s.n;
 
 	return at == 0 ? s : str_head(s, at);
 }

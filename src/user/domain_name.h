@@ -18,5 +18,6 @@ bool domain_fold(struct str s, struct arena *a, struct str *ret, struct err *e);
 /* ASCII letters in lower case, all other bytes as they are. */
 struct str local_fold(struct str s, struct arena *a);
 
-/* "alice+x" gives "alice"; without a tag the whole of s.  A leading + is no tag. */
-struct str local_without_tag(struct str s);
+/* With mark '+' "alice+x" gives "alice"; without a tag the whole of s.  A leading + is no tag, and
+ * with mark 0 nothing is. */
+struct str local_without_tag(struct str s, char mark);

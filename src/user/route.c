@@ -82,9 +82,9 @@ static bool is_role_name(struct str local)
 	return str_eq_nocase(local, S("postmaster")) || str_eq_nocase(local, S("abuse"));
 }
 
-static struct str tag_of(struct str local)
+static struct str tag_of(struct str local, char mark)
 {
-	return str_from(local, local_without_tag(local).n + 1);
+	return str_from(local, local_without_tag(local, mark).n + 1);
 }
 
 static const struct route_step *add_step(struct walk *k, const struct visit *v, struct str text)
@@ -309,7 +309,7 @@ static const struct address_line *find_in_users(struct walk *k, const struct vis
 						const struct realm *m, const struct address_file *f,
 						bool is_own)
 {
-	struct str plain = local_without_tag(v->local);
+	struct str plain = local_without_tag(v->local, k->w->subaddress);
 	const struct address_line *line = find_line(k, f, v->local, v->domain, is_own);
 
 	if (!line && plain.n < v->local.n)
@@ -354,7 +354,7 @@ static bool try_alias_domain(struct walk *k, const struct visit *v, const struct
 static bool try_aliases(struct walk *k, const struct visit *v)
 {
 	const struct address_file *f = k->w->aliases_file;
-	struct str plain = local_without_tag(v->local);
+	struct str plain = local_without_tag(v->local, k->w->subaddress);
 	const struct address_line *line = address_file_find(f, v->local);
 
 	if (!line)
@@ -373,7 +373,7 @@ static void found(struct walk *k, const struct visit *v, enum route_kind kind, s
 				      STR_ARG(domain));
 	struct route_target t = { .kind = kind, .local = local, .domain = domain };
 
-	t.tag = tag_of(v->local);
+	t.tag = tag_of(v->local, k->w->subaddress);
 	t.last = add_step(k, v, why);
 	add_target(k, &t);
 }
@@ -413,7 +413,7 @@ static bool try_linux(struct walk *k, const struct visit *v, struct str name)
 
 static bool try_accounts(struct walk *k, const struct visit *v, const struct realm *m)
 {
-	struct str names[2] = { v->local, local_without_tag(v->local) };
+	struct str names[2] = { v->local, local_without_tag(v->local, k->w->subaddress) };
 	size_t n = names[1].n < names[0].n ? 2 : 1;
 
 	for (size_t i = 0; i < n; i++) {
@@ -430,7 +430,7 @@ static bool try_accounts(struct walk *k, const struct visit *v, const struct rea
 
 static bool try_contact(struct walk *k, const struct visit *v, const struct realm *m)
 {
-	struct str plain = local_without_tag(v->local);
+	struct str plain = local_without_tag(v->local, k->w->subaddress);
 
 	if (!is_role_name(plain) && !(m->is_system && str_eq(plain, S("root"))))
 		return false;

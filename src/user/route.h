@@ -57,6 +57,7 @@ struct route_domain {
 /* What an answer depends on.  The owner embeds it and finds itself from the pointer. */
 struct route_world {
 	struct str hostname;                     /* folded */
+	char subaddress;                         /* '+' of name+detail; 0: no such thing */
 	struct str contact;                      /* targets for root, postmaster and abuse */
 	const struct route_domain *domains;      /* the first is the first domain */
 	size_t n_domains;

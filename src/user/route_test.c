@@ -108,7 +108,7 @@ static struct world make_world(void)
 
 	blocks[2].users_file = x.own;
 	x.w = (struct route_world){
-		.hostname = S("mx.example.org"), .contact = S("bob@example.org"),
+		.subaddress = '+', .hostname = S("mx.example.org"), .contact = S("bob@example.org"),
 		.domains = blocks, .n_domains = ARRAY_LEN(blocks), .domains_file = x.domains,
 		.users_file = x.users, .aliases_file = x.aliases,
 		.account_exists = account_exists, .linux_exists = linux_exists,

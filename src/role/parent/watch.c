@@ -100,9 +100,14 @@ void watch_configure(const struct conf *c)
 		add(ROLE_USER, "domains", c->domain_files.p[i].text, S(""), i);
 	for (size_t i = 0; i < c->user_files.n; i++)
 		add(ROLE_USER, "users", c->user_files.p[i].text, S(""), i);
-	for (size_t d = 0; d < c->domains.n; d++)
-		for (size_t i = 0; i < c->domains.p[d].user_files.n; i++)
-			add(ROLE_USER, "users", c->domains.p[d].user_files.p[i].text, c->domains.p[d].name, i);
+	for (size_t d = 0; d < c->domains.n; d++) {
+		const struct conf_domain *block = &c->domains.p[d];
+
+		for (size_t i = 0; i < block->user_files.n; i++)
+			add(ROLE_USER, "users", block->user_files.p[i].text, block->name, i);
+		for (size_t i = 0; i < block->domain_files.n; i++)
+			add(ROLE_USER, "domains", block->domain_files.p[i].text, block->name, i);
+	}
 	for (size_t i = 0; i < c->aliases.n; i++)
 		if (c->aliases.p[i].path.n)
 			add(ROLE_USER, "aliases", c->aliases.p[i].path, S(""), i);

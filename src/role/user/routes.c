@@ -212,7 +212,7 @@ static struct str address_of(const struct route_target *t, struct arena *a)
 	struct str local = t->local, ret;
 
 	if (t->tag.n && (t->kind == ROUTE_ACCOUNT || t->kind == ROUTE_LINUX))
-		local = arena_printf(a, STR_FMT "+" STR_FMT, STR_ARG(t->local), STR_ARG(t->tag));
+		local = arena_printf(a, STR_FMT "%c" STR_FMT, STR_ARG(t->local), world_now()->subaddress, STR_ARG(t->tag));
 	smtp_path_add(&b, local, t->domain);
 	ret = arena_str(a, buf_str(&b));
 	buf_end(&b);

@@ -138,6 +138,7 @@ static bool add_domain(struct world *x, const struct conf_domain *from, struct r
 	to->alias_domains = also;
 	to->n_alias_domains = from->alias_domains.n;
 	to->users_file = find_named(x, "users", from->name, &from->user_files);
+	to->domains_file = find_named(x, "domains", from->name, &from->domain_files);
 	to->catch_all = arena_str(&x->a, from->catch_all);
 	to->has_linux_accounts = from->accounts == CONF_ACCOUNTS_LINUX;
 	return true;
@@ -191,13 +192,14 @@ static bool fill(struct world *x, const struct conf *c, struct err *e)
 {
 	struct route_world *w = &x->w;
 
-	/* one for each block and three for what stands outside */
-	x->gathered = ARENA_ARRAY(&x->a, struct address_file *, c->domains.n + 3);
+	/* two for each block and three for what stands outside */
+	x->gathered = ARENA_ARRAY(&x->a, struct address_file *, 2 * c->domains.n + 3);
 	if (!x->gathered)
 		return fail(e, FAULT_TEMP, "out of memory");
 	if (!domain_fold(c->hostname, &x->a, &w->hostname, e) || !add_domains(x, c, e) || !add_users(x, c, e))
 		return false;
 	w->contact = arena_str(&x->a, c->contact);
+	w->subaddress = c->subaddress;
 	w->domains_file = find_named(x, "domains", S(""), &c->domain_files);
 	w->users_file = find_named(x, "users", S(""), &c->user_files);
 	w->aliases_file = find_aliases(x, &c->aliases);
