@@ -115,8 +115,11 @@ def run_one(fn, limit):
         where = [l.strip() for l in lines if l.lstrip().startswith("File ")]
         where = [w for w in where if "/test/" in w and "lib/tap.py" not in w][-3:]
         text = "%s: %s" % (type(x).__name__, x)
-        if x.__context__ is not None and isinstance(x.__context__, Fail):
-            text = "Fail: %s\nand then %s" % (x.__context__, text)
+        first = x.__context__
+        while first is not None:
+            if isinstance(first, Fail):
+                text = "Fail: %s\nand then %s" % (first, text)
+            first = first.__context__
         return "fail", "\n".join([text] + where)
 
 
