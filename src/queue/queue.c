@@ -563,7 +563,7 @@ bool queue_next(const struct queue *q, struct queue_walk *at, struct queue_claim
 
 	for (; l; l = l->next, at->step = 0) {
 		for (uint32_t i = at->step; i < l->r.n_steps; i++) {
-			if (l->steps[i].state == STEP_SAFE)
+			if (l->steps[i].state == STEP_SAFE || l->steps[i].state == STEP_DONE)
 				continue;
 			claim_fill(&l->steps[i], ret);
 			*ret_due = l->steps[i].due.key;

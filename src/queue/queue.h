@@ -171,7 +171,7 @@ SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, struct err *e);
 SUSPENDS bool queue_hold(struct queue *q, uint64_t id, bool held, struct err *e);
 void queue_retry(struct queue *q, uint64_t id, int64_t now);
 void queue_status(const struct queue *q, struct queue_status *ret);
-/* Walk the steps that are not safe; *at starts as { 0 }. */
+/* Walk the steps that are not carried out; *at starts as { 0 }. */
 struct queue_walk {
 	uint64_t id;
 	uint32_t step;

@@ -64,6 +64,8 @@ SUSPENDS static bool scan(const struct scan_letter *q, struct str head, struct s
 	f.is_cut |= head.n < q->size && f.header_size == head.n;
 	judge(&f, r, a);
 	add_prefix(q, &b);
+	if (str_at(head, 0) == ' ' || str_at(head, 0) == '\t')
+		buf_add(&b, S("\r\n"));         /* else its first line would continue our last field */
 	r->prefix = arena_str(a, buf_str(&b));
 	buf_end(&b);
 	r->cuts.p = ARENA_ARRAY(a, struct ipc_cut, f.n_cuts ? f.n_cuts : 1);
