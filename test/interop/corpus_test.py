@@ -84,7 +84,9 @@ def corpus():
             check(rcpt in want and rcpt not in seen, "a letter for %s" % rcpt)
             seen.add(rcpt)
             path, text = want[rcpt]
-            if not letters.same(got, text):
+            # One that begins with a blank continues our Received: its bytes are still there.
+            blank = text[:1] in b" \t" and got.raw.rstrip(b"\n").endswith(letters.on_disk(text).rstrip(b"\n"))
+            if not blank and not letters.same(got, text):
                 differ.append(os.path.relpath(path, DATA))
         check(not wrong and not differ, lambda: "%d answers: %s; %d differ: %s" %
               (len(wrong), "; ".join(wrong[:40]), len(differ), differ[:12]))

@@ -200,7 +200,7 @@ class Server:
     def end(self):
         try:
             if self.alive():
-                self.stop()
+                self.stop(limit=60)     # it syncs what it has delivered: thousands, after a walk
         finally:
             self.kill_all() if self.alive() else None
             if self in ALL:
