@@ -7,6 +7,7 @@
 #include "base/buf.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@ static enum log_level most_shown = LOG_INFO;
 static const char *(*context)(void);
 static void (*sink)(struct str line);
 static unsigned long lost;
+static char held[PIPE_BUF];              /* written whole or not at all (pipe(7)) */
+static size_t held_n;
+static bool is_gathering;
 
 void log_to(int fd, enum log_level most)
 {
@@ -33,6 +37,18 @@ void log_set_context(const char *(*name)(void))
 	context = name;
 }
 
+void log_gather(void)
+{
+	is_gathering = true;
+}
+
+void log_flush(void)
+{
+	if (held_n && write(out, held, held_n) != (ssize_t)held_n)
+		lost++;
+	held_n = 0;
+}
+
 static bool put(struct buf *b)
 {
 	if (b->full) {
@@ -46,7 +62,13 @@ static bool put(struct buf *b)
 		return true;
 	}
 	buf_add_char(b, '\n');
-	return write(out, b->p, b->n) == (ssize_t)b->n;
+	if (!is_gathering || b->n > sizeof(held))
+		return log_flush(), write(out, b->p, b->n) == (ssize_t)b->n;
+	if (b->n > sizeof(held) - held_n)
+		log_flush();
+	memcpy(held + held_n, b->p, b->n);
+	held_n += b->n;
+	return true;
 }
 
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
@@ -80,6 +102,8 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 		buf_addf(&b, " %s", text);
 	if (!put(&b))
 		lost++;
+	if (level == LOG_ERROR)
+		log_flush();             /* a person must act, and this process may be about to end */
 	errno = was;
 }
 

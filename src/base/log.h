@@ -20,6 +20,10 @@ enum { LOG_LINE_MAX = 4096, LOG_VALUE_MAX = 512 };
 
 /* Where lines go (default: standard error) and which levels. */
 void log_to(int fd, enum log_level most);
+/* From now on lines are held until log_flush(), which the loop calls before it waits: what is done in
+ * one turn is written with one system call. */
+void log_gather(void);
+void log_flush(void);
 /* Lines (without newline) are taken by a function instead: the parent's own. */
 void log_set_sink(void (*take)(struct str line));
 /* What stands in front of each line, for instance the fiber's name: asked for each time. */

@@ -75,7 +75,7 @@ SUSPENDS static void ask(void *arg)
 	for (int i = 0; args && i < q->c->n_args; i++)
 		args[i].text = str_from_z(q->c->args[i]);
 	if (!l || !args ||
-	    !control_command(l, &(struct control_command){ .json = q->c->is_json, .input = str_of(q->input, q->input_n),
+	    !control_command(l, &(struct control_command){ .dialect = ipc_dialect(), .json = q->c->is_json, .input = str_of(q->input, q->input_n),
 							   .args = { args, (size_t)q->c->n_args } }, &r, &a, &e)) {
 		fprintf(stderr, "waxwing: the server did not answer: %s\n", e.text);
 		q->code = CODE_AWAY;

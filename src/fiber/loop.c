@@ -115,6 +115,7 @@ void loop_run(fiber_fn *fn, void *arg)
 			run_turn();
 		if (!sched_alive())
 			break;
+		log_flush();
 		now = time_mono();
 		arm_timer(sched_timers(now), now);
 		uv_run(&loop, sched_has_ready() ? UV_RUN_NOWAIT : UV_RUN_ONCE);

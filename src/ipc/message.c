@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/crc32c.h"
 
 #include <unistd.h>
 
@@ -61,6 +62,30 @@ const struct ipc_type *ipc_type_find(uint16_t number)
 		for (size_t i = 0; i < ARRAY_LEN(types); i++)
 			by_number[types[i].number] = &types[i];
 	return by_number[number];
+}
+
+static uint32_t dialect_add(uint32_t crc, const struct ipc_shape *shape)
+{
+	for (const struct ipc_field *f = shape->fields; f->name; f++) {
+		crc = crc32c(crc, str_from_z(f->name));
+		crc = crc32c(crc, str_of(&f->type, 1));
+		if (f->record)
+			crc = dialect_add(crc, f->record());
+	}
+	return crc;
+}
+
+uint32_t ipc_dialect(void)
+{
+	uint32_t crc = crc32c(0, S(WAXWING_VERSION));
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		crc = crc32c(crc, str_of(&types[i].number, sizeof(types[i].number)));
+		crc = dialect_add(crc, types[i].question());
+		if (types[i].answer)
+			crc = dialect_add(crc, types[i].answer());
+	}
+	return crc;
 }
 
 bool ipc_may_say(const struct ipc_type *t, enum ipc_kind kind, enum role from, enum role to)

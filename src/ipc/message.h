@@ -100,6 +100,9 @@ struct ipc_type {
 	const struct ipc_shape *(*answer)(void);         /* NULL: a TELL */
 };
 
+/* A number that differs as soon as two builds would not understand each other. */
+uint32_t ipc_dialect(void);
+
 /* NULL if there is none. */
 const struct ipc_type *ipc_type_find(uint16_t number);
 const struct ipc_type *ipc_type_at(size_t i);

@@ -94,6 +94,10 @@ static void hear_setup(struct link *l, void *tell)
 	struct err e = { 0 };
 
 	(void)l;
+	if (t->dialect != ipc_dialect()) {
+		log_error("start", "why=\"the parent is of another build\" next=\"restart the server\"");
+		_exit(78);
+	}
 	self.instance = t->instance;
 	self.copies = t->copies;
 	log_to(STDERR_FILENO, (enum log_level)t->log_level);
@@ -268,6 +272,8 @@ void role_main(const struct role_def *d)
 	ipc_serve(IPC_role_fibers, serve_fibers);
 	(void)hash_keyed(S(""));         /* draws the key while there is one thread */
 	fiber_only();
+	log_gather();
 	loop_run(live, NULL);
+	log_flush();
 	_exit(0);
 }

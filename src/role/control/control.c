@@ -75,6 +75,10 @@ SUSPENDS static bool serve_command(struct link *l, void *question, void *answer,
 
 	(void)e;
 	a->limit = 16 << 20;
+	if (q->dialect != ipc_dialect()) {
+		r->exit = (uint8_t)complain(&c, EXIT_AWAY, S("the server that runs is of another build; restart it"));
+		return true;
+	}
 	if (q->args.n > ARGS_MAX || !v) {
 		r->exit = (uint8_t)complain(&c, EXIT_USAGE, S("no such command; waxwing help lists them"));
 		return true;

@@ -366,6 +366,24 @@ SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, s
 	return make_plan(d, e) && explain(d, e) && make_record(d, e);
 }
 
+/* smtpd faces the network: what it says stands in headers and in logs of ours. */
+static bool is_clean(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (str_at(s, i) < 0x20 || str_at(s, i) == 0x7f)
+			return false;
+	return s.n <= LETTER_ADDRESS_MAX;
+}
+
+static bool check_envelope(const struct queue_commit *q, struct err *e)
+{
+	bool ok = is_clean(q->mail_from) && is_clean(q->envid) && is_clean(q->peer) && is_clean(q->protocol);
+
+	for (size_t i = 0; ok && i < q->rcpts.n; i++)
+		ok = is_clean(q->rcpts.p[i].address) && is_clean(q->rcpts.p[i].orcpt);
+	return ok && q->rcpts.n ? true : fail(e, FAULT_PEER, "an envelope that no client can have given");
+}
+
 bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, struct err *e)
 {
 	struct queue_commit *q = question;
@@ -381,7 +399,7 @@ bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, st
 	if (!queue_has_room(queue))
 		answer(r, REPLY_NO_STORAGE, S(""), "the journal is full");
 	else WITHIN(DECIDE_WITHIN)
-		ok = decide(&d, r, e);
+		ok = check_envelope(q, e) && decide(&d, r, e);
 	/* what was decided is written down to its end, whatever the caller does */
 	if (ok && r->reply == REPLY_NONE) {
 		ok = write_down(&d, r, e);
