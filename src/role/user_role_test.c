@@ -78,7 +78,7 @@ SUSPENDS static struct link *open_role(int fd, enum role r, const char *conf)
 
 	assert_non_null(l);
 	assert_true(fd_sealed("conf", str_from_z(conf), &image, &e));
-	assert_true(role_setup(l, &(struct role_setup){ .copies = 1, .generation = 1, .log_level = 3, .config = image,
+	assert_true(role_setup(l, &(struct role_setup){ .dialect = ipc_dialect(), .copies = 1, .generation = 1, .log_level = 3, .config = image,
 							.directory_fd = folder }));
 	return l;
 }
