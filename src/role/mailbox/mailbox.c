@@ -179,18 +179,39 @@ SUSPENDS static bool run(struct err *e)
 
 const struct role_def role_mailbox = { .role = ROLE_MAILBOX, .prepare = prepare, .run = run };
 
-/* mail/DOMAIN/LOCAL below storage is made by whoever owns the mail. */
+/* The folder that holds `path`. */
+static char *above(struct arena *a, const char *path)
+{
+	return str_z(a, str_head(str_from_z(path), str_rfind(str_from_z(path), '/')));
+}
+
+/* A folder that its owner made a link is synced where it leads. */
+static bool sync_folder(struct arena *a, const char *path, struct err *e)
+{
+	char *itself = str_z(a, arena_printf(a, "%s/.", path));
+
+	return itself ? fd_sync_dir_at(AT_FDCWD, itself, e) : fail(e, FAULT_TEMP, "no memory for a path");
+}
+
+/* mail/DOMAIN/LOCAL below storage is made by whoever owns the mail; the names are on stable storage
+ * before any letter below them is called safe. */
 static bool make_home(const char *home, struct err *e)
 {
 	AUTO(arena_end) struct arena a = { 0 };
-	struct str path = str_from_z(home), above = str_head(path, str_rfind(path, '/'));
-	char *z = str_z(&a, above);
+	char *domain = above(&a, home), *mail = domain ? above(&a, domain) : NULL;
+	bool is_new;
 
-	if (mkdirat(AT_FDCWD, home, 0700) == 0 || errno == EEXIST)
-		return true;
-	if (errno == ENOENT && z && (mkdirat(AT_FDCWD, z, 0700) == 0 || errno == EEXIST) && mkdirat(AT_FDCWD, home, 0700) == 0)
-		return true;
-	return fail_sys(e, FAULT_TEMP, errno, "make %s", home);
+	if (!domain || !mail)
+		return fail(e, FAULT_TEMP, "no memory for a path");
+	is_new = mkdirat(AT_FDCWD, home, 0700) == 0;
+	if (!is_new && errno == ENOENT) {
+		(void)mkdirat(AT_FDCWD, domain, 0700);
+		is_new = mkdirat(AT_FDCWD, home, 0700) == 0;
+	}
+	if (!is_new && errno != EEXIST)
+		return fail_sys(e, FAULT_TEMP, errno, "make %s", home);
+	/* one that is there may have been made by a process that died before its sync */
+	return sync_folder(&a, domain, e) && sync_folder(&a, mail, e);
 }
 
 static bool become(uint32_t uid, uint32_t gid, struct err *e)

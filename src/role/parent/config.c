@@ -139,7 +139,7 @@ static void answer_include(int sock, const struct ask *q, size_t n)
 	}
 	buf_add(&p, str_of(q->glob, n));
 	pattern[p.n] = '\0';
-	glob(pattern, GLOB_NOSORT * 0, NULL, &g);
+	glob(pattern, 0, NULL, &g);
 	if (q->index >= g.gl_pathc) {
 		buf_add_char(&b, 'N');
 	} else {

@@ -31,7 +31,6 @@ struct parent {
 	const char *conf_path;
 	struct str conf_dir;
 	struct conf_held *conf;
-	struct arena arena;              /* what lives as long as the process */
 	int self_fd;                     /* our own binary */
 	int storage_fd;
 	bool is_root;

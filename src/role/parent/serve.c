@@ -71,6 +71,7 @@ static bool make_folders(struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		const struct folder *f = &folders[i];
+		char above[64];
 		uid_t uid;
 		gid_t gid;
 
@@ -78,7 +79,8 @@ static bool make_folders(struct err *e)
 			owner_of(f->owner, &uid, &gid);
 			if (uid != (uid_t)-1 && fchownat(parent.storage_fd, f->name, uid, gid, AT_SYMLINK_NOFOLLOW))
 				return fail_sys(e, FAULT_PERM, errno, "give %s to its owner", f->name);
-			if (!fd_sync_dir_at(parent.storage_fd, ".", e))
+			snprintf(above, sizeof(above), "%s/..", f->name);
+			if (!fd_sync_dir_at(parent.storage_fd, above, e))
 				return false;
 		} else if (errno != EEXIST) {
 			return fail_sys(e, FAULT_PERM, errno, "make the folder %s in storage", f->name);
@@ -91,15 +93,19 @@ static bool open_storage(struct err *e)
 {
 	AUTO(arena_end) struct arena a = { 0 };
 	char *path = str_z(&a, parent.conf->c.storage);
+	bool is_new;
 	int lock;
 
 	if (!path)
 		return fail(e, FAULT_PERM, "storage: not a path");
-	if (mkdir(path, 0755) && errno != EEXIST)
+	is_new = mkdir(path, 0755) == 0;
+	if (!is_new && errno != EEXIST)
 		return fail_sys(e, FAULT_PERM, errno, "storage %s", path);
 	parent.storage_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (parent.storage_fd < 0 || fchdir(parent.storage_fd))
 		return fail_sys(e, FAULT_PERM, errno, "storage %s", path);
+	if (is_new && !fd_sync_dir_at(parent.storage_fd, "..", e))
+		return false;
 	lock = openat(parent.storage_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (lock < 0)
 		return fail_sys(e, FAULT_PERM, errno, "storage %s/lock", path);
