@@ -9,6 +9,7 @@ import atexit
 import collections
 import glob
 import os
+import random
 import re
 import select
 import shutil
@@ -33,11 +34,27 @@ HOST = "mail.example.org"
 ALL = []
 
 
+CLAIMS = []
+
+
 def free_port():
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that stays ours until this process ends. It lies below the range out of which the
+    kernel takes the ports of outgoing connections: a server that is killed and started again must
+    find its port free, and with one of that range any client on the machine may hold it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        below = int(f.read().split()[0])
+    while True:
+        port = random.randrange(min(10000, below - 1000), below)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind("\0waxwing-test-port-%d" % port)
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("127.0.0.1", port))
+            CLAIMS.append(claim)
+            return port
+        except OSError:
+            claim.close()
 
 
 def proc_stat(pid):
