@@ -3,7 +3,11 @@
  * One fiber claims what is due and puts each claim into the line of its account;
  * a line with something in it has a fiber that asks the account's mailbox, one
  * letter after the other.  A mailbox that is away is asked for again once; then
- * its claims wait their turn on the schedule, and harm nobody else. */
+ * its claims wait their turn on the schedule, and harm nobody else.
+ *
+ * A mailbox that ends with a letter in its hands may have died of it.  Such
+ * letters, whosever they are, go through one line of their own, so that only one
+ * of them is in anybody's hands at a time; the third death holds the letter. */
 #include "role/queue/queue_role.h"
 
 #include "base/fd.h"
@@ -42,7 +46,8 @@ struct line {
 	bool is_opening;
 };
 
-static struct map lines;
+static struct map lines;                 /* by account */
+static struct line suspects;
 static struct wait kick, settled;
 static unsigned under_way;
 
@@ -122,8 +127,11 @@ SUSPENDS static bool ask_mailbox(struct line *line, const struct queue_claim *c,
 	for (int tries = 0;; tries++) {
 		struct link *l = mailbox_of(line, a, e);
 
-		if (!l)
+		if (!l) {
+			if (link_is_away(e))
+				e->sys = ENOLINK;        /* whoever ended, it was not of this letter */
 			return false;
+		}
 		if (mailbox_deliver(l, q, ret, a, e))
 			return true;
 		/* it ended just now, idle or killed: the next one looks whether the letter is there */
@@ -187,6 +195,25 @@ static void note_result(const struct queue_claim *c, bool ok, const struct err *
 			.tries = c->tries + 1, .why = str_from_z(e->text) }.head);
 }
 
+/* The mailbox ended with the letter in its hands. */
+SUSPENDS static void note_death(const struct queue_claim *c)
+{
+	struct why_letter_held held = { .head = why_ours(WHY_letter_held, c->ref.id), .account = c->step->target };
+	unsigned deaths = 0;
+	struct err e = { 0 };
+
+	fail(&e, FAULT_TEMP, "its mailbox died while it delivered this");
+	note_result(c, false, &e);
+	if (!queue_died(queue, c->ref, time_now(), &deaths, &e)) {
+		log_error("died", "msg=%s why=%s", ID_Z(c->ref.id), LOGQ(str_from_z(e.text)));
+	} else if (deaths >= QUEUE_DEATHS_MAX) {
+		held.deaths = deaths;
+		held.head.nearest = S("waxwing queue release ID tries it again");
+		why_keep(&held.head);
+	}
+	carry_kick();
+}
+
 /* False: somebody it needs was away; nothing is reported yet. */
 SUSPENDS static bool carry_out(struct line *line, const struct queue_claim *c, bool is_last)
 {
@@ -202,7 +229,11 @@ SUSPENDS static bool carry_out(struct line *line, const struct queue_claim *c, b
 	} else {
 		ok = deliver(line, c, &a, &e);
 	}
-	if (!ok && e.sys == ENOLINK && !is_last)
+	if (!ok && e.sys == EOWNERDEAD && !self.is_stopping) {
+		note_death(c);
+		return true;
+	}
+	if (!ok && link_is_away(&e) && !is_last)
 		return false;
 	note_result(c, ok, &e);
 	if (!ok) {
@@ -228,6 +259,27 @@ SUSPENDS static void carry_with_patience(struct line *line, const struct queue_c
 	carry_out(line, c, true);
 }
 
+static struct line *line_of_claim(const struct queue_claim *c)
+{
+	return line_of(c->step->kind == STEP_LOCAL && c->step->target.n ? c->step->target : S("-"));
+}
+
+/* The claim is in this process's hands until it returns. */
+SUSPENDS static void carry_claim(const struct queue_claim *c)
+{
+	unsigned place;
+
+	if (!queue_take_up(queue, c, time_now(), &place))
+		return;
+	if (c->task == TASK_DELIVER)
+		carry_with_patience(line_of_claim(c), c);
+	else if (c->task == TASK_BOUNCE)
+		report_bounce(c, 1);
+	else
+		report_warn(c, 1);
+	queue_put_down(queue, place);
+}
+
 SUSPENDS static void run_line(void *arg)
 {
 	struct line *line = arg;
@@ -239,7 +291,7 @@ SUSPENDS static void run_line(void *arg)
 		if (!line->first)
 			line->last = NULL;
 		if (time_now() < w->until - 2 * DELIVER_WITHIN)
-			carry_with_patience(line, &w->claim);
+			carry_claim(&w->claim);
 		free(w);
 		if (--under_way == 0)
 			wait_wake_all(&settled);
@@ -251,7 +303,7 @@ SUSPENDS static void run_line(void *arg)
 
 static void put_in_line(const struct queue_claim *c, int64_t until)
 {
-	struct line *line = line_of(c->step->kind == STEP_LOCAL && c->step->target.n ? c->step->target : S("-"));
+	struct line *line = c->is_suspect ? &suspects : line_of_claim(c);
 	struct waiting_claim *w = malloc(sizeof(*w));
 
 	must(w, "out of memory for a claim");
@@ -263,7 +315,7 @@ static void put_in_line(const struct queue_claim *c, int64_t until)
 	line->last = w;
 	under_way++;
 	if (!line->is_running) {
-		line->is_running = fiber_start(&self.fibers, line->account, run_line, line);
+		line->is_running = fiber_start(&self.fibers, line->account ? line->account : "suspects", run_line, line);
 		must(line->is_running, "no memory for a fiber");
 	}
 }
@@ -281,10 +333,8 @@ SUSPENDS void carry_run(void *unused)
 		for (size_t i = 0; i < n; i++) {
 			if (claims[i].task == TASK_DELIVER)
 				put_in_line(&claims[i], now + LEASE);
-			else if (claims[i].task == TASK_BOUNCE)
-				report_bounce(&claims[i], 1);
 			else
-				report_warn(&claims[i], 1);
+				carry_claim(&claims[i]);
 		}
 		if (n == CLAIMS_AT_ONCE)
 			continue;
