@@ -302,10 +302,16 @@ SUSPENDS static bool hands_blame(struct queue *q, struct err *e)
 
 		if (!l || l->is_finished)
 			continue;
-		log_warn("died", "msg=%s why=\"it was in hand when the process before died\"", ID_Z(l->r.id));
 		l->holds++;
 		if (!letter_died(q, l, e) || !letters_follow(q, &l, 1, e))
 			return false;
+		l = table_get(&q->table, q->hands.left[i]);
+		if (l && l->is_held)
+			log_error("held", "msg=%s why=\"it was in hand when processes died, %u times\" "
+				  "next=\"waxwing queue release ID tries it again\"", ID_Z(l->r.id), l->deaths);
+		else
+			log_warn("died", "msg=%s why=\"it was in hand when the process before died\"",
+				 ID_Z(q->hands.left[i]));
 	}
 	hands_clear(&q->hands);
 	return true;
