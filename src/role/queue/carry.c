@@ -5,9 +5,9 @@
  * letter after the other.  A mailbox that is away is asked for again once; then
  * its claims wait their turn on the schedule, and harm nobody else.
  *
- * A mailbox that ends with a letter in its hands may have died of it.  Such
- * letters, whosever they are, go through one line of their own, so that only one
- * of them is in anybody's hands at a time; the third death holds the letter. */
+ * A mailbox that ends with letters in its hands may have died of any of them.  Such
+ * letters, whosever they are, go through one line of their own, one at a time, each
+ * alone in its mailbox: who is innocent passes, and the third death holds the other. */
 #include "role/queue/queue_role.h"
 
 #include "base/fd.h"
@@ -26,13 +26,18 @@ enum {
 	INLINE_MAX = 32 * 1024,          /* bytes sent in the message itself */
 	SYNC_AT_ONCE = 200,
 	AWAY_TRIES = 8,
+	LINE_WIDTH = 8,                  /* letters in one mailbox's hands */
 };
 #define PAUSE_LEAST (20 * MILLISECOND)   /* doubled each time: 5 s in all */
 #define LEASE (10 * MINUTE)
 #define DELIVER_WITHIN MINUTE
+#define LINE_PACE (20 * MILLISECOND)     /* a busy mailbox is woken so often, for what came meanwhile */
+
+struct line;
 
 struct waiting_claim {
 	struct waiting_claim *next;
+	struct line *line;       /* its account's */
 	struct queue_claim claim;
 	int64_t until;           /* its lease; afterwards the letter may be gone */
 };
@@ -41,13 +46,16 @@ struct line {
 	char *account;
 	struct link *link;
 	bool is_running;
+	int64_t began;           /* monotonic: when its mailbox last got something */
+	unsigned in_hand;
+	struct wait landed;      /* none is in hand */
 	struct waiting_claim *first, *last;
 	struct wait opened;
 	bool is_opening;
 };
 
 static struct map lines;                 /* by account */
-static struct line suspects;
+static struct line suspects;             /* of all accounts */
 static struct wait kick, settled;
 static unsigned under_way;
 
@@ -259,20 +267,15 @@ SUSPENDS static void carry_with_patience(struct line *line, const struct queue_c
 	carry_out(line, c, true);
 }
 
-static struct line *line_of_claim(const struct queue_claim *c)
-{
-	return line_of(c->step->kind == STEP_LOCAL && c->step->target.n ? c->step->target : S("-"));
-}
-
 /* The claim is in this process's hands until it returns. */
-SUSPENDS static void carry_claim(const struct queue_claim *c)
+SUSPENDS static void carry_claim(struct line *line, const struct queue_claim *c)
 {
 	unsigned place;
 
 	if (!queue_take_up(queue, c, time_now(), &place))
 		return;
 	if (c->task == TASK_DELIVER)
-		carry_with_patience(line_of_claim(c), c);
+		carry_with_patience(line, c);
 	else if (c->task == TASK_BOUNCE)
 		report_bounce(c, 1);
 	else
@@ -280,44 +283,119 @@ SUSPENDS static void carry_claim(const struct queue_claim *c)
 	queue_put_down(queue, place);
 }
 
+SUSPENDS static void carry_waiting(struct waiting_claim *w)
+{
+	if (time_now() < w->until - 2 * DELIVER_WITHIN)
+		carry_claim(w->line, &w->claim);
+	free(w);
+	if (--under_way == 0)
+		wait_wake_all(&settled);
+}
+
+SUSPENDS static void carry_one(void *arg)
+{
+	struct waiting_claim *w = arg;
+	struct line *line = w->line;
+
+	carry_waiting(w);
+	if (--line->in_hand == 0)
+		wait_wake_all(&line->landed);
+}
+
+static struct waiting_claim *take_first(struct line *line)
+{
+	struct waiting_claim *w = line->first;
+
+	line->first = w->next;
+	if (!line->first)
+		line->last = NULL;
+	return w;
+}
+
+/* What came within the pace goes together; the first letter after a pause goes at once. */
+SUSPENDS static void keep_pace(struct line *line)
+{
+	int64_t left = line->began + LINE_PACE - time_mono();
+	struct err e;
+
+	if (left > 0 && !self.is_stopping)
+		fiber_sleep(left, &e);
+	line->began = time_mono();
+}
+
+/* Wait until its mailbox has nothing in hand, suspects and others. */
+SUSPENDS static bool wait_landed(struct line *line)
+{
+	struct err e;
+
+	while (line->in_hand)
+		if (!wait_on(&line->landed, "letters in a mailbox's hands", &e))
+			return false;
+	return true;
+}
+
 SUSPENDS static void run_line(void *arg)
 {
 	struct line *line = arg;
 
 	while (line->first) {
-		struct waiting_claim *w = line->first;
+		keep_pace(line);
+		if (!wait_landed(line))
+			return;          /* the process ends */
+		while (line->first && line->in_hand < LINE_WIDTH) {
+			struct waiting_claim *w = take_first(line);
 
-		line->first = w->next;
-		if (!line->first)
-			line->last = NULL;
-		if (time_now() < w->until - 2 * DELIVER_WITHIN)
-			carry_claim(&w->claim);
-		free(w);
-		if (--under_way == 0)
-			wait_wake_all(&settled);
+			line->in_hand++;
+			if (!fiber_start(&self.fibers, line->account, carry_one, w))
+				carry_one(w);
+		}
+		if (!wait_landed(line))
+			return;
 	}
 	line->is_running = false;
+}
+
+/* One after the other, and each alone in its mailbox: if that dies, this one did it. */
+SUSPENDS static void run_suspects(void *arg)
+{
+	(void)arg;
+	while (suspects.first) {
+		struct waiting_claim *w = suspects.first;
+		struct line *line = w->line;
+
+		if (!wait_landed(line))
+			return;
+		(void)take_first(&suspects);
+		line->in_hand += LINE_WIDTH;
+		carry_waiting(w);
+		line->in_hand -= LINE_WIDTH;
+		if (line->in_hand == 0)
+			wait_wake_all(&line->landed);
+	}
+	suspects.is_running = false;
 }
 
 /* -- dispatch -------------------------------------------------------------- */
 
 static void put_in_line(const struct queue_claim *c, int64_t until)
 {
-	struct line *line = c->is_suspect ? &suspects : line_of_claim(c);
+	struct line *own = line_of(c->step->kind == STEP_LOCAL && c->step->target.n ? c->step->target : S("-"));
+	struct line *line = c->is_suspect ? &suspects : own;
 	struct waiting_claim *w = malloc(sizeof(*w));
 
 	must(w, "out of memory for a claim");
-	*w = (struct waiting_claim){ .claim = *c, .until = until };
+	*w = (struct waiting_claim){ .line = own, .claim = *c, .until = until };
 	if (line->last)
 		line->last->next = w;
 	else
 		line->first = w;
 	line->last = w;
 	under_way++;
-	if (!line->is_running) {
-		line->is_running = fiber_start(&self.fibers, line->account ? line->account : "suspects", run_line, line);
-		must(line->is_running, "no memory for a fiber");
-	}
+	if (line->is_running)
+		return;
+	line->is_running = c->is_suspect ? fiber_start(&self.fibers, "suspects", run_suspects, NULL)
+					 : fiber_start(&self.fibers, line->account, run_line, line);
+	must(line->is_running, "no memory for a fiber");
 }
 
 SUSPENDS void carry_run(void *unused)
@@ -334,7 +412,7 @@ SUSPENDS void carry_run(void *unused)
 			if (claims[i].task == TASK_DELIVER)
 				put_in_line(&claims[i], now + LEASE);
 			else
-				carry_claim(&claims[i]);
+				carry_claim(NULL, &claims[i]);
 		}
 		if (n == CLAIMS_AT_ONCE)
 			continue;

@@ -65,7 +65,7 @@ static bool begin_one(struct link *l, int64_t now, uint64_t *ret_id)
 	return true;
 }
 
-static bool serve_begin(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+SUSPENDS static bool serve_begin(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct queue_begin *q = question;
 	struct queue_begin_answer *r = answer;
