@@ -7,6 +7,7 @@
 #include "queue/journal_segment.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -134,7 +135,7 @@ bool segment_make(struct journal *j, struct segment **ret, struct err *e)
 	segment_name(number, ".new", new);
 	unlinkat(j->conf.dir, new, 0);
 	fd = openat(j->conf.dir, new, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
+	if (fd < 0 || FAULT_POINT(journal_segment))
 		return fail_sys(e, FAULT_TEMP, errno, "journal/%s", new);
 	if (!fill_with_zeros(fd, j->conf.segment_size, e)) {
 		unlinkat(j->conf.dir, new, 0);

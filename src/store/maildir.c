@@ -15,6 +15,7 @@
 #include "store/maildir.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "wire/lf.h"
 
 #include <errno.h>
@@ -170,7 +171,7 @@ static bool write_tmp(struct maildir *m, const struct folder *f, struct store_le
 		p.fd = openat(f->tmp, base, HOW, 0600);
 	if (p.fd < 0)
 		return fail_sys(e, FAULT_TEMP, errno, "make tmp/%s", base);
-	ok = pump_run(&p, l->source, e);
+	ok = !FAULT_IN(store_write, e) && pump_run(&p, l->source, e);
 	/* a network file system says here that the disk is full */
 	if (close(p.fd) && ok)
 		ok = fail_sys(e, FAULT_TEMP, errno, "close");
@@ -215,7 +216,8 @@ static bool put_by_rename(struct maildir *m, const struct folder *f, struct stor
 	if (!write_tmp(m, f, l, base, e))
 		return false;
 	ok = is_there || name_it(l, e);
-	if (ok && renameat2(f->tmp, base, dir_of(f, l), l->name, is_there ? 0 : RENAME_NOREPLACE))
+	if (ok && (FAULT_POINT(store_link) ||
+		   renameat2(f->tmp, base, dir_of(f, l), l->name, is_there ? 0 : RENAME_NOREPLACE)))
 		ok = settle(m, f, l, errno, e) && (unlinkat(f->tmp, base, 0), true);
 	if (!ok)
 		unlinkat(f->tmp, base, 0);
@@ -240,13 +242,13 @@ static bool put_unnamed(struct maildir *m, const struct folder *f, struct store_
 	*unable = fd < 0 && is_unable(errno);
 	if (fd < 0)
 		return *unable ? false : fail_sys(e, FAULT_TEMP, errno, "make a file");
-	if (!pump_run(&p, l->source, e))
+	if (FAULT_IN(store_write, e) || !pump_run(&p, l->source, e))
 		return fail_in(e, STR_FMT, STR_ARG(l->base));
 	l->size = p.lf.size;
 	l->vsize = p.lf.vsize;
 	if (!name_it(l, e))
 		return false;
-	if (linkat(fd, "", dir_of(f, l), l->name, AT_EMPTY_PATH)) {
+	if (FAULT_POINT(store_link) || linkat(fd, "", dir_of(f, l), l->name, AT_EMPTY_PATH)) {
 		*unable = is_unable(errno);
 		return *unable ? false : settle(m, f, l, errno, e);
 	}

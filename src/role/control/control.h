@@ -40,6 +40,12 @@ SUSPENDS int run_why(struct command *c);
 /* An id or its last letters, at least three, as the bits that are known of it. */
 bool id_ending_parse(struct str what, uint64_t *ret_id, uint64_t *ret_mask);
 
+#ifdef WAXWING_HOOKS
+/* hooks.c */
+SUSPENDS int run_test_clock(struct command *c);
+SUSPENDS int run_test_fault(struct command *c);
+#endif
+
 /* queue.c */
 SUSPENDS int run_queue_list(struct command *c);
 SUSPENDS int run_queue_show(struct command *c);

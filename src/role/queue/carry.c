@@ -11,6 +11,7 @@
 #include "role/queue/queue_role.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -438,7 +439,7 @@ static void do_syncfs(void *arg)
 
 	if (fd < 0)
 		fd = open("journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	j->sys = fd < 0 || syncfs(fd) ? errno : 0;
+	j->sys = fd < 0 || FAULT_POINT(queue_syncfs) || syncfs(fd) ? errno : 0;
 }
 
 bool carry_sync_all(void *arg, struct err *e)

@@ -2,6 +2,7 @@
 #include "role/queue/queue_role.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -102,7 +103,7 @@ static void do_write(void *arg)
 {
 	struct write_job *j = arg;
 
-	j->ok = fd_pwrite_all(j->fd, str_of(j->p, j->n), j->at, &j->err);
+	j->ok = !FAULT_IN(spool_drain, &j->err) && fd_pwrite_all(j->fd, str_of(j->p, j->n), j->at, &j->err);
 }
 
 SUSPENDS static void drain(void *arg)

@@ -5,7 +5,7 @@
 #include "ipc/say.h"
 
 enum { IDS_MAX = 16 };           /* the queue gives no more than 64 */
-#define KEPT_FOR SECOND
+#define KEPT_FOR (20 * MILLISECOND)
 
 /* A row of ids not used yet. */
 static struct {

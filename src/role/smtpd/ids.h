@@ -1,8 +1,8 @@
 /* ids.h — letter ids, which `queue` gives.
  *
  * At a quiet time each MAIL asks for its own.  While letters come quickly, ids
- * are asked for by the dozen and kept for at most a second, which spares each
- * letter a question; an id's time is then up to a second older than its MAIL. */
+ * are asked for by the dozen and kept for at most 20 ms, which spares each letter
+ * a question; an id's time is then so much older than its MAIL. */
 #pragma once
 
 #include "base/arena.h"
