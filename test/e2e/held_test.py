@@ -191,8 +191,6 @@ def innocents():
         blamed = collections.Counter(re.findall(r"deferred msg=(\w+) .*its mailbox died", s.log()))
         equal({m: blamed.pop(m) for m in bad}, {m: 3 for m in bad}, "deaths")
         check(all(n < 3 for n in blamed.values()), "innocents: %r" % blamed)
-        print("# %d innocents were in hand at a death, at most %d times" %
-              (len(blamed), max(blamed.values(), default=0)))
     finally:
         s.end()
 
