@@ -185,7 +185,34 @@ def reload_wider():
             equal(c.deliver("alice@example.org", letter()).code, 250, "the old session")
 
 
-@test("NOTIFY_SOCKET: READY=1, RELOADING=1, STOPPING=1")
+@test("reloads that meet come one after the other")
+def reloads():
+    with Server() as s:
+        text = s.text
+        told = []
+
+        def one():
+            told.append(s.command("reload"))
+        for round in range(4):
+            s.write_conf(text + "user u%d@%s\n" % (round, s.domain))
+            threads = [threading.Thread(target=one) for _ in range(6)]
+            for t in threads:
+                t.start()
+            os.kill(s.pid, signal.SIGHUP)
+            for t in threads:
+                t.join()
+        generations = [int(g) for _, out, _ in told for g in re.findall(r"generation (\d+) is in force", out)]
+        equal(len(generations), 24, "reloads that said yes: %s" % told)
+        equal(len(set(generations)), 24, "each has its own generation: %s" % sorted(generations))
+        check("was not checked" not in s.log(), "a role applied what it had not checked")
+        c = s.client()
+        c.ehlo()
+        equal(c.cmd("MAIL FROM:<>").code, 250, "MAIL")
+        equal(c.cmd("RCPT TO:<u3@%s>" % s.domain).code, 250, "the last file is in force")
+        c.close()
+
+
+@test("NOTIFY_SOCKET: READY=1, RELOADING=1, STOPPING=1, EXTEND_TIMEOUT_USEC")
 def notify():
     s = Server()
     path = os.path.join(s.dir, "notify")
@@ -208,6 +235,15 @@ def notify():
             got = n.recv(4096).decode()
             check("STOPPING=1" in got.splitlines(), got)
             equal(s.proc.wait(15 * SLOW), 0, "status")
+            n.setblocking(False)
+            extended = []
+            try:
+                while True:
+                    extended += re.findall(r"^EXTEND_TIMEOUT_USEC=(\d+)$", n.recv(4096).decode(), re.M)
+            except BlockingIOError:
+                pass
+            # the times that stopping may take stand in the manual; no stage gets less than it needs
+            check(extended and max(map(int, extended)) > 60 * 10**6, "time asked for: %s" % extended)
         finally:
             s.end()
 
