@@ -30,7 +30,7 @@ bool cfws_skip(struct str *s)
 	}
 }
 
-/* The text between: backslashes go, a fold becomes one space. */
+/* The text between: backslashes and line ends go, what follows a line end stays (RFC 5322 §2.2.3). */
 static struct str plain(struct str s, struct arena *a)
 {
 	char *p = arena_alloc(a, s.n, 1);
@@ -39,14 +39,8 @@ static struct str plain(struct str s, struct arena *a)
 	if (!p)
 		return (struct str){ 0 };
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\r' && str_at(s, i + 1) == '\n')
+		if (s.p[i] == '\n' || (s.p[i] == '\r' && str_at(s, i + 1) == '\n'))
 			continue;
-		if (s.p[i] == '\n') {
-			while (is_cfws_space(str_at(s, i + 1)))
-				i++;
-			p[n++] = ' ';
-			continue;
-		}
 		if (s.p[i] == '\\' && i + 1 < s.n)
 			i++;
 		p[n++] = s.p[i];

@@ -18,6 +18,6 @@ bool cfws_skip_comment(struct str *s, struct arena *a, struct str *ret_comment);
 void cfws_find(struct str *s, char c);
 /* Step over one character, comment or quoted string. */
 void cfws_step(struct str *s);
-/* Take a quoted string off *s, which begins with a quote: its text, without backslashes and with
- * folds as single spaces.  In the arena only if it had such; an unclosed one ends with *s. */
+/* Take a quoted string off *s, which begins with a quote: its text, without backslashes and
+ * line ends.  In the arena only if it had such; an unclosed one ends with *s. */
 struct str cfws_quoted(struct str *s, struct arena *a);

@@ -24,7 +24,7 @@ static void add_param(struct buf *b, struct str name, bool is_extended, struct s
 		imap_add_string(b, name);
 	}
 	buf_add_char(b, ' ');
-	imap_add_field(b, value.p ? value : S(""));
+	imap_add_string(b, value);
 }
 
 /* The parameters, and the charset of text that names none (RFC 2046 §4.1.2). */

@@ -2,6 +2,7 @@
 #include "wire/mail_address.h"
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "wire/cfws.h"
 
 enum { TEXT_MAX = 64 << 10 };    /* octets of a name, a local part or a domain */
@@ -166,10 +167,18 @@ static bool angle_take(struct reader *r, struct str name)
 	return emit(r, m);
 }
 
+/* Without a domain: a local part, or rather somebody's name? */
+static bool is_login(struct str s)
+{
+	return str_is_ascii(s) && !str_has(s, ' ') && !str_starts(s, S("=?"));
+}
+
 /* local "@" domain, or something that is no address. */
 static bool spec_take(struct reader *r)
 {
 	struct mail_address m = { 0 };
+	bool is_quoted = str_at(r->s, 0) == '"';
+	size_t last;
 
 	m.mailbox = local_fold(words_take(r, "@,;:<"));
 	if (str_at(r->s, 0) == ':' && !r->in_group) {
@@ -187,6 +196,16 @@ static bool spec_take(struct reader *r)
 	if (m.mailbox.n == 0 && m.domain.n == 0)
 		return true;
 	m.name = r->comment;
+	last = str_rfind(m.mailbox, ' ');
+	if (m.domain.n && last < m.mailbox.n && !is_quoted) {
+		/* "Jane Doe jd@example.org" */
+		m.is_broken = true;
+		m.name = str_head(m.mailbox, last);
+		m.mailbox = str_from(m.mailbox, last + 1);
+	} else if (m.domain.n == 0 && (is_quoted || !is_login(m.mailbox))) {
+		m.name = m.mailbox;
+		m.mailbox = m.domain;
+	}
 	return emit(r, m);
 }
 

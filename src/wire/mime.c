@@ -182,9 +182,10 @@ static void encoding_read(struct mime_part *p)
 		s = str_from(s, 1);
 	word.n -= s.n;
 	cfws_skip(&s);
-	if (word.n == 0)
-		return;
 	p->is_ambiguous |= s.n > 0;
+	/* "quoted printable", "text/html": no encoding has such a name, and nothing was encoded */
+	if (word.n == 0 || str_has(word, '/') || (s.n && str_at(s, 0) != ';'))
+		return;
 	p->encoding_text = word;
 	p->encoding = MIME_UNKNOWN;
 	for (size_t i = 0; i < ARRAY_LEN(encodings); i++)
@@ -297,7 +298,8 @@ static struct boundary *boundary_find(struct walk *w, struct str text, bool *ret
 }
 
 /* A line that begins with "--".  *ret_found: it was a boundary, and the next line is *next. */
-static bool boundary_line(struct walk *w, struct str text, struct point next, bool *ret_found)
+static bool boundary_line(struct walk *w, struct str text, struct point text_end, struct point next,
+			  bool *ret_found)
 {
 	bool is_last;
 	struct boundary *b = boundary_find(w, str_from(text, 2), &is_last);
@@ -308,6 +310,7 @@ static bool boundary_line(struct walk *w, struct str text, struct point next, bo
 		return true;
 	if (!parts_close(w, b->part, w->text_end))
 		return false;
+	w->text_end = text_end;
 	if (!is_last && w->parts == MIME_PARTS_MAX) {
 		/* no more parts: what follows is nobody's, as an epilogue is */
 		b->part->is_cut = true;
@@ -332,15 +335,17 @@ static bool line_read(struct walk *w)
 	size_t n = str_find(rest, '\n'), end = n < rest.n;
 	bool has_cr = end && n && rest.p[n - 1] == '\r', found;
 	struct point next = { w->here.at + n + end, w->here.crlf + n + end + (end && !has_cr), w->here.lines + end };
+	struct point text_end;
 
 	text = str_head(rest, n - has_cr);
+	text_end = (struct point){ w->here.at + text.n, w->here.crlf + text.n, w->here.lines };
 	if (w->boundary && n >= 2 && rest.p[0] == '-' && rest.p[1] == '-') {
-		if (!boundary_line(w, text, next, &found))
+		if (!boundary_line(w, text, text_end, next, &found))
 			return false;
 		if (found)
 			return true;
 	}
-	w->text_end = (struct point){ w->here.at + text.n, w->here.crlf + text.n, w->here.lines };
+	w->text_end = text_end;
 	if (w->in_header && text.n == 0 && end) {
 		w->here = next;
 		return header_end(w);
