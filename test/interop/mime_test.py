@@ -53,7 +53,7 @@ def cut_short(a, b, d):
     if d.field not in FIELDS[2:8] or not isinstance(b, list) or not b or not isinstance(a, list):
         return False
     n = len(b) - 1
-    return len(a) > n and a[:n] == b[:n] and all((x or b"").startswith(y or b"") for x, y in zip(a[n], b[n]))
+    return len(a) > n and a[:n] == b[:n] and (a[n][2] or b"").startswith(b[n][2] or b"")
 
 
 def boundaries(v):
@@ -95,6 +95,8 @@ JUDGED = (
     ("no address", "what is no address by RFC 5322: Dovecot invents MISSING_MAILBOX, MISSING_DOMAIN and "
      "SYNTAX_ERROR, and drops what follows; we give what is there, and \"\"", no_domain),
     ("cut address", "the same, where Dovecot has found nothing to invent, but dropped what follows", cut_short),
+    ("no name", "\"\" <a@b>: NIL, as if there were no display name (RFC 9051 §7.5.2)",
+     lambda a, b, d: d.field in FIELDS[2:8] and a is None and b == b""),
     ("quoted words", "words of a name without white space between: RFC 5322 §3.2.5 says nothing", phrase),
     ("@ in a name", "not quoted, against RFC 5322 §3.2.3: the address stands in <>", at_in_name),
     ("no subtype", "text/plain is what RFC 2045 §5.2 recommends for a Content-Type that cannot be read", no_type),
