@@ -58,20 +58,20 @@ static void test_strings(void **state)
 }
 
 /* The example of RFC 9051 §8, without the octets of the text. */
-static const struct str example = S(
-	"Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\n"
-	"From: Terry Gray <gray@cac.washington.edu>\r\n"
-	"Subject: IMAP4rev2 WG mtg summary and minutes\r\n"
-	"To: imap@cac.washington.edu\r\n"
-	"cc: minutes@CNRI.Reston.VA.US, John Klensin <KLENSIN@MIT.EDU>\r\n"
-	"Message-Id: <B27397-0100000@cac.washington.edu>\r\n"
-	"MIME-Version: 1.0\r\n"
-	"Content-Type: TEXT/PLAIN; CHARSET=US-ASCII\r\n\r\nx\r\n");
+#define EXAMPLE \
+	"Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\n" \
+	"From: Terry Gray <gray@cac.washington.edu>\r\n" \
+	"Subject: IMAP4rev2 WG mtg summary and minutes\r\n" \
+	"To: imap@cac.washington.edu\r\n" \
+	"cc: minutes@CNRI.Reston.VA.US, John Klensin <KLENSIN@MIT.EDU>\r\n" \
+	"Message-Id: <B27397-0100000@cac.washington.edu>\r\n" \
+	"MIME-Version: 1.0\r\n" \
+	"Content-Type: TEXT/PLAIN; CHARSET=US-ASCII\r\n\r\nx\r\n"
 
 #define BOTH(env) env " " env " " env
 
 static const struct { const char *what; struct str in, envelope; } envelopes[] = {
-	{ "RFC 9051 §8", example,
+	{ "RFC 9051 §8", S(EXAMPLE),
 	  S("(\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" \"IMAP4rev2 WG mtg summary and minutes\" "
 	    BOTH("((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\"))")
 	    " ((NIL NIL \"imap\" \"cac.washington.edu\"))"
@@ -111,7 +111,7 @@ static void test_envelope(void **state)
 #define NO_ENVELOPE "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
 
 static const struct { const char *what; struct str in, body, extended; } structures[] = {
-	{ "RFC 9051 §8", example, S("(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7bit\" 3 1)"),
+	{ "RFC 9051 §8", S(EXAMPLE), S("(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7bit\" 3 1)"),
 	  S("(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7bit\" 3 1 NIL NIL NIL NIL)") },
 	{ "defaults", S("\na\nb\n"), S("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 6 2)"),
 	  S("(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 6 2 NIL NIL NIL NIL)") },
