@@ -318,6 +318,8 @@ static bool boundary_line(struct walk *w, struct str text, struct point text_end
 		b->part->is_cut = true;
 		is_last = true;
 	}
+	/* a boundary in the very last line, without its end, begins nothing */
+	is_last |= next.lines == w->here.lines;
 	w->boundary = is_last ? b->outer : b;
 	w->here = next;
 	if (is_last)

@@ -71,6 +71,8 @@ static const struct { const char *what; struct str in, tree; } rows[] = {
 	  S("multipart/mixed 37:3 (text/html 0:0)") },
 	{ "a message with nothing behind its header", S(MIXED("a") "--a\nContent-Type: message/rfc822\n\nA: b\n\n--a--\n"),
 	  S("multipart/mixed 52:6 (message/rfc822 8:2 (text/plain 0:0))") },
+	{ "a boundary is the last thing there is", S(MIXED("a") "--a\n\nx\n--a"), S("multipart/mixed 13:3 (text/plain 1:0)") },
+	{ "and has a line end", S(MIXED("a") "--a\n\nx\n--a\n"), S("multipart/mixed 15:4 (text/plain 1:0, text/plain 0:0)") },
 	/* RFC 2046 §5.1.5 */
 	{ "a digest", S("Content-Type: multipart/digest; boundary=a\n\n--a\n\nA: b\n\nx\n--a\nContent-Type: text/plain\n\ny\n--a--\n"),
 	  S("multipart/digest 61:10 (message/rfc822 9:2 (text/plain 1:0), text/plain 1:0)") },
