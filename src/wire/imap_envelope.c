@@ -4,7 +4,7 @@
 #include "wire/imap_string.h"
 #include "wire/mail_address.h"
 
-enum { ADDRESS_ARENA = 8 << 20 };
+enum { ADDRESS_ARENA = 4 << 20 };
 
 static struct str or_nil(struct str s)
 {
