@@ -40,7 +40,7 @@ static void one_command(struct imap_frame *f, unsigned flags, struct buf *log)
 	if (imap_command_parse(&text, flags, &a, &c, &why)) {
 		must(c.verb > IMAP_FOREIGN && c.verb < IMAP_VERB_COUNT, "a command we know");
 		must(!str_has(c.tag, '\r') && !str_has(c.tag, '\n'), "no line end in a tag");
-		buf_addf(log, "%d ", c.verb);
+		buf_addf(log, "%s ", imap_verb_name(c.verb));
 		round_trip(&c, flags);
 		return;
 	}
@@ -56,7 +56,7 @@ static bool one_event(struct imap_frame *f, enum imap_event event, struct str *i
 	struct imap_command c;
 	struct imap_fault why;
 
-	buf_addf(log, "%d ", event);
+	buf_addf(log, "%u ", (unsigned)event);
 	switch (event) {
 	case IMAP_STREAM:
 		if (!imap_append_begin(&text, flags, &a, &c, &why)) {
