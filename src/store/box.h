@@ -150,9 +150,13 @@ SUSPENDS bool box_copy(struct box *from, const uint32_t *uids, size_t n, struct 
  * are, or with `any` all of them. */
 SUSPENDS bool box_expunge(struct box *b, const uint32_t *uids, size_t n, bool any,
 			  const struct by *by, struct err *e);
+struct uid_range {
+	uint32_t first, last;
+};
+
 /* UIDs expunged after `since`, ascending, in the arena; *ret_all: the history does not reach back so
- * far, every UID that is not there may have been one. */
-bool box_expunged(const struct box *b, uint64_t since, struct arena *a, uint32_t **ret,
+ * far, every UID that is not there may have been one.  False: no memory in the arena. */
+bool box_expunged(const struct box *b, uint64_t since, struct arena *a, struct uid_range **ret,
 		  size_t *ret_n, bool *ret_all);
 
 /* ---- changes ---- */
@@ -160,7 +164,7 @@ bool box_expunged(const struct box *b, uint64_t since, struct arena *a, uint32_t
 enum change_kind {
 	CHANGE_FLAGS,                    /* letters of first…last with this modseq */
 	CHANGE_NEW,                      /* letters first…last came */
-	CHANGE_EXPUNGED,                 /* the letter `first` went */
+	CHANGE_EXPUNGED,                 /* letters first…last went: none of them is left */
 	CHANGE_KEYWORDS,                 /* the folder has other keywords */
 	CHANGE_LOST,                     /* the log went on without the reader: compare everything */
 	CHANGE_GONE,                     /* the folder is no more, or another */
