@@ -117,8 +117,9 @@ bool box_index_make(struct box *b, struct err *e)
 	b->index = index;
 	b->index_cap = cap;
 	b->index_used = 0;
-	for (size_t i = 0; i < b->n; i++)
-		index_put(b, &b->letters[i]);
+	/* of two lines with one name the later is found: the earlier letter went before it came */
+	for (size_t i = b->n; i > 0; i--)
+		index_put(b, &b->letters[i - 1]);
 	return true;
 }
 

@@ -76,13 +76,13 @@ struct wait *box_changed(struct box *b)
 
 void box_set_flags(struct box *b, struct letter *l, uint8_t flags, uint32_t keywords)
 {
-	bool was = l->state & STATE_DIRTY, is;
+	bool is;
 
 	l->flags = flags;
 	l->keywords = keywords;
 	is = flags != l->disk_flags || keywords != l->disk_keywords;
-	l->state = (uint8_t)(is ? l->state | STATE_DIRTY : l->state & ~STATE_DIRTY);
-	b->n_dirty += (size_t)is - (size_t)was;
+	b->n_dirty += (size_t)is - (size_t)l->is_dirty;
+	l->is_dirty = is;
 }
 
 /* ---- expunged ---- */
@@ -154,7 +154,7 @@ bool box_expunged(const struct box *b, uint64_t since, struct arena *a, struct u
 
 static void letter_forget(struct box *b, const struct letter *l)
 {
-	b->n_dirty -= l->state & STATE_DIRTY ? 1 : 0;
+	b->n_dirty -= l->is_dirty;
 	b->n_new -= l->state & STATE_IN_NEW ? 1 : 0;
 }
 

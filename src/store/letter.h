@@ -43,5 +43,6 @@ struct letter {
 	uint8_t flags, disk_flags;       /* LETTER_SEEN … LETTER_PASSED */
 	uint8_t known;
 	uint8_t state;                   /* box.c's own, see box_file.h */
-	uint8_t unused[2];
+	uint8_t is_dirty;                /* flags or keywords differ from the file's name */
+	uint8_t unused;
 };

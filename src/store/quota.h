@@ -17,3 +17,11 @@ void quota_limits(struct store *s, uint64_t bytes_max, uint64_t letters_max);
 SUSPENDS bool quota_read(struct store *s, struct quota *ret, struct err *e);
 /* Would so much more fit?  false with sys = EDQUOT: no. */
 SUSPENDS bool quota_check(struct store *s, uint64_t bytes, uint64_t letters, struct err *e);
+
+/* ---- for the store's own files ---- */
+
+struct shelf;
+struct quota_state;
+/* So much came (or went). */
+void quota_changed(struct shelf *s, int64_t bytes, int64_t letters);
+void quota_free(struct quota_state *q);

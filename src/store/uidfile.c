@@ -95,6 +95,12 @@ static bool open_ours(int dir, const char *name, int how, int *ret, struct err *
 	return true;
 }
 
+void text_end(char **text)
+{
+	free(*text);
+	*text = NULL;
+}
+
 bool uidfile_read(int dir, char **ret, size_t *ret_n, struct stamp *ret_stamp, struct err *e)
 {
 	AUTO(fd_end) int fd = -1;

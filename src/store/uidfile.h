@@ -35,6 +35,8 @@ struct uidlist_lock {
 bool uidlist_lock(int dir, struct uidlist_lock *ret, struct err *e);
 void uidlist_unlock(struct uidlist_lock *l);
 
+/* For AUTO: what uidfile_read() gave. */
+void text_end(char **text);
 /* The whole file, malloc()ed; empty if there is none. */
 bool uidfile_read(int dir, char **ret, size_t *ret_n, struct stamp *ret_stamp, struct err *e);
 /* Under the lock: add whole lines and sync them.  *stamp is what we know; sys = ESTALE if the file

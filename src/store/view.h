@@ -15,7 +15,7 @@ struct view {
 	uint32_t *gone;                  /* expunged, not told yet; ascending */
 	size_t n_gone, cap_gone;
 	uint32_t *touched;               /* other flags, not told yet; ascending */
-	size_t n_touched, cap_touched;
+	size_t n_touched, cap_touched, at_touched;
 	uint32_t told_uid;               /* all up to here are in uids */
 	bool keywords_changed;
 	bool is_gone;                    /* the folder is no more */
