@@ -179,9 +179,12 @@ void box_set_gone(struct box *b)
 
 SUSPENDS bool box_get(struct shelf *s, struct str folder, struct box **ret, struct err *e)
 {
-	struct box *b = map_get(&s->boxes, folder);
 	struct load_job j;
+	struct box *b;
 
+	if (!shelf_start(s, e))
+		return false;
+	b = map_get(&s->boxes, folder);
 	if (b && !folder_is_there(s->m->home, s->m->root, &b->dir)) {
 		box_set_gone(b);
 		b = NULL;
@@ -192,8 +195,6 @@ SUSPENDS bool box_get(struct shelf *s, struct str folder, struct box **ret, stru
 	}
 	if (!store_folder_is_name(folder))
 		return fail_sys(e, FAULT_PERM, EINVAL, "not a name for a folder");
-	if (!shelf_start(s, e))
-		return false;
 	b = box_new(s, folder);
 	if (!b)
 		return fail(e, FAULT_TEMP, "out of memory");

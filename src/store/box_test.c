@@ -657,10 +657,9 @@ static void test_uidlist_foreign(void **state)
 
 /* ---- Dovecot's own ---- */
 
-static bool field(struct str *line, struct str *ret)
+static struct str field(struct str *line)
 {
-	*ret = str_cut(*line, '\t', line);
-	return true;
+	return str_cut(*line, '\t', line);
 }
 
 static const struct {
@@ -697,13 +696,13 @@ static void flags_print(const struct box *b, const struct letter *l, struct buf 
 
 static void check_dovecot_letter(struct str line)
 {
-	struct str mailbox, uid, guid, flags, date, size, vsize;
+	struct str mailbox = field(&line), uid = field(&line), guid = field(&line), flags = field(&line),
+		   date = field(&line), size = field(&line), vsize = field(&line);
 	struct buf shown = buf_over((char[300]){ 0 }, 300);
 	uint64_t n = 0, want = 0;
 	struct box *b;
 
-	(void)(field(&line, &mailbox) && field(&line, &uid) && field(&line, &guid) && field(&line, &flags) &&
-	       field(&line, &date) && field(&line, &size) && field(&line, &vsize));
+	(void)guid;
 	b = box_at(folder_shown(mailbox));
 	assert_true(str_u64(uid, &n));
 	assert_non_null(box_find(b, (uint32_t)n));
@@ -727,13 +726,12 @@ static void check_dovecot_letter(struct str line)
 
 static void check_dovecot_status(struct str line)
 {
-	struct str mailbox, text[8];
+	struct str mailbox = field(&line), text[8];
 	struct box_status st;
 	uint64_t v[5] = { 0 };
 
-	field(&line, &mailbox);
 	for (size_t i = 0; i < 8; i++)
-		field(&line, &text[i]);
+		text[i] = field(&line);
 	for (size_t i = 0; i < 5; i++)
 		assert_true(str_u64(text[i], &v[i]));
 	OK(box_status(store, str_from_z(folder_shown(mailbox)), &st, &e));
