@@ -268,7 +268,7 @@ SUSPENDS static bool look_at_news(struct shelf *s, int64_t *ret_cost, struct err
 }
 
 /* A large folder in which another program is busy is read at most a fifth of the time. */
-static void watch_fiber(void *arg)               /* SUSPENDS */
+SUSPENDS static void watch_fiber(void *arg)
 {
 	struct shelf *s = arg;
 	int64_t cost;
