@@ -54,7 +54,7 @@ struct box {
 	size_t n, cap;
 	char *names;                     /* of the letters, one behind the other */
 	size_t names_n, names_cap;
-	uint32_t *index;                 /* stem → UID; open addressing; 0: free */
+	uint64_t *index;                 /* by stem: 32 bits of its hash, and the UID; open addressing; 0: free */
 	size_t index_cap, index_used;
 	size_t n_dirty;
 	size_t n_new;                    /* letters in new/ */

@@ -47,9 +47,14 @@ size_t box_place(const struct box *b, uint32_t uid)
 	return i < b->n && b->letters[i].uid == uid ? i : b->n;
 }
 
+/* Without gaps it lies where its number says. */
 const struct letter *box_find(const struct box *b, uint32_t uid)
 {
-	size_t i = box_place(b, uid);
+	size_t i = b->n ? uid - b->letters[0].uid : 0;
+
+	if (i < b->n && b->letters[i].uid == uid)
+		return &b->letters[i];
+	i = box_place(b, uid);
 
 	return i < b->n ? &b->letters[i] : NULL;
 }
@@ -74,19 +79,25 @@ int letter_file(const struct box *b, const struct letter *l, char to[static STOR
 
 /* ---- by name ---- */
 
-static size_t slot_of(const struct box *b, struct str stem)
+static uint64_t hash_of(const struct box *b, struct str stem)
 {
-	return (size_t)siphash13(b->shelf->key, stem) & (b->index_cap - 1);
+	return siphash13(b->shelf->key, stem);
 }
 
 const struct letter *box_by_stem(const struct box *b, struct str stem)
 {
+	uint64_t hash = hash_of(b, stem);
+	size_t mask = b->index_cap - 1;
+
 	if (!b->index_cap)
 		return NULL;
-	for (size_t i = slot_of(b, stem); b->index[i]; i = (i + 1) & (b->index_cap - 1)) {
-		/* of a letter that is gone its UID is not found */
-		const struct letter *l = box_find(b, b->index[i]);
+	for (size_t i = (size_t)hash & mask; b->index[i]; i = (i + 1) & mask) {
+		const struct letter *l;
 
+		if (b->index[i] >> 32 != hash >> 32)
+			continue;
+		/* of a letter that is gone its UID is not found */
+		l = box_find(b, (uint32_t)b->index[i]);
 		if (l && str_eq(letter_stem(b, l), stem))
 			return l;
 	}
@@ -95,18 +106,19 @@ const struct letter *box_by_stem(const struct box *b, struct str stem)
 
 static void index_put(struct box *b, const struct letter *l)
 {
-	size_t i = slot_of(b, letter_stem(b, l));
+	uint64_t hash = hash_of(b, letter_stem(b, l));
+	size_t mask = b->index_cap - 1, i = (size_t)hash & mask;
 
 	while (b->index[i])
-		i = (i + 1) & (b->index_cap - 1);
-	b->index[i] = l->uid;
+		i = (i + 1) & mask;
+	b->index[i] = (hash >> 32 << 32) | l->uid;
 	b->index_used++;
 }
 
 bool box_index_make(struct box *b, struct err *e)
 {
 	size_t cap = INDEX_MIN;
-	uint32_t *index;
+	uint64_t *index;
 
 	while (cap < (b->n + 1) * 2)
 		cap *= 2;

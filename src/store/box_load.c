@@ -113,9 +113,13 @@ static void load_run(void *arg)
 	struct box *b = j->b;
 
 	j->ok = open_dirs(b, &j->e) && keywords_load(b, &j->e) &&
-		(cache_load_fresh(b) || (read_all(b, &j->e) && (cache_merge(b), true)));
-	if (!j->ok)
-		return;
+		(cache_load(b) || (read_all(b, &j->e) && (cache_merge(b), true)));
+}
+
+/* Letters that nobody has claimed are recent.  Flags of the log come last: of the names' own changes they are
+ * the newer ones. */
+static void load_finish(struct box *b)
+{
 	b->recent_from = b->next;
 	for (size_t i = 0; i < b->n && b->n_new; i++)
 		if (b->letters[i].state & STATE_IN_NEW) {
@@ -123,6 +127,7 @@ static void load_run(void *arg)
 			break;
 		}
 	flag_log_apply(b->shelf->flag_log, b);
+	b->left = time_mono();
 }
 
 static struct box *box_new(struct shelf *s, struct str folder)
@@ -164,14 +169,16 @@ void box_free(struct box *b)
 	free(b);
 }
 
-/* Sessions that have it open are told; the next that opens the folder gets another box. */
+/* Sessions that have it open are told; the next that opens the folder gets another box.  (One that is still being
+ * loaded is nobody's.) */
 void box_set_gone(struct box *b)
 {
 	if (b->is_gone)
 		return;
+	if (map_get(&b->shelf->boxes, str_from_z(b->folder)) != b)
+		return;
 	b->is_gone = true;
-	if (map_get(&b->shelf->boxes, str_from_z(b->folder)) == b)
-		map_remove(&b->shelf->boxes, str_from_z(b->folder));
+	map_remove(&b->shelf->boxes, str_from_z(b->folder));
 	b->next_gone = b->shelf->gone;
 	b->shelf->gone = b;
 	box_log(b, &(struct change){ .kind = CHANGE_GONE });
@@ -200,13 +207,14 @@ SUSPENDS bool box_get(struct shelf *s, struct str folder, struct box **ret, stru
 		return fail(e, FAULT_TEMP, "out of memory");
 	j = (struct load_job){ .b = b };
 	off_loop(load_run, &j);
-	if (!j.ok) {
-		box_free(b);
+	if (!j.ok)
 		*e = j.e;
+	b->is_loaded = j.ok;
+	if (!j.ok || !box_look(b, false, e)) {
+		box_free(b);
 		return false;
 	}
-	b->is_loaded = true;
-	b->left = time_mono();
+	load_finish(b);
 	map_put(&s->boxes, folder, b);
 	if (b->n_dirty || b->is_stale)
 		shelf_wake(s);
@@ -320,6 +328,8 @@ static bool look_take(struct look_job *j, struct err *e)
 		b->at_cur = j->c.at_cur;
 	b->looked = j->c.began;
 	b->look_cost = j->c.cost;
+	/* also if all was as we had it: the directories' times are other ones */
+	b->is_stale = true;
 	return true;
 }
 

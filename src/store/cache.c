@@ -109,7 +109,7 @@ static bool db_try(struct cache *c, const char *path)
 	if (sqlite3_open_v2(path, &c->db, HOW, NULL) != SQLITE_OK)
 		return false;
 	sqlite3_busy_timeout(c->db, BUSY_MS);
-	if (sqlite3_exec(c->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;", NULL, NULL,
+	if (sqlite3_exec(c->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456;", NULL, NULL,
 			 NULL) != SQLITE_OK || !db_is_ours(c->db))
 		return false;
 	for (size_t i = 0; i < STATEMENTS; i++)
@@ -364,15 +364,13 @@ static bool take_all(struct box *b, const struct state *s)
 	return true;
 }
 
-/* Nothing was touched since, and the last touch lay well before the reading. */
-static bool is_fresh(const struct box *b, const struct state *s)
+/* A directory that was touched since, or so shortly before that its time may not tell, is read. */
+static void mark_touched(struct box *b, const struct state *s)
 {
-	struct stamp uidlist = stamp_at(b->top, "dovecot-uidlist"), new = stamp_of(b->dir.new),
-		     cur = stamp_of(b->dir.cur);
-	int64_t newest = new.mtime > cur.mtime ? new.mtime : cur.mtime;
+	struct stamp new = stamp_of(b->dir.new), cur = stamp_of(b->dir.cur);
 
-	return s->h.is_whole && stamp_eq(&uidlist, &s->h.uidlist) && stamp_eq(&new, &s->h.new) &&
-	       stamp_eq(&cur, &s->h.cur) && newest / 1000 + SETTLED < s->h.looked;
+	b->look_new = !s->h.is_whole || !stamp_eq(&new, &s->h.new) || new.mtime / 1000 + SETTLED >= s->h.looked;
+	b->look_cur = !s->h.is_whole || !stamp_eq(&cur, &s->h.cur) || cur.mtime / 1000 + SETTLED >= s->h.looked;
 }
 
 /* The GUID stands in the first line of the uidlist. */
@@ -392,16 +390,19 @@ static bool guid_read(struct box *b)
 	return true;
 }
 
-bool cache_load_fresh(struct box *b)
+bool cache_load(struct box *b)
 {
 	struct cache *c = usable(b);
+	struct stamp uidlist = stamp_at(b->top, "dovecot-uidlist");
 	struct state s;
 	void *copy = NULL;
 	bool ok;
 
 	if (!c || !guid_read(b))
 		return false;
-	ok = state_get(c, b->guid, &copy, &s) && is_fresh(b, &s) && take_all(b, &s);
+	ok = state_get(c, b->guid, &copy, &s) && stamp_eq(&uidlist, &s.h.uidlist) && take_all(b, &s);
+	if (ok)
+		mark_touched(b, &s);
 	free(copy);
 	return ok;
 }

@@ -17,8 +17,9 @@ struct shelf;
 void cache_open(struct shelf *s, struct cache **ret);
 void cache_close(struct cache *c);
 
-/* The box as it was, if its directories were not touched since; else it stays empty. */
-bool cache_load_fresh(struct box *b);
+/* The box as it was, if its uidlist was not touched since (else it stays empty); look_new and look_cur say
+ * which directories were. */
+bool cache_load(struct box *b);
 /* Into letters that were read from the directories: MODSEQs, dates, sizes, what was expunged. */
 void cache_merge(struct box *b);
 /* Write the box; summaries, newest first. */

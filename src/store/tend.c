@@ -16,7 +16,7 @@
 #define BOX_IDLE (60 * SECOND)
 #define SAVE_EVERY (300 * SECOND)
 
-enum { EVENTS_BYTES = 2048, FOLLOW_AT_ONCE = 2048 };
+enum { EVENTS_BYTES = 2048, FOLLOW_AT_ONCE = 512 };
 
 /* ---- watching ---- */
 
