@@ -147,8 +147,9 @@ bool scan_give_uids(struct scan *c, struct box *b, struct err *e);
 
 /* Letters as the uidlist has them, all STATE_ABSENT; makes one if there is none. */
 bool uids_load(struct box *b, struct err *e);
-/* Under the lock: `lines` for UIDs from b->next up; on success the caller moves b->next. */
-bool uids_append(struct box *b, struct str lines, struct err *e);
+/* Under the lock: `lines` for UIDs from b->next up; on success the caller moves b->next.  `later`: it also syncs
+ * cur/ before anybody is told. */
+bool uids_append(struct box *b, struct str lines, bool later, struct err *e);
 /* Under the lock: all letters and `more`. */
 bool uids_rewrite(struct box *b, struct str more, struct err *e);
 

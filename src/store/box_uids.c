@@ -99,9 +99,9 @@ bool uids_load(struct box *b, struct err *e)
 	return header_take(b, &h, e) && lines_take(b, in, &h, e);
 }
 
-bool uids_append(struct box *b, struct str lines, struct err *e)
+bool uids_append(struct box *b, struct str lines, bool later, struct err *e)
 {
-	if (uidfile_append(b->top, lines, &b->at_uidlist, e))
+	if (uidfile_append(b->top, lines, later, &b->at_uidlist, e))
 		return true;
 	/* gone, or damaged by our own failed write: we know what stood there */
 	return e->sys == ESTALE && !stamp_at(b->top, "dovecot-uidlist").ino &&

@@ -182,7 +182,7 @@ static bool restore_uid(struct gone_job *j)
 		return j->e.fault ? false : fail(&j->e, FAULT_TEMP, "the folder has no UIDs left");
 	l.name = str_of(j->new_name, j->stem_n);
 	uidlist_line_print(&l, &line);
-	if (!uids_append(j->to, buf_str(&line), &j->e))
+	if (!uids_append(j->to, buf_str(&line), true, &j->e))
 		return false;
 	j->to->next++;
 	return true;
