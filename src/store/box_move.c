@@ -1,11 +1,12 @@
 /* box_move.c — letters go to another folder, or to gone/.
  *
- * A copy is a hard link (bytes where the file system has none) under the stem with "-cUID" of its new UID,
- * which no letter of that folder ever had; a move is a rename.
+ * A copy is a hard link (bytes where the file system has none) under the stem with "-cUID" of its new
+ * UID, which no letter of that folder ever had; a move is a rename.
  *
  * States of a copy or move:  M0 nothing   M1 UIDs in the target's uidlist, written (durable.h)
  *   M2 some linked or renamed             M3 all; the directories are synced: OK is said
- * A crash before M3 leaves letters moved or not, each in one place with a UID of its own; a failure is undone.
+ * A crash before M3 leaves letters moved or not, each in one place with a UID of its own; a failure
+ * is undone.
  *
  * States of an expunge:  E0 nothing   E1 the history says so, synced   E2 some are in gone/
  *   E3 all are, both directories synced: OK is said

@@ -1,8 +1,8 @@
 /* box_uids.c — a box and its uidlist.
  *
  * The file has a line for every letter that has a UID, and lines of letters that are
- * gone, until it is written anew.  A damaged line costs its letter the UID, no more: it is found without one and
- * gets the next.  Only a file without a usable header gets a new UIDVALIDITY. */
+ * gone, until it is written anew.  A damaged line costs its letter the UID, no more: it is found
+ * without one and gets the next.  Only a file without a usable header gets a new UIDVALIDITY. */
 #include "store/box_file.h"
 
 #include "base/rnd.h"

@@ -184,7 +184,8 @@ static void restore_run(void *arg)
 		j->ok = fd_sync(j->to->dir.cur, &j->e) && fd_sync(dir, &j->e);
 }
 
-SUSPENDS static bool restore_held(struct gone_job *j, const struct gone_row *row, struct str who, struct err *e)
+SUSPENDS static bool restore_held(struct gone_job *j, const struct gone_row *row, struct str who,
+				  struct err *e)
 {
 	AUTO(shelf_let_go) struct shelf_held held = { 0 };
 	AUTO(buf_end) struct buf line = buf_on_heap(4096);

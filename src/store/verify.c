@@ -103,7 +103,8 @@ static bool double_each(struct dir_visit *v, struct str name)
 static bool file_sizes(struct verify_job *j, const struct letter *l, uint32_t *size, uint32_t *vsize)
 {
 	char name[STORE_NAME_MAX + 1], prev = 0;
-	AUTO(fd_end) int fd = openat(letter_file(j->b, l, name), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int dir = letter_file(j->b, l, name);
+	AUTO(fd_end) int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	uint64_t n = 0, lf = 0;
 	struct stat st;
 	ssize_t got;
