@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "fiber/conn_try.h"
 #include "fiber/fiber.h"
 #include "fiber/tls.h"
 
@@ -22,14 +23,6 @@ enum {
 	STREAK_MAX = 64 * 1024,          /* after so many bytes without a wait the others run */
 	GOODBYE_US = 1000000,
 	DRAIN_MAX = 16 * 1024 * 1024,    /* bytes read behind our last words */
-};
-
-/* What one try without waiting came to. */
-enum outcome { OUTCOME_DONE, OUTCOME_END, OUTCOME_WAIT, OUTCOME_FAILED };
-
-struct try {
-	size_t n;        /* DONE: bytes */
-	short events;    /* WAIT: for what */
 };
 
 void conn_init(struct conn *c, int fd)
@@ -102,7 +95,7 @@ static enum outcome tls_outcome(struct conn *c, int r, const char *what, struct 
 	}
 }
 
-static enum outcome try_read(struct conn *c, char *to, size_t n, struct try *ret, struct err *e)
+enum outcome conn_try_read(struct conn *c, char *to, size_t n, struct try *ret, struct err *e)
 {
 	ssize_t got;
 
@@ -132,7 +125,7 @@ static enum outcome try_read(struct conn *c, char *to, size_t n, struct try *ret
 	return OUTCOME_FAILED;
 }
 
-static enum outcome try_write(struct conn *c, struct str s, struct try *ret, struct err *e)
+enum outcome conn_try_write(struct conn *c, struct str s, struct try *ret, struct err *e)
 {
 	ssize_t put;
 
@@ -184,7 +177,7 @@ static bool input_add(struct conn *c, struct str s, struct err *e)
 	return true;
 }
 
-static void input_release(struct conn *c)
+void conn_input_release(struct conn *c)
 {
 	free(c->in);
 	c->in = NULL;
@@ -206,7 +199,7 @@ SUSPENDS static bool fill_wait(struct conn *c, short events, struct err *e)
 	if (!conn_flush(c, e))
 		return false;
 	if (c->in_at == c->in_n)
-		input_release(c);
+		conn_input_release(c);
 	c->streak = 0;
 	return fd_wait(c->fd, events, "read", e);
 }
@@ -221,7 +214,7 @@ SUSPENDS bool conn_fill(struct conn *c, struct err *e)
 	while (!c->eof) {
 		if (!fiber_check(e))
 			return false;
-		switch (try_read(c, block, room < sizeof(block) ? room : sizeof(block), &try, e)) {
+		switch (conn_try_read(c, block, room < sizeof(block) ? room : sizeof(block), &try, e)) {
 		case OUTCOME_DONE:
 			/* the block is everybody's: copied before the others run */
 			if (!input_add(c, str_of(block, try.n), e))
@@ -255,7 +248,7 @@ SUSPENDS static bool send_all(struct conn *c, struct str s, struct err *e)
 	if (c->broken)
 		return fail(e, FAULT_PEER, "write: the connection is broken");
 	while (s.n)
-		switch (try_write(c, s, &try, e)) {
+		switch (conn_try_write(c, s, &try, e)) {
 		case OUTCOME_DONE:
 			s = str_from(s, try.n);
 			break;
@@ -355,7 +348,7 @@ SUSPENDS bool conn_start_tls(struct conn *c, struct tls_server *t, struct err *e
 		return fail(e, FAULT_TEMP, "no certificate yet");
 	if (!conn_flush(c, e))
 		return false;
-	input_release(c);
+	conn_input_release(c);
 	if (!hello_wait(c, e))
 		return false;
 	c->ssl = tls_server_session(t, c->fd);

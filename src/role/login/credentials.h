@@ -1,0 +1,26 @@
+/* credentials.h — what a client says to prove who it is, and what `user` thinks of it. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "user/login_result.h"
+
+struct session;
+
+struct credentials {
+	struct str mechanism;    /* for the log: "PLAIN", "LOGIN", "USER", "SCRAM-SHA-256" … */
+	struct str name;
+	struct str password;     /* or, for SCRAM: */
+	struct str auth_message, proof;
+};
+
+struct verdict {
+	enum login_result result;
+	struct str text;         /* for the client */
+	struct str server_signature;
+};
+
+/* After LOGIN_OK s->stream is there.  A wrong password takes its time, and is counted. false: the
+ * conversation cannot go on. */
+SUSPENDS bool credentials_check(struct session *s, const struct credentials *c, struct arena *a, struct verdict *ret,
+				struct err *e);
