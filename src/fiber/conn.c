@@ -14,7 +14,9 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/objects.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -204,9 +206,11 @@ SUSPENDS static bool fill_wait(struct conn *c, short events, struct err *e)
 	return fd_wait(c->fd, events, "read", e);
 }
 
+/* Where bytes come in, of whichever connection: copied before the others run. */
+static char block[CONN_READ_MAX];
+
 SUSPENDS bool conn_fill(struct conn *c, struct err *e)
 {
-	static char block[CONN_READ_MAX];
 	size_t room = CONN_INPUT_MAX - (c->in_n - c->in_at);
 	struct try try = { 0 };
 
@@ -216,7 +220,6 @@ SUSPENDS bool conn_fill(struct conn *c, struct err *e)
 			return false;
 		switch (conn_try_read(c, block, room < sizeof(block) ? room : sizeof(block), &try, e)) {
 		case OUTCOME_DONE:
-			/* the block is everybody's: copied before the others run */
 			if (!input_add(c, str_of(block, try.n), e))
 				return false;
 			take_turns(c, try.n);
@@ -239,6 +242,13 @@ void conn_eat(struct conn *c, size_t n)
 {
 	must(n <= c->in_n - c->in_at, "more eaten than was read");
 	c->in_at += (uint32_t)n;
+}
+
+void conn_wipe_eaten(struct conn *c)
+{
+	if (c->in)
+		explicit_bzero(c->in, c->in_at);
+	explicit_bzero(block, sizeof(block));
 }
 
 SUSPENDS static bool send_all(struct conn *c, struct str s, struct err *e)
@@ -371,18 +381,44 @@ struct tls_facts conn_tls_facts(const struct conn *c)
 	};
 }
 
+bool conn_tls_exporter(const struct conn *c, uint8_t ret[CONN_EXPORTER])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+
+	return c->ssl && SSL_version(c->ssl) >= TLS1_3_VERSION &&
+	       SSL_export_keying_material(c->ssl, ret, CONN_EXPORTER, label, sizeof(label) - 1, NULL, 0, 1) == 1;
+}
+
+/* The hash is that of the certificate's signature, SHA-256 in place of MD5 and SHA-1   RFC 5929 §4.1 */
+size_t conn_tls_end_point(const struct conn *c, uint8_t ret[CONN_END_POINT_MAX])
+{
+	X509 *own = c->ssl ? SSL_get_certificate(c->ssl) : NULL;
+	int digest = NID_undef;
+	const EVP_MD *md;
+	unsigned n = 0;
+
+	if (!own)
+		return 0;
+	OBJ_find_sigid_algs(X509_get_signature_nid(own), &digest, NULL);
+	md = digest == NID_undef || digest == NID_md5 || digest == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(digest);
+	if (!md || EVP_MD_get_size(md) > CONN_END_POINT_MAX || !X509_digest(own, md, ret, &n))
+		n = 0;
+	ERR_clear_error();
+	return n;
+}
+
 /* Unread input makes close() send a reset, which may overtake our last words: who is still
  * sending is read on for a while. */
 SUSPENDS static void drain(struct conn *c)
 {
-	char block[2048];
+	char waste[2048];
 	ssize_t n;
 	struct err e;
 
 	shutdown(c->fd, SHUT_WR);
 	WITHIN(GOODBYE_US)
 		for (size_t all = 0; all < DRAIN_MAX; all += n > 0 ? (size_t)n : 0) {
-			n = recv(c->fd, block, sizeof(block), MSG_DONTWAIT);
+			n = recv(c->fd, waste, sizeof(waste), MSG_DONTWAIT);
 			if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 				return;
 			if (n < 0 && (all == 0 || !fiber_inside() || !fd_wait(c->fd, POLLIN, "the peer's end", &e)))

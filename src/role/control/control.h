@@ -35,6 +35,20 @@ struct verb {
 };
 extern const struct verb command_verbs[];        /* ends with a NULL run */
 
+/* commands.c */
+struct str by_whom(struct command *c);
+/* {"ok": true, "text": …}, or the text. */
+int say_done(struct command *c, struct str text);
+/* The first line of what was typed. */
+struct str password_of(struct command *c);
+
+/* access.c */
+SUSPENDS int run_user_app_password(struct command *c);
+SUSPENDS int run_test_login(struct command *c);
+SUSPENDS int run_ban_list(struct command *c);
+SUSPENDS int run_ban_add(struct command *c);
+SUSPENDS int run_ban_remove(struct command *c);
+
 /* why.c */
 SUSPENDS int run_why(struct command *c);
 

@@ -8,6 +8,8 @@
 #define STREAM_WITHIN (20 * SECOND)
 #define LATER_MOST (20 * SECOND)         /* so long we wait for a try to be looked at */
 
+const struct str login_failed_text = S("Invalid user name or password");
+
 static const struct str unavailable = S("Logging in is not possible now, try again later");
 
 SUSPENDS static bool await_stream(struct session *s, struct err *e)

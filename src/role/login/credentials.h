@@ -20,6 +20,9 @@ struct verdict {
 	struct str server_signature;
 };
 
+/* The sentence for whoever is unknown or has a wrong password. */
+extern const struct str login_failed_text;
+
 /* After LOGIN_OK s->stream is there.  A wrong password takes its time, and is counted. false: the
  * conversation cannot go on. */
 SUSPENDS bool credentials_check(struct session *s, const struct credentials *c, struct arena *a, struct verdict *ret,

@@ -33,7 +33,7 @@ struct session {
 	bool is_connected;               /* `user` counts it */
 	bool is_logged_in;               /* `user` counts it as a session of an account */
 	bool is_carried;
-	unsigned failures;
+	unsigned failures;               /* wrong passwords */
 	char *tag;                       /* of the command that logged in; NULL: none */
 	int stream;                      /* to the mailbox; -1: not yet */
 	struct wait arrival;             /* the stream came */
