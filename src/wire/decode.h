@@ -27,3 +27,5 @@ void decode_all(enum mime_encoding e, struct str in, struct buf *ret);
 /* The text of a text/… part as UTF-8: decoded, converted from its charset, lines as they are;
  * stops where `ret` is full. */
 void mime_part_text(struct str letter, const struct mime_part *p, struct buf *ret);
+/* The same for some octets of its body. */
+void mime_bytes_text(const struct mime_part *p, struct str bytes, struct buf *ret);

@@ -5,6 +5,5 @@
 #include "wire/mime.h"
 
 /* Append "(date subject from sender reply-to to cc bcc in-reply-to message-id)".  `letter` is a part
- * with fields.  A field that came several times counts once: the addresses of all of
- * them, the first of the others. */
+ * with fields.  Of a field that came several times all addresses count, else the last value. */
 void imap_envelope_add(struct buf *b, const struct mime_part *letter);

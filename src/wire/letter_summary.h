@@ -15,7 +15,7 @@ struct letter_summary {
 	struct str bodystructure;
 	struct str preview;              /* UTF-8, at most 200 characters */
 	struct str subject;              /* decoded */
-	struct str base_subject;         /* RFC 5256 §2.1, upper-cased by i;unicode-casemap's rule for ASCII */
+	struct str base_subject;         /* RFC 5256 §2.1, its case as written */
 	bool is_reply;                   /* something was taken off the subject */
 	struct str from, to, cc;         /* mailbox of the first address, for SORT */
 	struct str display_from, display_to;     /* decoded name, else mailbox@host (RFC 5957) */

@@ -4,7 +4,7 @@
 #include "base/str.h"
 
 struct mail_date {
-	int64_t utc;             /* seconds since 1970, clamped to the years 0 … 9999 */
+	int64_t utc;             /* seconds since 1970; years 0 … 9999 */
 	int32_t zone;            /* minutes east of UTC */
 	int32_t local_day;       /* days since 1970 as the writer's calendar says, for SENTON */
 };

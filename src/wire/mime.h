@@ -17,7 +17,7 @@
 #include "base/str.h"
 
 enum {
-	MIME_DEPTH_MAX = 100,            /* parts around a part; what would lie deeper stays one opaque part */
+	MIME_DEPTH_MAX = 50,             /* parts around a part; what would lie deeper stays one opaque part */
 	MIME_PARTS_MAX = 10000,          /* parts of one letter; then the rest is opaque likewise */
 	MIME_PARAMS_MAX = 128,           /* parameters of one field; more are ignored */
 	MIME_BOUNDARY_MAX = 2048,        /* octets; a longer one is no boundary */
@@ -68,7 +68,7 @@ enum mime_letter_field {
 	LETTER_BCC, LETTER_IN_REPLY_TO, LETTER_MESSAGE_ID, LETTER_REFERENCES, LETTER_FIELDS
 };
 
-/* A field's value, folded as it came, without the last line end; and the next of that name. */
+/* A field's value, folded as it came, without the last line end; and, of address fields, the next. */
 struct mime_value {
 	struct str raw;
 	struct mime_value *more;
@@ -104,7 +104,8 @@ struct mime_part *mime_next(const struct mime_part *p);
 /* Is it that type, in any case?  An empty subtype stands for all. */
 bool mime_is(const struct mime_part *p, struct str type, struct str subtype);
 
-/* The field's first value, raw; p is NULL if it is not there. */
+/* The field's value, raw (of several Subject, Date … the last, of address fields the first); p is
+ * NULL if it is not there. */
 static inline struct str mime_field(const struct mime_part *letter, enum mime_letter_field f)
 {
 	return letter->fields ? letter->fields[f].raw : (struct str){ 0 };

@@ -4,7 +4,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-enum { THREAD_REFERENCES_MAX = 1000 };   /* message ids of one letter; of more, the last ones count */
+enum { THREAD_SUBJECT_MAX = 2048 };      /* octets of a subject that count */
 
 /* The base subject of decoded text (mime_header_decode), not folded in case.  *ret_is_reply: it had a
  * "re:", "fwd:" or "(fwd)".  Points into `decoded`, or into the arena if blanks were collapsed. */
@@ -12,5 +12,5 @@ struct str thread_base_subject(struct str decoded, struct arena *a, bool *ret_is
 
 /* The next message id off *raw, normalised: without < >, quotes and comments; empty at the end. */
 struct str thread_id_next(struct str *raw, struct arena *a);
-/* A number for a message id: its case counts. */
+/* A number for a message id, the same for ever; never 0.  Case counts. */
 uint64_t thread_id_hash(struct str id);
