@@ -31,8 +31,9 @@ struct table {
 	struct heap by_last;
 };
 
+/* What is tried from this machine itself (a webmail) and what from elsewhere slow only their own kind. */
 struct login_limits {
-	struct table clients, names;
+	struct table clients, names, local_names;
 };
 
 struct login_limits *login_limits_open(void)
@@ -81,6 +82,11 @@ static struct failing *failing_add(struct table *t, struct str key, size_t max, 
 	return f;
 }
 
+static struct table *names_of(struct login_limits *l, const struct login_try *t)
+{
+	return t->is_local ? &l->local_names : &l->names;
+}
+
 static struct str client_key(const struct login_try *t)
 {
 	return str_of(t->client.b, sizeof(t->client.b));
@@ -89,7 +95,7 @@ static struct str client_key(const struct login_try *t)
 int64_t login_limits_wait(struct login_limits *l, const struct login_try *t, int64_t now)
 {
 	struct failing *client = t->is_local ? NULL : failing_get(&l->clients, client_key(t), now);
-	struct failing *name = t->is_known ? NULL : failing_get(&l->names, t->name, now);
+	struct failing *name = t->is_known ? NULL : failing_get(names_of(l, t), t->name, now);
 
 	if (client && client->next > now)
 		return client->next - now;
@@ -116,7 +122,7 @@ bool login_limits_failed(struct login_limits *l, const struct login_limits_conf 
 	size_t max = conf->entries_max ? conf->entries_max : ENTRIES_DEFAULT;
 	struct failing *client;
 
-	failing_add(&l->names, t->name, max, now);
+	failing_add(names_of(l, t), t->name, max, now);
 	if (t->is_local)
 		return false;
 	client = failing_add(&l->clients, client_key(t), max, now);
@@ -136,15 +142,16 @@ bool login_limits_failed(struct login_limits *l, const struct login_limits_conf 
 
 void login_limits_succeeded(struct login_limits *l, const struct login_try *t)
 {
-	struct failing *f = map_get(&l->clients.entries, client_key(t));
+	struct table *table = t->is_local ? &l->local_names : &l->clients;
+	struct failing *f = map_get(&table->entries, t->is_local ? t->name : client_key(t));
 
 	if (f)
-		forget(&l->clients, f);
+		forget(table, f);
 }
 
 size_t login_limits_entries(const struct login_limits *l)
 {
-	return l->clients.entries.n + l->names.entries.n;
+	return l->clients.entries.n + l->names.entries.n + l->local_names.entries.n;
 }
 
 static void table_end(struct table *t)
@@ -164,5 +171,6 @@ void login_limits_close(struct login_limits *l)
 		return;
 	table_end(&l->clients);
 	table_end(&l->names);
+	table_end(&l->local_names);
 	free(l);
 }

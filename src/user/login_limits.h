@@ -34,6 +34,6 @@ int64_t login_limits_wait(struct login_limits *l, const struct login_try *t, int
 /* It was wrong.  True: this client is to be banned now. */
 bool login_limits_failed(struct login_limits *l, const struct login_limits_conf *conf, const struct login_try *t,
 			 int64_t now);
-/* It was right: its client begins anew. */
+/* It was right: its client begins anew; on this machine itself, its name does. */
 void login_limits_succeeded(struct login_limits *l, const struct login_try *t);
 size_t login_limits_entries(const struct login_limits *l);
