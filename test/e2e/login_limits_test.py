@@ -109,7 +109,7 @@ def session_limit():
             logged_in(c.login(alice(s), USERS["alice"]))
         r = open_[5].login(alice(s), USERS["alice"])
         check(r.status == "NO" and r.code == "LIMIT" and "Too many" in r.text, "%r" % r)
-        check("result=limit" in s.log(), "no log line")
+        s.log_wait("result=limit")
         with s.pop3() as c:
             check(c.login(alice(s), USERS["alice"]).startswith(b"-ERR"), "POP3")
         with s.imap() as c:
@@ -329,19 +329,19 @@ def killed():
 @test("a mailbox that cannot be started: NO [UNAVAILABLE], -ERR [SYS/TEMP]")
 def no_mailbox():
     with LoginServer() as s:
-        home = s.home("carol")
+        home = s.home("bob")
         os.makedirs(os.path.dirname(home), exist_ok=True)
         with open(home, "w") as f:      # where its folder should be
             f.write("x")
         with s.imap() as c:
-            r = c.login(s.address("carol"), USERS["carol"])
+            r = c.login(s.address("bob"), USERS["bob"])
             equal((r.status, r.code), ("NO", "UNAVAILABLE"), "IMAP")
         with s.pop3() as c:
-            r = c.login(s.address("carol"), USERS["carol"])
+            r = c.login(s.address("bob"), USERS["bob"])
             check(r.startswith(b"-ERR [SYS/TEMP]"), "POP3 %r" % r)
         os.unlink(home)
         with s.imap() as c:
-            logged_in(c.login(s.address("carol"), USERS["carol"]))
+            logged_in(c.login(s.address("bob"), USERS["bob"]))
 
 
 @test("a stop says BYE to those who are in and to those who are not")

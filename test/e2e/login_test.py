@@ -294,7 +294,7 @@ def lengths():
     c = s.imap()
     for n in list(range(0, 200)) + [1000, 4095, 4096, 8000, 8200, 12288, 20000]:
         try:
-            c.send(b"x AUTHENTICATE PLAIN " + b"A" * n + b"\r\n")
+            c.send(b"x AUTHENTICATE PLAIN " + b"Q" * n + b"\r\n")
             r = c.line()
             if r.startswith(b"+ "):
                 c.send(b"*\r\n")
