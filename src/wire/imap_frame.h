@@ -9,8 +9,8 @@
  *	while ((event = imap_frame_feed(&f, &in)) != IMAP_MORE)
  *		switch (event) {
  *		case IMAP_GO_AHEAD: say "+ OK"; …
- *		case IMAP_STREAM: maybe imap_append_begin(&f.text…) and imap_frame_refuse(&f), else open a
- *			file, say "+ OK" if f.is_sync, then put imap_frame_body(&f, &in) there until f.left == 0
+ *		case IMAP_STREAM: maybe imap_append_begin() and imap_frame_refuse(&f), else open a file,
+ *			say "+ OK" and clear f.is_sync if it is set, then put imap_frame_body(&f, &in) there until f.left == 0
  *		case IMAP_COMMAND: imap_command_parse(imap_frame_text(&f), …); …; imap_frame_next(&f)
  *		case IMAP_REFUSED: answer f.why with f.tag; imap_frame_next(&f)
  *		case IMAP_FATAL: answer f.why; hang up
@@ -80,7 +80,7 @@ struct imap_frame {
 	/* to be read at an event */
 	enum imap_reply_id why;
 	uint64_t left;                   /* octets of the letter still to come */
-	bool is_sync;                    /* it comes only after "+" */
+	bool is_sync;                    /* it comes only after "+"; the owner clears it when it has said so */
 	char tag[IMAP_TAG_MAX + 1];      /* of the command, "*" if it has none; NUL-terminated */
 
 	/* imap_frame.c's own */
@@ -95,13 +95,13 @@ struct imap_frame {
 	bool is_silent;                  /* the owner has refused it: no event at the end */
 	uint8_t tail_n;                  /* FRAME_SKIP_LINE: how much of `tail` holds */
 	char tail[32];                   /* the end of the line that is skipped */
-	bool after_cr;                   /* the last byte taken was a CR */
 };
 
 enum imap_event imap_frame_feed(struct imap_frame *f, struct str *in);
 /* In FRAME_BODY: takes what is there of the letter off *in. */
 struct str imap_frame_body(struct imap_frame *f, struct str *in);
-/* After IMAP_STREAM, also later: the owner has answered the command; the rest of it is skipped. */
+/* After IMAP_STREAM, before the letter or within it: the owner has answered the command; the rest of it is
+ * skipped without another event. */
 void imap_frame_refuse(struct imap_frame *f);
 /* After IMAP_COMMAND, and after IMAP_STREAM for what came before the letter.  Holds until the next call. */
 struct imap_text imap_frame_text(const struct imap_frame *f);
