@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "user/login_result.h"
 
-struct session;
+struct guest;
 
 struct credentials {
 	struct str mechanism;    /* for the log: "PLAIN", "LOGIN", "USER", "SCRAM-SHA-256" … */
@@ -23,7 +23,7 @@ struct verdict {
 /* The sentence for whoever is unknown or has a wrong password. */
 extern const struct str login_failed_text;
 
-/* After LOGIN_OK s->stream is there.  A wrong password takes its time, and is counted. false: the
+/* After LOGIN_OK g->stream is there.  A wrong password takes its time, and is counted. false: the
  * conversation cannot go on. */
-SUSPENDS bool credentials_check(struct session *s, const struct credentials *c, struct arena *a, struct verdict *ret,
+SUSPENDS bool credentials_check(struct guest *g, const struct credentials *c, struct arena *a, struct verdict *ret,
 				struct err *e);

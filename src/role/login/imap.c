@@ -3,7 +3,7 @@
  * Read, decide, answer, again.  A handler returns the reply and only the loop writes it.  Once a
  * password was right nothing is said: the mailbox answers the command, and reads what the client
  * sent behind it. */
-#include "role/login/session.h"
+#include "role/login/guest.h"
 
 #include "base/log.h"
 #include "role/login/sasl_exchange.h"
@@ -17,7 +17,7 @@ enum { ERRORS_MAX = 10, FAILURES_MAX = 5, IDLE_COMMANDS_MAX = 100, GREETING_MAX 
 #define CAPABILITIES "IMAP4rev1 LITERAL- SASL-IR ID"
 
 struct dialogue_imap {
-	struct session *s;
+	struct guest *g;
 	struct imap_frame frame;
 	struct imap_command c;
 	struct arena *a;                 /* of the present command */
@@ -36,21 +36,21 @@ static struct imap_reply answer_last(enum imap_reply_id id)
 	return (struct imap_reply){ .id = id, .close = true };
 }
 
-static void add_capabilities(struct buf *b, const struct session *s)
+static void add_capabilities(struct buf *b, const struct guest *g)
 {
 	buf_add(b, S(CAPABILITIES));
-	if (!session_has_tls(s) && front_tls())
+	if (!guest_has_tls(g) && front_tls())
 		buf_add(b, S(" STARTTLS"));
-	if (!session_may_log_in(s))
+	if (!guest_may_log_in(g))
 		buf_add(b, S(" LOGINDISABLED"));
-	sasl_add_offers(b, s, S(" AUTH="));
+	sasl_add_offers(b, g, S(" AUTH="));
 }
 
 /* -- commands -------------------------------------------------------------- */
 
 SUSPENDS static bool say_untagged(struct dialogue_imap *x, struct str s, struct err *e)
 {
-	return conn_put(&x->s->conn, S("* "), e) && conn_put(&x->s->conn, s, e) && conn_put(&x->s->conn, S("\r\n"), e);
+	return conn_put(&x->g->conn, S("* "), e) && conn_put(&x->g->conn, s, e) && conn_put(&x->g->conn, S("\r\n"), e);
 }
 
 SUSPENDS static struct imap_reply cmd_capability(struct dialogue_imap *x, struct err *e)
@@ -59,7 +59,7 @@ SUSPENDS static struct imap_reply cmd_capability(struct dialogue_imap *x, struct
 	struct buf b = buf_over(mem, sizeof(mem));
 
 	buf_add(&b, S("CAPABILITY "));
-	add_capabilities(&b, x->s);
+	add_capabilities(&b, x->g);
 	return say_untagged(x, buf_str(&b), e) ? answer(IMAP_REPLY_DONE) : answer_last(IMAP_REPLY_NONE);
 }
 
@@ -75,12 +75,12 @@ SUSPENDS static struct imap_reply cmd_logout(struct dialogue_imap *x, struct err
 
 static struct imap_reply cmd_starttls(struct dialogue_imap *x)
 {
-	if (session_has_tls(x->s))
+	if (guest_has_tls(x->g))
 		return answer(IMAP_REPLY_WRONG_STATE);
 	if (!front_tls())
 		return answer(IMAP_REPLY_UNAVAILABLE);
 	/* bytes behind it came in the clear and would be taken for what was said in TLS (RFC 9051 §6.2.1) */
-	if (conn_pending(&x->s->conn).n)
+	if (conn_pending(&x->g->conn).n)
 		return (struct imap_reply){ .id = IMAP_REPLY_WRONG_STATE, .close = true,
 					    .text = S("nothing may follow STARTTLS before TLS is there") };
 	x->is_tls_next = true;
@@ -105,9 +105,9 @@ SUSPENDS static struct imap_reply cmd_login(struct dialogue_imap *x, struct err 
 	struct verdict v;
 	bool ok;
 
-	if (!session_may_log_in(x->s))
+	if (!guest_may_log_in(x->g))
 		return answer(IMAP_REPLY_TLS_FIRST);
-	ok = credentials_check(x->s, &c, x->a, &v, e);
+	ok = credentials_check(x->g, &c, x->a, &v, e);
 	if (c.password.n)
 		explicit_bzero((void *)(uintptr_t)c.password.p, c.password.n);
 	return ok ? reply_of(x, &v) : answer_last(IMAP_REPLY_NONE);
@@ -139,11 +139,11 @@ SUSPENDS static struct imap_reply cmd_authenticate(struct dialogue_imap *x, stru
 	enum sasl_mechanism m = sasl_mechanism_parse(q->mechanism);
 	struct sasl_end end;
 
-	if (!session_may_log_in(x->s))
+	if (!guest_may_log_in(x->g))
 		return answer(IMAP_REPLY_TLS_FIRST);
-	if (!sasl_is_offered(x->s, m))
+	if (!sasl_is_offered(x->g, m))
 		return answer(IMAP_REPLY_AUTH_MECHANISM);
-	if (!sasl_exchange(x->s, m, q->has_initial, q->initial, x->a, &end, e))
+	if (!sasl_exchange(x->g, m, q->has_initial, q->initial, x->a, &end, e))
 		return answer_last(IMAP_REPLY_NONE);
 	return reply_to_sasl(x, &end);
 }
@@ -184,7 +184,7 @@ static bool is_enough(struct dialogue_imap *x, const struct imap_reply *r)
 
 	x->errors += cond == IMAP_BAD;
 	x->commands++;
-	return x->errors > ERRORS_MAX || x->s->failures >= FAILURES_MAX || x->commands > IDLE_COMMANDS_MAX;
+	return x->errors > ERRORS_MAX || x->g->failures >= FAILURES_MAX || x->commands > IDLE_COMMANDS_MAX;
 }
 
 SUSPENDS static bool write_reply(struct dialogue_imap *x, struct str tag, const struct imap_reply *r, struct err *e)
@@ -192,7 +192,7 @@ SUSPENDS static bool write_reply(struct dialogue_imap *x, struct str tag, const 
 	AUTO(buf_end) struct buf b = buf_on_heap(8192);
 
 	imap_reply_add(&b, tag, r);
-	return conn_put(&x->s->conn, buf_str(&b), e);
+	return conn_put(&x->g->conn, buf_str(&b), e);
 }
 
 /* false: over.  Passwords of the command are gone when it returns. */
@@ -201,8 +201,8 @@ SUSPENDS static bool finish(struct dialogue_imap *x, struct str tag, struct imap
 	bool ok = true, is_over;
 
 	if (x->is_known) {
-		x->s->tag = strndup(tag.p, tag.n);
-		return x->s->tag || fail(e, FAULT_TEMP, "out of memory");
+		x->g->tag = strndup(tag.p, tag.n);
+		return x->g->tag || fail(e, FAULT_TEMP, "out of memory");
 	}
 	is_over = r.close || is_enough(x, &r);
 	if (r.id != IMAP_REPLY_NONE)
@@ -212,7 +212,7 @@ SUSPENDS static bool finish(struct dialogue_imap *x, struct str tag, struct imap
 	if (ok && is_over)
 		return r.id ? fail(e, FAULT_PEER, "%s", imap_reply_row(r.id)->text) : false;
 	if (ok && x->is_tls_next)
-		ok = session_start_tls(x->s, e);
+		ok = guest_start_tls(x->g, e);
 	x->is_tls_next = false;
 	return ok;
 }
@@ -244,11 +244,11 @@ static void frame_begin(struct imap_frame *f)
 /* What has come goes to the frame; IMAP_MORE: all of it. */
 static enum imap_event feed(struct dialogue_imap *x)
 {
-	struct str in = conn_pending(&x->s->conn), was = in;
+	struct str in = conn_pending(&x->g->conn), was = in;
 	enum imap_event event = in.n ? imap_frame_feed(&x->frame, &in) : IMAP_MORE;
 
-	conn_eat(&x->s->conn, was.n - in.n);
-	conn_wipe_eaten(&x->s->conn);
+	conn_eat(&x->g->conn, was.n - in.n);
+	conn_wipe_eaten(&x->g->conn);
 	return event;
 }
 
@@ -258,28 +258,28 @@ SUSPENDS static bool greet(struct dialogue_imap *x, struct err *e)
 	struct buf b = buf_over(mem, sizeof(mem));
 
 	buf_add(&b, S("OK [CAPABILITY "));
-	add_capabilities(&b, x->s);
-	buf_addf(&b, "] " STR_FMT " Waxwing IMAP", STR_ARG(x->s->conf->c.hostname));
+	add_capabilities(&b, x->g);
+	buf_addf(&b, "] " STR_FMT " Waxwing IMAP", STR_ARG(x->g->conf->c.hostname));
 	return say_untagged(x, buf_str(&b), e);
 }
 
-SUSPENDS static bool converse(struct session *s, struct err *e)
+SUSPENDS static bool converse(struct guest *g, struct err *e)
 {
-	struct dialogue_imap x = { .s = s };
+	struct dialogue_imap x = { .g = g };
 	bool ok = greet(&x, e);
 
 	frame_begin(&x.frame);
 	while (ok && !x.is_known) {
-		bool had_tls = session_has_tls(s);
+		bool had_tls = guest_has_tls(g);
 		enum imap_event event = feed(&x);
 
 		if (event == IMAP_MORE)
-			ok = conn_fill(&s->conn, e);
+			ok = conn_fill(&g->conn, e);
 		else if (event == IMAP_GO_AHEAD)
-			ok = conn_put(&s->conn, S("+ OK\r\n"), e);
+			ok = conn_put(&g->conn, S("+ OK\r\n"), e);
 		else
 			ok = command_begin(&x, event, e);
-		if (ok && session_has_tls(s) != had_tls) {
+		if (ok && guest_has_tls(g) != had_tls) {
 			imap_frame_end(&x.frame);        /* behind STARTTLS nothing said before holds */
 			frame_begin(&x.frame);
 		}

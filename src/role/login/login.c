@@ -4,7 +4,7 @@
  * one fiber, which converses and then carries bytes between the client and its mailbox.  At
  * the end the listeners go first, who has not logged in is told BYE, and what the mailboxes
  * still say to their clients is carried for STOP_WITHIN. */
-#include "role/login/session.h"
+#include "role/login/guest.h"
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -36,17 +36,17 @@ static struct str sorry(uint32_t listener, uint16_t port)
 static void receive(const struct front_client *c)
 {
 	char name[FIBER_NAME_MAX];
-	struct session *s = session_open(c, ++counter);
+	struct guest *g = guest_open(c, ++counter);
 
-	if (!s) {
+	if (!g) {
 		front_turn_away(c->fd, sorry(c->listener, c->port));
 		return;
 	}
-	snprintf(name, sizeof(name), "login/%llx", (unsigned long long)s->number);
-	if (fiber_start(&conversing, name, session_run, s))
+	snprintf(name, sizeof(name), "login/%llx", (unsigned long long)g->number);
+	if (fiber_start(&conversing, name, guest_run, g))
 		return;
-	log_warn("connect", "peer=%s why=\"no memory for a fiber\"", s->peer);
-	session_close(s);
+	log_warn("connect", "peer=%s why=\"no memory for a fiber\"", g->peer);
+	guest_close(g);
 }
 
 static const struct front front = { .receive = receive, .sorry = sorry };
@@ -54,14 +54,14 @@ static const struct front front = { .receive = receive, .sorry = sorry };
 static void hear_session(struct link *l, void *tell)
 {
 	struct login_session *t = tell;
-	struct session *s = session_find(t->session);
+	struct guest *g = guest_find(t->session);
 
 	(void)l;
 	/* who has left meanwhile has no use for it: it is closed */
-	if (!s || s->stream >= 0 || t->stream <= 0)
+	if (!g || g->stream >= 0 || t->stream <= 0)
 		return;
-	s->stream = fd_take(&t->stream);
-	wait_wake_all(&s->arrival);
+	g->stream = fd_take(&t->stream);
+	wait_wake_all(&g->arrival);
 }
 
 static void hear_offers(struct link *l, void *tell)
@@ -81,7 +81,7 @@ static bool prepare(struct err *e)
 SUSPENDS static bool run(struct err *e)
 {
 	front_run();
-	sessions_stop();
+	guests_stop();
 	WITHIN(STOP_WITHIN)
 		if (!nursery_join(&conversing, e))
 			log_warn("stop", "sessions=%zu why=\"they did not end in time\"", conversing.n);

@@ -1,7 +1,7 @@
 /* pop3.c — POP3 until it is known with whom (RFC 1939 §4, RFC 2595 §4, RFC 5034).
  *
  * As imap.c: once a password was right nothing is said, the mailbox answers. */
-#include "role/login/session.h"
+#include "role/login/guest.h"
 
 #include "fiber/line.h"
 #include "role/login/sasl_exchange.h"
@@ -15,7 +15,7 @@ enum { ERRORS_MAX = 10, FAILURES_MAX = 5, IDLE_COMMANDS_MAX = 100 };
 #define CAPABILITIES "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n"
 
 struct dialogue_pop3 {
-	struct session *s;
+	struct guest *g;
 	struct pop3_command c;
 	struct arena *a;                 /* of the present command */
 	char *user;                      /* of USER, until PASS */
@@ -52,25 +52,25 @@ SUSPENDS static struct answer cmd_capa(struct dialogue_pop3 *x, struct err *e)
 	AUTO(buf_end) struct buf b = buf_on_heap(2048);
 
 	buf_add(&b, S("+OK\r\n" CAPABILITIES));
-	if (!session_has_tls(x->s) && front_tls())
+	if (!guest_has_tls(x->g) && front_tls())
 		buf_add(&b, S("STLS\r\n"));
-	if (session_may_log_in(x->s)) {
+	if (guest_may_log_in(x->g)) {
 		buf_add(&b, S("USER\r\nSASL"));
-		sasl_add_offers(&b, x->s, S(" "));
+		sasl_add_offers(&b, x->g, S(" "));
 		buf_add(&b, S("\r\n"));
 	}
 	buf_add(&b, S("IMPLEMENTATION Waxwing\r\n.\r\n"));
-	return conn_put(&x->s->conn, buf_str(&b), e) ? answer(POP3_REPLY_NONE) : answer_last(POP3_REPLY_NONE);
+	return conn_put(&x->g->conn, buf_str(&b), e) ? answer(POP3_REPLY_NONE) : answer_last(POP3_REPLY_NONE);
 }
 
 static struct answer cmd_stls(struct dialogue_pop3 *x)
 {
-	if (session_has_tls(x->s))
+	if (guest_has_tls(x->g))
 		return answer(POP3_REPLY_TLS_ALREADY);
 	if (!front_tls())
 		return answer(POP3_REPLY_TEMP);
 	/* bytes behind it came in the clear and would be taken for what was said in TLS */
-	if (conn_pending(&x->s->conn).n)
+	if (conn_pending(&x->g->conn).n)
 		return (struct answer){ POP3_REPLY_WRONG_STATE, S("nothing may follow STLS before TLS is there"), true };
 	x->is_tls_next = true;
 	return answer(POP3_REPLY_TLS_READY);
@@ -78,7 +78,7 @@ static struct answer cmd_stls(struct dialogue_pop3 *x)
 
 static struct answer cmd_user(struct dialogue_pop3 *x)
 {
-	if (!session_may_log_in(x->s))
+	if (!guest_may_log_in(x->g))
 		return answer(POP3_REPLY_TLS_FIRST);
 	forget_user(x);
 	x->user = strndup(x->c.arg.p, x->c.arg.n);
@@ -103,11 +103,11 @@ SUSPENDS static struct answer cmd_pass(struct dialogue_pop3 *x, struct err *e)
 	struct verdict v;
 	bool ok;
 
-	if (!session_may_log_in(x->s))
+	if (!guest_may_log_in(x->g))
 		return answer(POP3_REPLY_TLS_FIRST);
 	if (!x->user)
 		return answer(POP3_REPLY_USER_FIRST);
-	ok = credentials_check(x->s, &c, x->a, &v, e);
+	ok = credentials_check(x->g, &c, x->a, &v, e);
 	forget_user(x);
 	return ok ? answer_of(x, &v) : answer_last(POP3_REPLY_NONE);
 }
@@ -138,9 +138,9 @@ SUSPENDS static struct answer list_mechanisms(struct dialogue_pop3 *x, struct er
 	AUTO(buf_end) struct buf b = buf_on_heap(512);
 
 	buf_add(&b, S("+OK"));
-	sasl_add_offers(&b, x->s, S("\r\n"));
+	sasl_add_offers(&b, x->g, S("\r\n"));
 	buf_add(&b, S("\r\n.\r\n"));
-	return conn_put(&x->s->conn, buf_str(&b), e) ? answer(POP3_REPLY_NONE) : answer_last(POP3_REPLY_NONE);
+	return conn_put(&x->g->conn, buf_str(&b), e) ? answer(POP3_REPLY_NONE) : answer_last(POP3_REPLY_NONE);
 }
 
 SUSPENDS static struct answer cmd_auth(struct dialogue_pop3 *x, struct err *e)
@@ -148,13 +148,13 @@ SUSPENDS static struct answer cmd_auth(struct dialogue_pop3 *x, struct err *e)
 	enum sasl_mechanism m = sasl_mechanism_parse(x->c.mechanism);
 	struct sasl_end end;
 
-	if (!session_may_log_in(x->s))
+	if (!guest_may_log_in(x->g))
 		return answer(POP3_REPLY_TLS_FIRST);
 	if (!x->c.mechanism.n)
 		return list_mechanisms(x, e);
-	if (!sasl_is_offered(x->s, m))
+	if (!sasl_is_offered(x->g, m))
 		return answer(POP3_REPLY_AUTH_MECHANISM);
-	if (!sasl_exchange(x->s, m, x->c.arg.n, x->c.arg, x->a, &end, e))
+	if (!sasl_exchange(x->g, m, x->c.arg.n, x->c.arg, x->a, &end, e))
 		return answer_last(POP3_REPLY_NONE);
 	return answer_to_sasl(x, &end);
 }
@@ -191,7 +191,7 @@ SUSPENDS static bool write_reply(struct dialogue_pop3 *x, enum pop3_reply_id id,
 	struct buf b = buf_over(mem, sizeof(mem));
 
 	pop3_reply_add(&b, id, text);
-	return conn_put(&x->s->conn, buf_str(&b), e);
+	return conn_put(&x->g->conn, buf_str(&b), e);
 }
 
 /* false: over. */
@@ -203,14 +203,14 @@ SUSPENDS static bool finish(struct dialogue_pop3 *x, struct answer r, struct err
 		return true;
 	x->errors += is_error;
 	x->commands++;
-	is_over = x->errors > ERRORS_MAX || x->s->failures >= FAILURES_MAX || x->commands > IDLE_COMMANDS_MAX;
+	is_over = x->errors > ERRORS_MAX || x->g->failures >= FAILURES_MAX || x->commands > IDLE_COMMANDS_MAX;
 	if (r.id)
 		ok = write_reply(x, r.id, r.text, e);
 	if (ok && (r.close || is_over))
 		return r.id ? fail(e, FAULT_PEER, "%s", is_over ? "too many errors" : pop3_reply_row(r.id)->text) : false;
 	if (ok && x->is_tls_next) {
 		forget_user(x);
-		ok = session_start_tls(x->s, e);
+		ok = guest_start_tls(x->g, e);
 	}
 	x->is_tls_next = false;
 	return ok;
@@ -223,10 +223,10 @@ SUSPENDS static bool take_command(struct dialogue_pop3 *x, struct err *e)
 	struct str text;
 	struct answer r;
 
-	if (!line_read(&x->s->conn, POP3_AUTH_LINE_MAX, &line, e))
+	if (!line_read(&x->g->conn, POP3_AUTH_LINE_MAX, &line, e))
 		return false;
 	text = arena_str(&a, line.text);         /* the connection's memory is used again while we wait */
-	conn_wipe_eaten(&x->s->conn);
+	conn_wipe_eaten(&x->g->conn);
 	x->a = &a;
 	if (line.too_long)
 		r = answer(POP3_REPLY_LINE_TOO_LONG);
@@ -240,9 +240,9 @@ SUSPENDS static bool take_command(struct dialogue_pop3 *x, struct err *e)
 	return finish(x, r, e);
 }
 
-SUSPENDS static bool converse(struct session *s, struct err *e)
+SUSPENDS static bool converse(struct guest *g, struct err *e)
 {
-	struct dialogue_pop3 x = { .s = s };
+	struct dialogue_pop3 x = { .g = g };
 	bool ok = write_reply(&x, POP3_REPLY_READY, S(""), e);
 
 	while (ok && !x.is_known)

@@ -1,26 +1,26 @@
-/* session.h — one client of `login`: who it is must be found out, then its bytes are carried.
+/* guest.h — one client of `login`: who it is must be found out, then its bytes are carried.
  *
- * session.c tells the story: welcome → the dialogue of its protocol (imap.c, pop3.c) until a
- * password was right → carry.  What a password comes in is read by sasl.c; whether it is right says
+ * guest.c tells the story: welcome → the dialogue of its protocol (imap.c, pop3.c) until a
+ * password was right → carry.  What a password comes in is read by sasl_exchange.c; whether it is right says
  * `user`, and the stream that then comes from the parent is the proof. */
 #pragma once
 
 #include "fiber/conn.h"
 #include "role/front.h"
 
-struct session;
+struct guest;
 
 /* How a protocol speaks until somebody is known. */
 struct dialogue {
 	const char *name;
-	/* The whole dialogue, its greeting with it; true: s->stream is there and s->tag is set. */
-	SUSPENDS bool (*converse)(struct session *s, struct err *e);
+	/* The whole dialogue, its greeting with it; true: g->stream is there and g->tag is set. */
+	SUSPENDS bool (*converse)(struct guest *g, struct err *e);
 	struct str sorry;                /* no resources */
 	struct str busy;                 /* in front of why it may not connect; CRLF follows */
 	struct str stopping, too_slow;
 };
 
-struct session {
+struct guest {
 	struct conn conn;
 	struct conf_held *conf;          /* the generation it began with; NULL once it is carried */
 	const struct dialogue *dialogue;
@@ -38,24 +38,24 @@ struct session {
 	int stream;                      /* to the mailbox; -1: not yet */
 	struct wait arrival;             /* the stream came */
 	struct fiber *fiber;
-	struct session *prev, *next;
+	struct guest *prev, *next;
 };
 
-struct session *session_open(const struct front_client *c, uint64_t number);
+struct guest *guest_open(const struct front_client *c, uint64_t number);
 /* A fiber. */
-SUSPENDS void session_run(void *session);
-void session_close(struct session *s);
-struct session *session_find(uint64_t number);
+SUSPENDS void guest_run(void *guest);
+void guest_close(struct guest *g);
+struct guest *guest_find(uint64_t number);
 /* Those that are not carried leave now. */
-void sessions_stop(void);
+void guests_stop(void);
 
 /* May a password be said now?  Not in the clear, but where the listen line allows it. */
-bool session_may_log_in(const struct session *s);
+bool guest_may_log_in(const struct guest *g);
 /* For STARTTLS and STLS, once "go ahead" was written. */
-SUSPENDS bool session_start_tls(struct session *s, struct err *e);
-static inline bool session_has_tls(const struct session *s)
+SUSPENDS bool guest_start_tls(struct guest *g, struct err *e);
+static inline bool guest_has_tls(const struct guest *g)
 {
-	return s->conn.ssl;
+	return g->conn.ssl;
 }
 
 extern const struct dialogue imap_dialogue, pop3_dialogue;
