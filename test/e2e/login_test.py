@@ -4,7 +4,6 @@ import base64
 import imaplib
 import poplib
 import re
-import statistics
 import threading
 import time
 
@@ -156,10 +155,9 @@ def enumeration():
             t.start()
         for t in ts:
             t.join()
-    medians = {u: statistics.median(t) for u, t in times.items()}
-    base = medians[alice(s)]
-    for u, m in medians.items():
-        check(abs(m - base) < max(0.01 * base, 0.004 * SLOW), "medians %s" % medians)
+    # The quickest of each: a busy machine only ever adds to it.
+    least = {u: min(t) for u, t in times.items()}
+    check(max(least.values()) - min(least.values()) < 0.005 * SLOW, "the quickest answers: %s" % least)
 
 
 @test("SCRAM gives an unknown user a salt that stays the same, as a real one has it")

@@ -138,7 +138,7 @@ static struct str make_password(struct arena *a)
 }
 
 /* "Alice@Example.ORG" → "alice@example.org"; a name alone is a Linux account. */
-static bool account_key(struct str address, struct arena *a, struct account_name *name, struct str *ret, struct err *e)
+SUSPENDS static bool account_key(struct str address, struct arena *a, struct account_name *name, struct str *ret, struct err *e)
 {
 	struct smtp_path p;
 
