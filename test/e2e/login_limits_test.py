@@ -380,7 +380,7 @@ def volume():
             r = c.line()
             check(r.startswith(b"n%05d OK" % i), "answer %d: %r" % (i, r))
         t.join()
-        check(during - before < 2000, "%d KiB more" % (during - before))
+        check(server.SANITIZED or during - before < 2000, "%d KiB more" % (during - before))
 
 
 @test("memory of idle TLS sessions, all processes counted", limit=120)
