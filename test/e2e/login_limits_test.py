@@ -160,6 +160,46 @@ def patience():
         check(c.rest(5) is None or True, "")
 
 
+@test("Linux accounts by PAM: bare name and address; SCRAM is not offered; unknown names look alike", limit=120)
+def linux_accounts():
+    if os.getuid() != 0:
+        tap.skip("needs root")
+    name = "wxe2e%d" % (os.getpid() % 100000)
+    if subprocess.run(["useradd", "-m", name], capture_output=True).returncode:
+        tap.skip("cannot add a Linux account here")
+    try:
+        subprocess.run(["chpasswd"], input=("%s:linux-pw\n" % name).encode(), check=True)
+        with LoginServer(conf="auth {\nbackend internal\nbackend pam other\n}\n") as s:
+            with s.imap() as c:
+                caps = c.capabilities()
+                check("AUTH=PLAIN" in caps and not any("SCRAM" in x for x in caps), "caps %s" % caps)
+            for user in (name, "%s@example.org" % name):
+                with s.imap() as c:
+                    logged_in(c.login(user, "linux-pw"))
+            with s.imap() as c:
+                logged_in(c.login(alice(s), USERS["alice"]))
+            texts, took = set(), []
+            for user in (name, "no" + name, "%s@example.org" % name, "nobody@example.org", "no such name!", alice(s)):
+                with s.imap() as c:
+                    start = time.monotonic()
+                    texts.add(c.login(user, "wrong").text)
+                    took.append(time.monotonic() - start)
+            equal(len(texts), 1, "texts %s" % texts)
+            check(max(took) - min(took) < 0.1 * SLOW, "times %s" % took)
+            code, out, err = s.command("user", "app-password", "add", name, "phone")
+            equal(code, 0, "app-password add: %s" % err)
+            with s.imap() as c:
+                logged_in(c.login(name, out.strip()))
+            with s.imap() as c:
+                equal(c.login("root", "x").status, "NO", "root")
+            code, out, _ = s.command("test", "login", name, stdin=b"linux-pw\n")
+            check(code == 0 and "Linux account" in out, "test login: %s" % out)
+            code, out, _ = s.command("test", "login", alice(s), stdin=b"wrong\n")
+            check(code == 1 and "wrong" in out, "test login: %s" % out)
+    finally:
+        subprocess.run(["userdel", "-r", name], capture_output=True)
+
+
 # Strangers
 
 @test("C10 20 failures ban an address, not its neighbour, not who has logged in; in all protocols", limit=240)
