@@ -2,6 +2,7 @@
 #include "queue/spool.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/time.h"
 
 #include <dirent.h>
@@ -54,7 +55,7 @@ bool spool_file_write(struct spool *s, const char *name, struct str bytes, struc
 	unlinkat(s->dir, name, 0);
 	if (!spool_file_new(s, name, &fd, e))
 		return false;
-	if (!fd_write_all(fd, bytes, e) || !fd_sync(fd, e)) {
+	if (FAULT_IN(spool_write, e) || !fd_write_all(fd, bytes, e) || FAULT_IN(spool_sync, e) || !fd_sync(fd, e)) {
 		unlinkat(s->dir, name, 0);
 		return fail_in(e, "spool/%s", name);
 	}
@@ -74,7 +75,7 @@ bool spool_file_open(struct spool *s, struct str name, int *ret_fd, struct err *
 bool spool_dirs_sync(struct spool *s, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if (!fd_sync_dir_at(s->dir, places[i], e))
+		if (FAULT_IN(spool_sync_dir, e) || !fd_sync_dir_at(s->dir, places[i], e))
 			return fail_in(e, "spool");
 	return true;
 }
@@ -93,7 +94,7 @@ static void dir_end(DIR **d)
 		closedir(*d);
 }
 
-static bool sweep_place(struct spool *s, const char *place, int64_t now,
+static bool sweep_place(struct spool *s, const char *place, int64_t now, int64_t spared,
 			bool (*is_known)(void *arg, struct str name), void *arg,
 			size_t *removed, struct err *e)
 {
@@ -112,7 +113,7 @@ static bool sweep_place(struct spool *s, const char *place, int64_t now,
 		if (fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
 			continue;
 		snprintf(name, sizeof name, "%s/%s", place, de->d_name);
-		if ((int64_t)st.st_mtime * SECOND > now - ORPHAN_AGE ||
+		if ((int64_t)st.st_mtime * SECOND > now - ORPHAN_AGE || (int64_t)st.st_mtime * SECOND <= spared ||
 		    is_known(arg, str_from_z(name)))
 			continue;
 		if (unlinkat(fd, de->d_name, 0) == 0)
@@ -121,12 +122,12 @@ static bool sweep_place(struct spool *s, const char *place, int64_t now,
 	return true;
 }
 
-bool spool_sweep(struct spool *s, int64_t now, bool (*is_known)(void *arg, struct str name),
+bool spool_sweep(struct spool *s, int64_t now, int64_t spared, bool (*is_known)(void *arg, struct str name),
 		 void *arg, size_t *ret_removed, struct err *e)
 {
 	*ret_removed = 0;
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if (!sweep_place(s, places[i], now, is_known, arg, ret_removed, e))
+		if (!sweep_place(s, places[i], now, spared, is_known, arg, ret_removed, e))
 			return false;
 	return true;
 }
@@ -232,7 +233,7 @@ bool spool_rows_write(struct spool *s, const struct spool_row *rows, size_t n, s
 	for (size_t i = 0; i < n; i++)
 		if (!row_write(s, &rows[i]))
 			return db_fail(s, "a row", e);
-	return db_do(s, "COMMIT", e);
+	return FAULT_POINT(spool_rows) ? db_fail(s, "COMMIT", e) : db_do(s, "COMMIT", e);
 }
 
 bool spool_rows_read(struct spool *s, bool (*row)(void *arg, const struct spool_row *r,

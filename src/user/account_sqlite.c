@@ -6,6 +6,8 @@
 #include "user/account_engine.h"
 #include "user/database.h"
 
+#include "base/hooks.h"
+
 #include <assert.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -111,7 +113,7 @@ static bool sqlite_end(struct account_store *s, bool keep, struct err *e)
 {
 	struct err ignored = { 0 };
 
-	if (run(sqlite_of(s), keep ? ST_COMMIT : ST_ROLLBACK, e))
+	if (!(keep && FAULT_IN(user_commit, e)) && run(sqlite_of(s), keep ? ST_COMMIT : ST_ROLLBACK, e))
 		return true;
 	if (keep)
 		run(sqlite_of(s), ST_ROLLBACK, &ignored);

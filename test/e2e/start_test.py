@@ -228,7 +228,8 @@ def listen_fds():
     l.bind(("127.0.0.1", s.port))
     l.listen(64)
     try:
-        # A shell that sets LISTEN_PID to its own pid and then becomes the server.
+        # A shell that sets LISTEN_PID to its own pid and then becomes the server; sh knows no
+        # descriptors above 9.
         l.set_inheritable(True)
         s.err = open(s.dir + "/stderr", "ab")
         s.proc = subprocess.Popen(

@@ -2,6 +2,7 @@
 #include "role/queue/queue_role.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -16,6 +17,7 @@
 
 enum {
 	INCOMING_MAX = 100000,
+	BEGIN_MAX = 64,                          /* ids in one answer */
 	PIPE_BYTES = 256 * 1024,
 	DRAIN_BLOCK = 64 * 1024,
 	IDLE_AFTER = 5, IDLE_AGAIN = 60,         /* seconds */
@@ -52,20 +54,39 @@ void incoming_end(struct incoming *in, bool keep_file)
 	free(in);
 }
 
-static bool serve_begin(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+static bool begin_one(struct link *l, int64_t now, uint64_t *ret_id)
 {
-	struct queue_begin_answer *r = answer;
-	struct incoming *in;
+	struct incoming *in = calloc(1, sizeof(*in));
 
-	(void)question, (void)a;
+	if (!in)
+		return false;
+	*in = (struct incoming){ .id = queue_id(queue, now), .from = l, .file = -1, .pipe = -1 };
+	map_put(&incoming, str_of(&in->id, sizeof(in->id)), in);
+	*ret_id = in->id;
+	return true;
+}
+
+SUSPENDS static bool serve_begin(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct queue_begin *q = question;
+	struct queue_begin_answer *r = answer;
+	int64_t now = time_now();
+	uint64_t next;
+
+	(void)a;
 	if (!queue_has_room(queue) || incoming.n >= INCOMING_MAX)
 		return fail(e, FAULT_PERM, "no room for another letter");        /* 452 */
-	in = calloc(1, sizeof(*in));
-	if (!in)
+	if (!begin_one(l, now, &r->id))
 		return fail(e, FAULT_TEMP, "out of memory");
-	*in = (struct incoming){ .id = queue_id(queue, time_now()), .from = l, .file = -1, .pipe = -1 };
-	map_put(&incoming, str_of(&in->id, sizeof(in->id)), in);
-	r->id = in->id;
+	/* the row ends where the counter of a millisecond does */
+	for (r->count = 1; r->count < q->count && r->count < BEGIN_MAX; r->count++) {
+		if (!begin_one(l, now, &next))
+			break;
+		if (next != r->id + r->count) {
+			incoming_end(incoming_find(l, next), false);
+			break;
+		}
+	}
 	return true;
 }
 
@@ -82,7 +103,7 @@ static void do_write(void *arg)
 {
 	struct write_job *j = arg;
 
-	j->ok = fd_pwrite_all(j->fd, str_of(j->p, j->n), j->at, &j->err);
+	j->ok = !FAULT_IN(spool_drain, &j->err) && fd_pwrite_all(j->fd, str_of(j->p, j->n), j->at, &j->err);
 }
 
 SUSPENDS static void drain(void *arg)
@@ -217,31 +238,7 @@ SUSPENDS static bool serve_figures(struct link *l, void *question, void *answer,
 		.pending = s.letters, .in_journal = s.in_journal, .unsafe = s.steps_unsynced, .waiting = s.steps_waiting, .held = s.held,
 		.segments = s.segments_full, .appended = s.records, .syncs = s.syncs,
 		.accepted = totals.accepted, .delivered = totals.delivered,
-		.trouble = s.segments_aside ? S("a damaged journal segment is kept aside in journal/") : S("") };
-	return true;
-}
-
-SUSPENDS static bool serve_lines(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
-{
-	enum { LINES_MAX = 200 };
-	struct queue_lines_answer *r = answer;
-	struct queue_walk at = { 0 };
-	struct queue_claim c;
-	int64_t due, now = time_now();
-	bool held;
-
-	(void)l, (void)question;
-	r->lines.p = ARENA_ARRAY(a, struct ipc_text, LINES_MAX);
-	if (!r->lines.p)
-		return fail(e, FAULT_TEMP, "out of memory");
-	while (r->lines.n < LINES_MAX && queue_next(queue, &at, &c, &due, &held)) {
-		struct str to = c.step->rcpt < c.letter->n_rcpts ? c.letter->rcpts[c.step->rcpt].address : S("");
-
-		r->lines.p[r->lines.n++].text = arena_printf(
-			a, "%s from=<" STR_FMT "> to=<" STR_FMT "> tries=%u next=%llds%s%s%s", ID_Z(c.ref.id),
-			STR_ARG(c.letter->from), STR_ARG(to), c.tries, (long long)(due > now ? (due - now) / SECOND : 0),
-			held ? " held" : "", c.text[0] ? " why=" : "", c.text);
-	}
+		.trouble = s.segments_aside ? S("a damaged journal segment is kept aside for 30 days: journal/*.aside") : S("") };
 	return true;
 }
 
@@ -285,9 +282,18 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_hear(IPC_queue_forget, hear_forget);
 	ipc_hear(IPC_queue_why, hear_why);
 	ipc_serve(IPC_queue_figures, serve_figures);
-	ipc_serve(IPC_queue_lines, serve_lines);
+	ipc_serve(IPC_queue_queued, serve_queued);
+	ipc_serve(IPC_queue_one, serve_one);
+	ipc_serve(IPC_queue_hold_letter, serve_hold);
 	ipc_serve(IPC_queue_explain, serve_explain);
 	return queue_disk_open(&c, time_now(), &queue, e);
+}
+
+void end_broken(struct str why)
+{
+	log_error("journal", "why=%s next=\"this process ends, the next one reads the journal anew\"", LOGQ(why));
+	queue_put_all_down(queue);
+	_exit(70);
 }
 
 /* Segments that fill up bring checkpoints of their own; when nobody sends, what lies about is made
@@ -317,11 +323,8 @@ SUSPENDS static void tend(void *unused)
 		why_flush();
 		if ((!queue_tend(queue, time_now(), &e) || !checkpoint_if_idle(&e)) && e.fault != FAULT_CANCEL)
 			log_warn("tend", "why=%s", LOGQ(str_from_z(e.text)));
-		if (queue_is_broken(queue)) {
-			log_error("journal", "why=%s next=\"this process ends, the next one reads the journal anew\"",
-				  LOGQ(str_from_z(e.text)));
-			_exit(70);
-		}
+		if (queue_is_broken(queue))
+			end_broken(str_from_z(e.text));
 		carry_kick();
 	}
 }
@@ -337,6 +340,7 @@ SUSPENDS static bool run(struct err *e)
 			log_warn("stop", "why=%s next=\"what is not done is done at the next start\"",
 				 LOGQ(str_from_z(e->text)));
 	why_flush();
+	queue_put_all_down(queue);
 	return true;
 }
 

@@ -3,6 +3,7 @@
  * It has no right to any file and to no key.  Each connection has a fiber that
  * converses (session.c).  At the end the listeners go first, who waits for a command
  * is told 421, and letters under way have STOP_WITHIN to be answered. */
+#include "role/smtpd/ids.h"
 #include "role/smtpd/session.h"
 
 #include "base/log.h"
@@ -55,4 +56,10 @@ SUSPENDS static bool run(struct err *e)
 	return true;
 }
 
-const struct role_def role_smtpd = { .role = ROLE_SMTPD, .prepare = prepare, .run = run, .listener = front_listener };
+static void unlinked(struct link *l)
+{
+	ids_unlinked(l);
+}
+
+const struct role_def role_smtpd = { .role = ROLE_SMTPD, .prepare = prepare, .run = run, .listener = front_listener,
+				    .unlinked = unlinked };
