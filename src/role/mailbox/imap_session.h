@@ -48,7 +48,6 @@ struct imap_session {
 	bool is_quiet;                   /* no updates behind this command: it closed the folder */
 	unsigned errors;                 /* BAD in a row */
 	struct append *append;           /* APPEND on its way */
-	struct imap_reply refusal;       /* of an APPEND whose literals are still coming */
 
 	/* the present command */
 	struct imap_frame frame;
