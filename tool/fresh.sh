@@ -36,6 +36,8 @@ git clone -q --no-hardlinks "$top" "$root/root/waxwing"
 cp tool/fresh_inside.sh "$root/root/inside.sh"
 
 exec unshare --mount --pid --fork --kill-child --propagation private sh -eu -c '
+	# a mount point, so that tests can make mount namespaces of their own in there
+	mount --bind "$1" "$1"
 	mount -t proc proc "$1/proc"
 	mount -t sysfs -o ro sysfs "$1/sys"
 	mount --rbind /dev "$1/dev"

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/heap.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/rnd.h"
 #include "base/time.h"
@@ -13,6 +14,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -205,13 +208,47 @@ static void test_err(void **state)
 	assert_int_equal(e.fault, FAULT_TEMP);
 }
 
+/* In a child: what it held of its log comes before its last word. */
+static void end_by_a_bug(int out)
+{
+	dup2(out, STDERR_FILENO);
+	log_gather();
+	log_info("step", "n=%d", 1);
+	must(out < 0, "it ends here");
+}
+
+static void test_last_lines(void **state)
+{
+	char text[1024];
+	ssize_t n;
+	int p[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		end_by_a_bug(p[1]);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	n = read(p[0], text, sizeof(text));
+	assert_true(n > 0);
+	assert_true(str_starts(str_of(text, (size_t)n), S("info - step n=1\nbug: it ends here")));
+	close(p[0]);
+	close(p[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_str), cmocka_unit_test(test_buf), cmocka_unit_test(test_arena),
 		cmocka_unit_test(test_map), cmocka_unit_test(test_siphash), cmocka_unit_test(test_heap),
 		cmocka_unit_test(test_time), cmocka_unit_test(test_crc), cmocka_unit_test(test_id),
-		cmocka_unit_test(test_err),
+		cmocka_unit_test(test_err), cmocka_unit_test(test_last_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

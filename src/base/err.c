@@ -1,6 +1,8 @@
 /* err.c — errors; see err.h. */
 #include "base/err.h"
 
+#include "base/log.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +59,7 @@ const char *fault_name(enum fault f)
 
 void must_failed(const char *file, int line, const char *fact, const char *why)
 {
+	log_flush();             /* what led here */
 	fprintf(stderr, "bug: %s (%s:%d: %s does not hold)\n", why, file, line, fact);
 	abort();
 }

@@ -272,9 +272,11 @@ static bool put(struct maildir *m, const struct folder *f, struct store_letter *
 		ok = put_unnamed(m, f, l, &unable, e);
 		if (ok || !unable)
 			return ok;
-		m->needs_tmp = true;
 	}
-	return put_by_rename(m, f, l, false, e);
+	if (!put_by_rename(m, f, l, false, e))
+		return false;
+	m->needs_tmp = true;
+	return true;
 }
 
 static bool deliver_into(struct maildir *m, const struct folder *f, struct store_letter *l,
@@ -316,14 +318,25 @@ static struct folder *folder_get(struct maildir *m, struct str name, struct err 
 	return NULL;
 }
 
+/* Their owner may move or remove folders at any time; letters that come together look once. */
+static void folders_look(struct maildir *m)
+{
+	int64_t now = time_mono();
+
+	if (m->looked && now - m->looked < LOOK_AGAIN)
+		return;
+	m->looked = now;
+	for (size_t i = 0; i < m->n_folders; i++)
+		if (m->folders[i].tmp >= 0 && !folder_is_there(m->home, m->root, &m->folders[i]))
+			folder_end(&m->folders[i]);
+}
+
 static void maildir_deliver(struct store *s, struct store_letter *letters, size_t n)
 {
 	struct maildir *m = (struct maildir *)s;
 
 	pthread_mutex_lock(&m->lock);
-	for (size_t i = 0; i < m->n_folders; i++)
-		if (m->folders[i].tmp >= 0 && !folder_is_there(m->home, m->root, &m->folders[i]))
-			folder_end(&m->folders[i]);
+	folders_look(m);
 	for (size_t i = 0; i < n; i++)
 		letters[i].at = LETTER_UNKNOWN;
 	for (size_t i = 0; i < n; i++) {

@@ -4,7 +4,11 @@
 #include "store/engine.h"
 #include "store/maildir_dir.h"
 
+#include "base/time.h"
+
 #include <pthread.h>
+
+#define LOOK_AGAIN (10 * MILLISECOND)
 
 enum {
 	OUT_ROOM = 256 * 1024,   /* a letter up to here is written by one call */
@@ -19,6 +23,7 @@ struct maildir {
 	char root[STORE_NAME_MAX + 1];
 	struct folder folders[FOLDERS_OPEN];
 	size_t n_folders, next_folder;
+	int64_t looked;                  /* monotonic: when they were last seen to be in place */
 	bool needs_tmp;                  /* see put_unnamed() */
 	_Atomic bool chain_safe;         /* the directories above the folders were synced by us */
 	char out[OUT_ROOM];

@@ -451,6 +451,7 @@ static void test_moved_away(void **state)
 	(void)state;
 	assert_true(deliver(s, &(struct store_letter){ .base = S("3.a.h") }, "x\r\n"));
 	assert_int_equal(renameat(home, "Maildir", home, "old"), 0);
+	usleep(2 * LOOK_AGAIN);
 	assert_true(deliver(s, &(struct store_letter){ .base = S("3.b.h") }, "x\r\n"));
 	assert_int_equal(count_names(home, "Maildir/new"), 1);
 	assert_int_equal(count_names(home, "old/new"), 1);

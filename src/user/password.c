@@ -2,6 +2,8 @@
 #include "user/password.h"
 
 #include "base/rnd.h"
+#include "base/utf8.h"
+#include "user/saslprep.h"
 
 #include <crypt.h>
 #include <openssl/crypto.h>
@@ -14,47 +16,42 @@
 #define YESCRYPT "$y$"
 #define DUMMY_SETTING "$y$j9T$F5Jx5fExrKuPp53xLKQ..1"
 
-/* Length of the UTF-8 character at i, or 0: overlong forms, surrogates and the rest are none (RFC 3629 §4). */
-static size_t utf8_length(struct str s, size_t i)
-{
-	int c = str_at(s, i), d = str_at(s, i + 1);
-	size_t n;
-
-	if (c < 0x80)
-		return 1;
-	if (c >= 0xc2 && c <= 0xdf)
-		n = 2;
-	else if (c >= 0xe0 && c <= 0xef)
-		n = 3;
-	else if (c >= 0xf0 && c <= 0xf4)
-		n = 4;
-	else
-		return 0;
-	if ((c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) || (c == 0xf0 && d < 0x90) ||
-	    (c == 0xf4 && d > 0x8f))
-		return 0;
-	for (size_t j = 1; j < n; j++)
-		if (str_at(s, i + j) < 0x80 || str_at(s, i + j) > 0xbf)
-			return 0;
-	return n;
-}
-
 bool password_check(struct str password, struct err *e)
 {
-	size_t n;
-
 	if (password.n == 0)
 		return fail(e, FAULT_PERM, "the password is empty");
 	if (password.n > PASSWORD_MAX)
 		return fail(e, FAULT_PERM, "the password is longer than %d bytes", PASSWORD_MAX);
 	if (str_has(password, '\0'))
 		return fail(e, FAULT_PERM, "the password has a NUL byte");
-	for (size_t i = 0; i < password.n; i += n) {
-		n = utf8_length(password, i);
-		if (n == 0)
-			return fail(e, FAULT_PERM, "the password is not valid UTF-8");
-	}
+	if (!utf8_valid(password))
+		return fail(e, FAULT_PERM, "the password is not valid UTF-8");
 	return true;
+}
+
+/* What is hashed of a password. */
+struct form {
+	struct str text;
+	char *room;
+	size_t size;
+};
+
+static bool form_make(struct str password, struct form *ret)
+{
+	size_t size = SASLPREP_GROWTH * password.n + 1;
+	char *room = malloc(size);
+
+	if (room)
+		*ret = (struct form){ saslprep(password, room), room, size };
+	return room;
+}
+
+static void form_end(struct form *f)
+{
+	if (f->room)
+		explicit_bzero(f->room, f->size);
+	free(f->room);
+	*f = (struct form){ 0 };
 }
 
 /* crypt(3) refuses more than this many bytes; longer ones are hashed first. */
@@ -83,8 +80,8 @@ static void crypt_input(struct str password, char out[CRYPT_MAX_PASSPHRASE_SIZE]
 	explicit_bzero(sum, sizeof(sum));
 }
 
-/* hash = crypt(password, setting); false if the library gives its failure token. */
-static bool hash_password(struct str password, const char *setting, char hash[PASSWORD_HASH_MAX])
+/* hash = crypt(text, setting); false if the library gives its failure token. */
+static bool hash_text(struct str text, const char *setting, char hash[PASSWORD_HASH_MAX])
 {
 	char phrase[CRYPT_MAX_PASSPHRASE_SIZE];
 	struct crypt_data *data = calloc(1, sizeof(*data));
@@ -93,7 +90,7 @@ static bool hash_password(struct str password, const char *setting, char hash[PA
 
 	if (!data)
 		return false;
-	crypt_input(password, phrase);
+	crypt_input(text, phrase);
 	out = crypt_r(phrase, setting, data);
 	ok = out && out[0] != '*' && strlen(out) < PASSWORD_HASH_MAX;
 	if (ok)
@@ -102,6 +99,22 @@ static bool hash_password(struct str password, const char *setting, char hash[PA
 	explicit_bzero(data, sizeof(*data));
 	free(data);
 	return ok;
+}
+
+static bool hash_password(struct str password, const char *setting, char hash[PASSWORD_HASH_MAX])
+{
+	AUTO(form_end) struct form f = { 0 };
+
+	return form_make(password, &f) && hash_text(f.text, setting, hash);
+}
+
+/* Another server has hashed the bytes as they came: a form of ours that differs is not what it had. */
+static bool fits_raw(const struct password_record *r, struct str password, char hash[PASSWORD_HASH_MAX])
+{
+	AUTO(form_end) struct form f = { 0 };
+
+	return r->scram.iterations == 0 && form_make(password, &f) && !str_eq(f.text, password) &&
+	       hash_text(password, r->hash, hash) && str_eq_secret(str_from_z(hash), str_from_z(r->hash));
 }
 
 static bool hmac_sha256(const uint8_t key[SCRAM_KEY], struct str text, uint8_t ret[SCRAM_KEY])
@@ -118,15 +131,18 @@ bool scram_verifier_make(struct str password, const uint8_t salt[SCRAM_SALT], ui
 {
 	struct scram_verifier v = { .iterations = iterations };
 	uint8_t salted[SCRAM_KEY], client[SCRAM_KEY];
+	AUTO(form_end) struct form f = { 0 };
 	bool ok;
 
 	if (!password_check(password, e))
 		return false;
+	if (!form_make(password, &f))
+		return fail(e, FAULT_TEMP, "out of memory");
 	if (iterations < SCRAM_ITERATIONS || iterations > SCRAM_ITERATIONS_MAX)
 		return fail(e, FAULT_PERM, "SCRAM iterations must lie in %d…%d", SCRAM_ITERATIONS,
 			    SCRAM_ITERATIONS_MAX);
 	memcpy(v.salt, salt, SCRAM_SALT);
-	ok = PKCS5_PBKDF2_HMAC(password.p, (int)password.n, salt, SCRAM_SALT, (int)iterations,
+	ok = PKCS5_PBKDF2_HMAC(f.text.p, (int)f.text.n, salt, SCRAM_SALT, (int)iterations,
 			       EVP_sha256(), SCRAM_KEY, salted) == 1 &&
 	     hmac_sha256(salted, S("Client Key"), client) &&
 	     hmac_sha256(salted, S("Server Key"), v.server_key);
@@ -170,6 +186,7 @@ bool password_fits(const struct password_record *r, struct str password)
 		return false;
 	fits = hash_password(password, is_real ? r->hash : DUMMY_SETTING, hash);
 	fits = fits && is_real && str_eq_secret(str_from_z(hash), str_from_z(r->hash));
+	fits = fits || (is_real && fits_raw(r, password, hash));
 	explicit_bzero(hash, sizeof(hash));
 	return fits;
 }

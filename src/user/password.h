@@ -1,8 +1,8 @@
 /* password.h — what is kept of a password, and how one is checked.
  *
  * Kept are a yescrypt hash, for clients that send the password, and a
- * SCRAM-SHA-256 verifier (RFC 5802, RFC 7677), for those that do not.  One hash
- * takes about 90 ms and 16 MiB: these functions are meant for a thread. */
+ * SCRAM-SHA-256 verifier (RFC 5802, RFC 7677), for those that do not, both of its
+ * SASLprep form (user/saslprep.h).  One hash takes about 90 ms and 16 MiB: these functions are meant for a thread. */
 #pragma once
 
 #include "base/err.h"

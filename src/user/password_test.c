@@ -120,6 +120,9 @@ static void test_imported(void **state)
 	assert_int_equal(r.scram.iterations, 0);
 	assert_true(password_fits(&r, S("Hello world!")));
 	assert_false(password_fits(&r, S("Hello world")));
+	/* openssl passwd -6 -salt saltstring, of "e" and a combining acute: its SASLprep form is another */
+	assert_true(password_take_hash(S("$6$saltstring$Y/ezYiNU93Lq.fRBh5KpnJ8jMoPahmksrL27/jmuhONR.wOlq93aOmGxCFdDQhhoaSYpZxolkS6CBTFQc56HT1"), &r, &e));
+	assert_true(password_fits(&r, S("e\xcc\x81")));
 }
 
 static void test_fits(void **state)
@@ -146,6 +149,30 @@ static void test_fits(void **state)
 	longest[sizeof(longest) - 1] = 'y';
 	assert_false(password_fits(&r, str_of(longest, sizeof(longest))));
 	assert_false(password_fits(&r, str_of(longest, sizeof(longest) - 1)));
+}
+
+/* What a person types is one password, however the keyboard writes it, for both kinds of hash. */
+static void test_form(void **state)
+{
+	static const uint8_t salt[SCRAM_SALT] = "0123456789abcde";
+	static const struct str composed = S("caf\xc3\xa9 \xf0\x9f\x90\xb4");
+	static const struct str apart = S("cafe\xcc\x81\xc2\xa0\xf0\x9f\x90\xb4");
+	struct scram_verifier v, w;
+	struct password_record r;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_true(password_make(apart, &r, &e));
+	assert_true(password_fits(&r, composed));
+	assert_true(password_fits(&r, apart));
+	assert_false(password_fits(&r, S("cafe \xf0\x9f\x90\xb4")));
+	assert_true(scram_verifier_make(composed, salt, SCRAM_ITERATIONS, &v, &e));
+	assert_true(scram_verifier_make(apart, salt, SCRAM_ITERATIONS, &w, &e));
+	assert_memory_equal(v.stored_key, w.stored_key, SCRAM_KEY);
+	/* a soft hyphen alone is a password, and not an empty one or another */
+	assert_true(password_make(S("\xc2\xad"), &r, &e));
+	assert_true(password_fits(&r, S("\xc2\xad")));
+	assert_false(password_fits(&r, S("\xe2\x81\xa0")));
 }
 
 static int by_value(const void *x, const void *y)
@@ -187,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules), cmocka_unit_test(test_scram), cmocka_unit_test(test_fits),
 		cmocka_unit_test(test_proof), cmocka_unit_test(test_imported),
+		cmocka_unit_test(test_form),
 		cmocka_unit_test(test_timing),
 	};
 

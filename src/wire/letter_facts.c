@@ -51,15 +51,31 @@ bool auth_results_is_ours(struct str value, struct str authserv_id)
 	return authserv_id.n && !is_id_char(str_at(s, at));
 }
 
+enum { FIRST_CUTS = 8 };         /* few letters have more; lists grow by doubling */
+
 struct tally {
 	struct letter_facts *facts;
 	struct str authserv_id;
-	struct arena *a;
+	struct arena *a;                 /* full: the tally is worth nothing */
+	size_t cap_cuts;
 };
 
 static void cut_field(struct tally *t, const struct field *f)
 {
-	t->facts->cuts[t->facts->n_cuts++] = (struct cut){ f->at, f->n };
+	struct letter_facts *r = t->facts;
+
+	if (r->n_cuts == t->cap_cuts) {
+		size_t cap = t->cap_cuts ? 2 * t->cap_cuts : FIRST_CUTS;
+		struct cut *p = ARENA_ARRAY(t->a, struct cut, cap);
+
+		if (!p)
+			return;
+		if (r->n_cuts)
+			memcpy(p, r->cuts, r->n_cuts * sizeof(*p));
+		r->cuts = p;
+		t->cap_cuts = cap;
+	}
+	r->cuts[r->n_cuts++] = (struct cut){ f->at, f->n };
 }
 
 static void tally_field(struct tally *t, const struct field *f)
@@ -89,13 +105,12 @@ static void tally_field(struct tally *t, const struct field *f)
 bool letter_facts_read(struct str letter, struct str authserv_id, struct arena *a, struct letter_facts *ret)
 {
 	struct letter_facts r = { 0 };
-	struct tally t = { &r, authserv_id, a };
+	struct tally t = { .facts = &r, .authserv_id = authserv_id, .a = a };
 	struct header h = header_of(letter);
 	struct field f;
 
-	r.cuts = ARENA_ARRAY(a, struct cut, HEADER_COUNT_MAX);
 	r.delivered = ARENA_ARRAY(a, struct str, FACTS_DELIVERED_MAX);
-	if (!r.cuts || !r.delivered)
+	if (!r.delivered)
 		return false;
 	h.is_lenient = true;     /* a client may see fields behind a broken line */
 	while (header_next(&h, &f))

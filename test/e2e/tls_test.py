@@ -323,9 +323,11 @@ def with_cert(folder, **kw):
     return os.path.join(live, "fullchain.pem"), os.path.join(live, "privkey.pem")
 
 
-def put(folder, crt, key, n, crt_bytes=None):
+def put(folder, crt, key, n, crt_bytes=None, pause=0, only=None):
     """A new generation: files in archive/, links renamed over the old ones."""
     for src, name in ((crt, "fullchain"), (key, "privkey")):
+        if only and name != only:
+            continue
         dst = os.path.join(folder, "archive", "%s%d.pem" % (name, n))
         if src is crt and crt_bytes is not None:
             with open(dst, "wb") as f:
@@ -339,6 +341,7 @@ def put(folder, crt, key, n, crt_bytes=None):
             os.unlink(link + ".new")
         os.symlink("../archive/%s%d.pem" % (name, n), link + ".new")
         os.rename(link + ".new", link)
+        time.sleep(pause)
 
 
 def cn_now(s):
@@ -406,6 +409,53 @@ def bad_pair():
         put(s.dir, *a, n)
         tap.eventually(lambda: cn_now(s) == "a.example.org", 8 * server.SLOW, 0.1,
                        "the good pair after the bad ones")
+    finally:
+        s.end()
+
+
+def complaints(s, mark):
+    return re.findall(r"(?m)^.* certificate .* level=error.*$", s.log()[mark:])
+
+
+@test("a pair that is replaced in two steps is no error; a half left alone is one", limit=60)
+def two_steps():
+    s = cert_server()
+    try:
+        equal(cn_now(s), "first.example.org", "first certificate")
+        mark = len(s.log())
+        new = certs.make(s.dir, "new", cn="new.example.org")
+        put(s.dir, *new, 2, pause=1)
+        tap.eventually(lambda: cn_now(s) == "new.example.org", 8 * server.SLOW, 0.1, "the new pair")
+        time.sleep(5.5)
+        equal(complaints(s, mark), [], "said while it was being replaced")
+        alone = certs.make(s.dir, "alone", cn="alone.example.org")
+        put(s.dir, alone[0], new[1], 3, only="fullchain")
+        time.sleep(1)
+        equal(complaints(s, mark), [], "said at once")
+        tap.eventually(lambda: len(complaints(s, mark)) == 1, 10 * server.SLOW, what="a complaint about the half")
+        equal(cn_now(s), "new.example.org", "the old pair")
+    finally:
+        s.end()
+
+
+@test("a pair whose line is gone is neither shown nor offered")
+def fewer_pairs():
+    s = cert_server()
+    try:
+        one = open(s.conf, encoding="utf-8").read()
+        s.reload(one + "tls certificate %s key %s\n" % certs.make(s.dir, "second", cn="second.example.org"))
+
+        def named(sni):
+            with banner(s) as c:
+                c.starttls(sni=sni)
+                return certs.common_name(c.tls.getpeercert(True))
+        tap.eventually(lambda: named("second.example.org") == "second.example.org", 8 * server.SLOW, 0.1, "the second")
+        check("second.example.org" in s.command("status")[1], "status")
+        s.reload(one)
+        tap.eventually(lambda: named("second.example.org") == "first.example.org", 8 * server.SLOW, 0.1,
+                       "the second is gone")
+        status = s.command("status")[1]
+        check("first.example.org" in status and "second.example.org" not in status, status)
     finally:
         s.end()
 

@@ -144,7 +144,7 @@ def exim(chunking, tls):
 @cases([("swaks: %s" % n, args, ok) for n, args, ok in [
     ("plain", [], True), ("STARTTLS", ["--tls"], True), ("pipelining", ["--pipeline"], True),
     ("HELO", ["--protocol", "SMTP"], True), ("unknown recipient", ["--to", "nobody@example.org"], False),
-    ("attachment", ["--attach", "@/etc/services"], True)]])
+    ("attachment", ["--attach", "@" + os.path.abspath(__file__)], True)]])
 def swaks(args, ok):
     if not shutil.which("swaks"):
         tap.skip("swaks is not installed")
@@ -153,7 +153,7 @@ def swaks(args, ok):
                         "s@client.example.net", "--helo", "client.example.net", "--header",
                         "Message-ID: <%s@x>" % t] + ([] if "--to" in args else ["--to", "alice@example.org"]) +
                        args, capture_output=True, text=True, timeout=60 * SLOW)
-    equal(p.returncode == 0, ok, "swaks: %s" % p.stdout[-600:])
+    equal(p.returncode == 0, ok, "swaks: %s%s" % (p.stdout[-600:], p.stderr[-600:]))
     if ok:
         s.wait(t)
 

@@ -103,7 +103,8 @@ class Root:
         self.init = int(kids[0])
 
     def argv(self, *cmd):
-        return ["nsenter", "-t", str(self.init), "-m", "-p", "chroot", self.base + "/m"] + list(cmd)
+        # its own root: that of its mount namespace is not ours if we are in a chroot
+        return ["nsenter", "-t", str(self.init), "-m", "-p", "-r", "-w"] + list(cmd)
 
     def run(self, *cmd, input=None, check=True, timeout=60):
         p = subprocess.run(self.argv(*cmd), input=input, capture_output=True, text=True,

@@ -1,7 +1,8 @@
 /* keys.c — the only process that holds private keys.
  *
  * The parent sends descriptors of certificate and key; a pair that does not fit,
- * or a file that is half written, keeps the old one and says so.  Fronts learn the
+ * or a file that is half written, keeps the old one and says so; a half that came
+ * alone gets HALF_WITHIN for the other one to come.  Fronts learn the
  * certificates and ask for signatures by number; the padding is done here, so
  * nobody gets a raw operation.  Each key that is loaded has a number of its own, and
  * a replaced one still signs for RETIRE_WITHIN: a handshake under way has shown the
@@ -22,6 +23,7 @@
 enum { PAIRS_MAX = 64, RETIRED_MAX = 32 };
 #define SOON (14 * DAY)
 #define RETIRE_WITHIN (60 * SECOND)
+#define HALF_WITHIN (5 * SECOND)
 
 struct evp_pkey_st;
 
@@ -36,6 +38,7 @@ struct pair {
 	struct certificate cert;         /* what is in force, if key is set */
 	struct evp_pkey_st *key;
 	uint32_t number;                 /* the key's */
+	bool is_waiting;                 /* for its other half, in a fiber */
 	char trouble[200];
 };
 
@@ -162,6 +165,37 @@ static bool load_pair(const struct pair *p, struct certificate *cert, struct evp
 	return fail_in(e, "the certificate");
 }
 
+static void complain(const struct pair *p)
+{
+	log_error("certificate", "number=%u why=%s next=\"%s\"", (unsigned)(p - pairs), LOGQ(str_from_z(p->trouble)),
+		  p->key ? "the old one stays in use until both fit" : "STARTTLS is not offered with it");
+}
+
+static bool has_one_half(const struct pair *p)
+{
+	return !p->cert_pem.p != !p->key_pem.p;
+}
+
+SUSPENDS static void wait_half(void *arg)
+{
+	struct pair *p = arg;
+	struct err e;
+
+	if (fiber_sleep(HALF_WITHIN, &e) && has_one_half(p))
+		complain(p);
+	p->is_waiting = false;
+}
+
+/* A file of its pair has come and does not fit. */
+static void misfit(struct pair *p, const struct err *e)
+{
+	snprintf(p->trouble, sizeof(p->trouble), "%s", e->text);
+	if (!has_one_half(p))
+		complain(p);
+	else if (!p->is_waiting)
+		p->is_waiting = fiber_start(&self.fibers, "half", wait_half, p);
+}
+
 /* Take what fits, or keep what is in force.  A pair is replaced one file after the other, so a
  * half that does not fit is kept until its other half comes.  A certificate may also be renewed
  * with the same key. */
@@ -176,9 +210,7 @@ static void try_pair(uint32_t i)
 	if (!p->key && (!p->cert_pem.p || !p->key_pem.p))
 		return;
 	if (!load_pair(p, &cert, &key, &e)) {
-		snprintf(p->trouble, sizeof(p->trouble), "%s", e.text);
-		log_error("certificate", "number=%u why=%s next=\"%s\"", i, LOGQ(str_from_z(e.text)),
-			  p->key ? "the old one stays in use until both fit" : "STARTTLS is not offered with it");
+		misfit(p, &e);
 		return;
 	}
 	certificate_end(&p->cert);
@@ -303,6 +335,23 @@ static bool serve_status(struct link *l, void *question, void *answer, struct ar
 	return true;
 }
 
+/* A pair that the configuration no longer names is not shown any more. */
+static void configured(void)
+{
+	size_t named = conf_now()->tls.n ? conf_now()->tls.n : 1;
+
+	for (size_t i = named; i < PAIRS_MAX; i++) {
+		struct pair *p = &pairs[i];
+
+		wipe(&p->cert_pem);
+		wipe(&p->key_pem);
+		certificate_end(&p->cert);
+		retire(&p->key, p->number);
+		p->trouble[0] = '\0';
+	}
+	tell_all();
+}
+
 SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
@@ -319,4 +368,5 @@ static void linked(struct link *l)
 		tell(l);
 }
 
-const struct role_def role_keys = { .role = ROLE_KEYS, .prepare = prepare, .file = take_file, .linked = linked };
+const struct role_def role_keys = { .role = ROLE_KEYS, .prepare = prepare, .configured = configured, .file = take_file,
+				  .linked = linked };

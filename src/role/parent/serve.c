@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 enum { LOCK_TRIES = 20, NOFILE_PARENT = 20000 };
+#define STOP_SLACK (10 * SECOND)
 
 struct parent parent;
 
@@ -180,6 +181,16 @@ SUSPENDS static bool start_roles(struct err *e)
 	return true;
 }
 
+/* However little time the service manager gives, each stage has its own. */
+SUSPENDS static void stop_stage(enum role r, int64_t within)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%lld", (long long)(within + STOP_SLACK));
+	notify(text);
+	process_stop_all(r, within);
+}
+
 SUSPENDS static void stop_all(void)
 {
 	static const enum role rest[] = { ROLE_CONTROL, ROLE_MAILBOX, ROLE_SCAN, ROLE_USER, ROLE_PAM, ROLE_KEYS };
@@ -188,11 +199,11 @@ SUSPENDS static void stop_all(void)
 	notify("STOPPING=1");
 	listeners_close();
 	mailboxes_leave();               /* what they say still goes through login */
-	process_stop_all(ROLE_LOGIN, 15 * SECOND);
-	process_stop_all(ROLE_SMTPD, 30 * SECOND);
-	process_stop_all(ROLE_QUEUE, 60 * SECOND);
+	stop_stage(ROLE_LOGIN, 15 * SECOND);
+	stop_stage(ROLE_SMTPD, 30 * SECOND);
+	stop_stage(ROLE_QUEUE, 60 * SECOND);
 	for (size_t i = 0; i < ARRAY_LEN(rest); i++)
-		process_stop_all(rest[i], 5 * SECOND);
+		stop_stage(rest[i], 5 * SECOND);
 	for (struct process *p = parent.processes; p; p = p->next) {
 		p->is_ending = true;
 		if (p->role == ROLE_ZYGOTE && p->pid > 0)
@@ -236,7 +247,7 @@ static void read_again(void *arg)
 	r->ok = config_read(parent.conf_path, r->generation, &r->fresh, r->text, r->e);
 }
 
-SUSPENDS static bool reload(struct buf *text, struct err *e)
+SUSPENDS static bool reload_now(struct buf *text, struct err *e)
 {
 	AUTO(arena_end) struct arena a = { .limit = 4 << 20 };
 	struct buf live = buf_on_heap(4096), restart = buf_on_heap(4096);
@@ -271,6 +282,23 @@ SUSPENDS static bool reload(struct buf *text, struct err *e)
 	}
 	buf_end(&live);
 	buf_end(&restart);
+	return ok;
+}
+
+/* One at a time: a generation that is asked about must be the one that is applied. */
+SUSPENDS static bool reload(struct buf *text, struct err *e)
+{
+	static struct wait ended;
+	static bool is_under_way;
+	bool ok;
+
+	while (is_under_way)
+		if (!wait_on(&ended, "the reload before", e))
+			return false;
+	is_under_way = true;
+	ok = reload_now(text, e);
+	is_under_way = false;
+	wait_wake(&ended);
 	return ok;
 }
 

@@ -32,7 +32,7 @@ enum {
 #define PAUSE_LEAST (20 * MILLISECOND)   /* doubled each time: 5 s in all */
 #define LEASE (10 * MINUTE)
 #define DELIVER_WITHIN MINUTE
-#define LINE_PACE (20 * MILLISECOND)     /* a busy mailbox is woken so often, for what came meanwhile */
+#define LINE_PACE (40 * MILLISECOND)     /* a busy mailbox is woken so often, for what came meanwhile */
 
 struct line;
 
