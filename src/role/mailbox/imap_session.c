@@ -107,7 +107,12 @@ SUSPENDS bool command_finish(struct imap_session *s, struct str tag, struct imap
 		imap_reply_add(&s->out, S(""), &(struct imap_reply){ .id = IMAP_REPLY_MAILBOX_VANISHED });
 		r.close = true;
 	}
-	return out_send(s, e) && !r.close;
+	if (!out_send(s, e) || r.close)
+		return false;
+	if (!s->compress_next)
+		return true;
+	s->compress_next = false;
+	return stream_flush(&s->io, e) && stream_compress(&s->io, e);
 }
 
 SUSPENDS static bool command_take(struct imap_session *s, enum imap_event event, struct err *e)

@@ -46,6 +46,7 @@ struct imap_session {
 	struct imap_saved saved;
 	unsigned enabled;                /* enum imap_enable */
 	bool is_quiet;                   /* no updates behind this command: it closed the folder */
+	bool compress_next;              /* from behind this reply on */
 	unsigned errors;                 /* BAD in a row */
 	struct append *append;           /* APPEND on its way */
 
