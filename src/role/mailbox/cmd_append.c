@@ -109,9 +109,11 @@ SUSPENDS bool append_take(struct imap_session *s, struct err *e)
 	if (ok && !r.id)
 		ok = letter_receive(s, &r, e);
 	if (ok && r.id) {
+		struct str tag = arena_str(&a, s->c.tag.n ? s->c.tag : str_from_z(s->frame.tag));
+
 		forget(s);
-		imap_frame_refuse(&s->frame);
-		ok = command_finish(s, s->c.tag.n ? s->c.tag : str_from_z(s->frame.tag), r, UPDATES_ALL, e);
+		imap_frame_refuse(&s->frame);    /* what was parsed goes with it */
+		ok = command_finish(s, tag, r, UPDATES_ALL, e);
 	}
 	s->a = NULL;
 	return ok;

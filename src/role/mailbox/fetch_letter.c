@@ -119,7 +119,7 @@ SUSPENDS enum fetch_result fetch_read(struct fetch_reader *r, struct box *b, uin
 
 	if (fd < 0)
 		return e.sys == ENOENT ? FETCH_GONE : FETCH_UNREADABLE;
-	if (fstat(fd, &st) || st.st_size < 0)
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size < 0)
 		return FETCH_UNREADABLE;
 	n = (size_t)st.st_size;
 	if (!read_bytes(r, fd, whole || n < HEADER_FIRST ? n : HEADER_FIRST))
