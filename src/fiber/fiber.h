@@ -74,6 +74,13 @@ SUSPENDS void breathe(void);
 
 /* Wait for a descriptor; events is POLLIN and/or POLLOUT.  `what` is a literal for the list of fibers. */
 SUSPENDS bool fd_wait(int fd, short events, const char *what, struct err *e);
+/* The same for any of several; an entry without events is left out. */
+enum { FD_WAIT_ANY_MAX = 4 };
+struct fd_want {
+	int fd;
+	short events;
+};
+SUSPENDS bool fd_wait_any(const struct fd_want *wants, size_t n, const char *what, struct err *e);
 /* Before a descriptor that was ever waited for is closed: forgets its watcher. */
 void fd_wait_forget(int fd);
 

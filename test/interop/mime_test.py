@@ -1,0 +1,227 @@
+"""What we make of letters, and what Dovecot makes of the same Maildir: ENVELOPE, BODY, BODYSTRUCTURE.
+
+Every letter of the test data is asked for, and answers made here of broken boundaries.  Where both
+differ, the difference must belong to a row of JUDGED, which says what the RFC has to say."""
+import collections
+import glob
+import os
+import re
+import subprocess
+
+import dovecot_imap
+import server
+import tap
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DATA = os.path.join(os.path.dirname(TOP), "shared", "testdata")
+DUMP = os.path.join(os.path.dirname(os.path.abspath(server.BINARY)), "mime_dump")
+NO_LETTERS = (".xml", ".json", ".out", ".ref", ".bin", ".txt", ".md", ".tsv")
+FIELDS = ("date", "subject", "from", "sender", "reply-to", "to", "cc", "bcc", "in-reply-to", "message-id")
+
+
+def is_text(*values):
+    return all(isinstance(v, bytes) for v in values)
+
+
+def squeezed(s):
+    return b" ".join(s.split())
+
+
+def holds(value, *what):
+    """Is one of these strings anywhere in it?"""
+    if isinstance(value, list):
+        return any(holds(v, *what) for v in value)
+    return value in what
+
+
+def no_domain(a, _, d):
+    return d.field in FIELDS[2:8] and holds(d.their_field, b"MISSING_DOMAIN", b"MISSING_MAILBOX", b"SYNTAX_ERROR")
+
+
+def phrase(a, b, d):
+    return d.field in FIELDS[2:8] and is_text(a, b) and re.sub(rb"\s", b"", a) == re.sub(rb"\s", b"", b)
+
+
+def at_in_name(a, b, d):
+    """One of the names has an "@": where Dovecot sees the address itself."""
+    return d.field in FIELDS[2:8] and isinstance(d.our_field, list) and \
+        any(b"@" in (m[0] or b"") or b"[" in (m[0] or b"") for m in d.our_field)
+
+
+def cut_short(a, b, d):
+    """Dovecot stopped reading in the middle of a field."""
+    if d.field not in FIELDS[2:8] or not isinstance(b, list) or not b or not isinstance(a, list):
+        return False
+    n = len(b) - 1
+    return len(a) > n and a[:n] == b[:n] and all((x or b"").startswith(y or b"") for x, y in zip(a[n], b[n]))
+
+
+def boundaries(v):
+    for i, x in enumerate(v):
+        if isinstance(x, list):
+            yield from boundaries(x)
+        elif x == b"boundary" and i + 1 < len(v):
+            yield v[i + 1]
+
+
+def boundary_cut(a, b, d):
+    """Somewhere a boundary of theirs is only the beginning of ours."""
+    ours, theirs = (list(boundaries([v])) for v in (a, b))
+    return isinstance(a, list) and any(o not in theirs and any(o.startswith(t) or b"?" in o for t in theirs)
+                                       for o in ours)
+
+
+def long_boundary(a, b, d):
+    return isinstance(a, list) and any(len(s) > 70 for s in boundaries([a]))
+
+
+def no_type(a, b, d):
+    """Theirs has an empty type or subtype."""
+    if is_text(a, b):
+        return b == b"" and a in (b"plain", b"text")
+    return isinstance(b, list) and b[:1] in ([b""], [b"text"]) and b"" in b[:2]
+
+
+def end_of_inner(a, b, d):
+    return is_text(a, b) and a.isdigit() and b.isdigit() and int(b) - int(a) == (2 if d.path[-1] == 6 else 1)
+
+
+# name, what it is and who is right, test(ours, theirs, difference)
+JUDGED = (
+    ("case", "Dovecot writes message/rfc822 in its own letters; MIME words have no case (RFC 2045 §5.1)",
+     lambda a, b, d: is_text(a, b) and a.lower() == b.lower()),
+    ("blanks", "blanks at a value's ends and where it was folded (RFC 5322 §2.2.3; RFC 9051 is silent)",
+     lambda a, b, d: is_text(a, b) and squeezed(a) == squeezed(b)),
+    ("no address", "what is no address by RFC 5322: Dovecot invents MISSING_MAILBOX, MISSING_DOMAIN and "
+     "SYNTAX_ERROR, and drops what follows; we give what is there, and \"\"", no_domain),
+    ("cut address", "the same, where Dovecot has found nothing to invent, but dropped what follows", cut_short),
+    ("quoted words", "words of a name without white space between: RFC 5322 §3.2.5 says nothing", phrase),
+    ("@ in a name", "not quoted, against RFC 5322 §3.2.3: the address stands in <>", at_in_name),
+    ("no subtype", "text/plain is what RFC 2045 §5.2 recommends for a Content-Type that cannot be read", no_type),
+    ("no encoding", "a Content-Transfer-Encoding with \";\" behind is what it says",
+     lambda a, b, d: is_text(a, b) and d.path[-1] in (5,) and b == b"7bit" and a.lower() in
+     (b"quoted-printable", b"8bit", b"base64", b"7bit", b"binary")),
+    ("no disposition", "an empty one is none: body-fld-dsp is NIL then (RFC 9051 §9)",
+     lambda a, b, d: a is None and b == [b"", None]),
+    ("bare =", "a boundary with \"=\" or \"?\" needs quotes (RFC 2045 §5.1); without them all of it is meant",
+     boundary_cut),
+    ("long boundary", "70 octets at most (RFC 2046 §5.1.1): Dovecot looks at the first 80, we at all of them",
+     long_boundary),
+    ("inner end", "a line end before a boundary belongs to it (RFC 2046 §5.1.1), also behind an inner last boundary",
+     end_of_inner),
+    ("message/global", "has an envelope and a body like message/rfc822 (RFC 9051 §7.5.2)",
+     lambda a, b, d: isinstance(a, list) and isinstance(b, list) and a[:2] == b[:2] == [b"message", b"global"]),
+    ("two semicolons", "\"multipart/x;; boundary=y\": the empty parameter is stepped over",
+     lambda a, b, d: isinstance(b, list) and len(b) > 2 and b[-4:] == [None] * 4 and is_text(b[-5])),
+)
+
+
+class Difference:
+    def __init__(self, item, path, ours, theirs):
+        self.item, self.path, self.ours, self.theirs = item, path, ours, theirs
+        self.field = FIELDS[path[0]] if item == "ENVELOPE" and path else ""
+
+    def judge(self):
+        for name, _, test in JUDGED:
+            if test(self.ours, self.theirs, self):
+                return name
+        return None
+
+
+def differences(item, ours, theirs, path=()):
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for i, (a, b) in enumerate(zip(ours, theirs)):
+            yield from differences(item, a, b, path + (i,))
+    elif ours != theirs:
+        yield Difference(item, path, ours, theirs)
+
+
+def envelopes(value):
+    """Envelopes within a structure are lists of ten whose third to eighth are lists or NIL."""
+    return isinstance(value, list) and len(value) == 10 and \
+        all(v is None or isinstance(v, list) and all(isinstance(m, list) and len(m) == 4 for m in v)
+            for v in value[2:8]) and all(v is None or isinstance(v, bytes) for v in value[:2] + value[8:])
+
+
+def all_differences(item, ours, theirs, path=()):
+    """The same, with the fields of an envelope known, wherever it stands."""
+    if envelopes(ours) and envelopes(theirs):
+        for i, (a, b) in enumerate(zip(ours, theirs)):
+            for d in differences("ENVELOPE", a, b, (i,)):
+                d.our_field, d.their_field = a, b
+                yield d
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for i, (a, b) in enumerate(zip(ours, theirs)):
+            yield from all_differences(item, a, b, path + (i,))
+    elif ours != theirs:
+        yield Difference(item, path, ours, theirs)
+
+
+def dump(files):
+    out = subprocess.run([DUMP] + files, capture_output=True, check=True).stdout
+    at = 0
+    for name in files:
+        end = out.index(b"\n", at)
+        n = int(out[at:end].rsplit(b" ", 1)[1])
+        value, stop = dovecot_imap.parse(out[end + 1:end + 1 + n])
+        tap.equal(stop, n, "octets of our answer that parse, " + name)
+        at = end + n + 2
+        yield dovecot_imap.items(value)
+
+
+def compare(files):
+    if not os.path.exists(DUMP):
+        tap.skip("no mime_dump beside " + server.BINARY)
+    letters = []
+    for name in files:
+        with open(name, "rb") as f:
+            letters.append(f.read())
+    with dovecot_imap.Dovecot(letters) as d:
+        theirs = d.fetch("(ENVELOPE BODY BODYSTRUCTURE)")
+    equal, rows, unjudged = 0, collections.Counter(), []
+    for name, ours, their in zip(files, dump(files), theirs):
+        found = set()
+        for item in ("ENVELOPE", "BODYSTRUCTURE", "BODY"):
+            for d in all_differences(item, ours[item], their[item]):
+                row = d.judge()
+                # BODY has no parameters to judge by: it is BODYSTRUCTURE with less in it
+                if not row and item == "BODY" and found - {None}:
+                    continue
+                found.add(row)
+                if not row:
+                    unjudged.append("%s %s %s: ours %s, theirs %s" % (os.path.relpath(name, DATA), item, d.path,
+                                                                     tap.short(d.ours), tap.short(d.theirs)))
+        equal += not found
+        rows.update(found)
+    print("# %d letters, %d equal; letters with %s" % (len(files), equal, ", ".join(
+        "%s: %d" % (k, v) for k, v in rows.most_common())))
+    for line in unjudged if os.environ.get("ALL") else ():
+        print("#", line)
+    tap.check(not unjudged, lambda: "%d differences in no row, the first: %s" % (len(unjudged), unjudged[0]))
+
+
+def letters_below(folder):
+    found = sorted(f for f in glob.glob(os.path.join(DATA, folder, "**", "*"), recursive=True)
+                   if os.path.isfile(f) and not f.endswith(NO_LETTERS))
+    if not found:
+        tap.skip("no " + folder)
+    return found
+
+
+@tap.test("F9 hard and broken MIME: every difference from Dovecot is judged", limit=120)
+def mime():
+    compare(letters_below("mime"))
+
+
+@tap.test("real letters: every difference from Dovecot is judged", limit=300)
+def corpus():
+    compare(letters_below("corpus"))
+
+
+@tap.test("our own seeds: every difference from Dovecot is judged", limit=60)
+def seeds():
+    compare(sorted(glob.glob(os.path.join(TOP, "test", "corpus", "mime", "*"))))
+
+
+if __name__ == "__main__":
+    tap.main()
