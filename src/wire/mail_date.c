@@ -68,6 +68,7 @@ static int number_take(struct str *s)
 static bool time_take(struct str *s, int hour, struct parts *d)
 {
 	*s = str_from(*s, 1);
+	cfws_skip(s);
 	d->hour = hour;
 	d->minute = number_take(s);
 	d->second = 0;
@@ -145,10 +146,14 @@ static bool number_word(struct str *s, struct parts *d)
 {
 	size_t before = s->n, digits;
 	int v = number_take(s);
+	struct str behind = *s;
 
 	digits = before - s->n;
-	if (str_at(*s, 0) == ':' && !d->has_time)
+	cfws_skip(&behind);
+	if (str_at(behind, 0) == ':' && !d->has_time) {
+		*s = behind;
 		return time_take(s, v, d);
+	}
 	if (digits == 4 && str_at(*s, 0) == '-' && !d->has_year && ascii_is_digit(str_at(*s, 1))) {
 		year_set(d, v, digits);
 		*s = str_from(*s, 1);

@@ -266,9 +266,11 @@ static bool header_end(struct walk *w)
 }
 
 /* Close the innermost parts up to `outer`, which stays open (NULL: all).  The line end before a
- * boundary belongs to the boundary (RFC 2046 §5.1.1), but not that of a header line. */
+ * boundary belongs to the boundary (RFC 2046 §5.1.1), but not that of a header. */
 static bool parts_close(struct walk *w, struct mime_part *outer, struct point end)
 {
+	if (!w->in_header && w->part->body.at > end.at)
+		end = w->here;
 	while (w->in_header) {
 		end = w->here;
 		/* a message without any header still holds a letter */
@@ -316,6 +318,8 @@ static bool boundary_line(struct walk *w, struct str text, struct point text_end
 		b->part->is_cut = true;
 		is_last = true;
 	}
+	/* a boundary in the very last line, without its end, begins nothing */
+	is_last |= next.lines == w->here.lines;
 	w->boundary = is_last ? b->outer : b;
 	w->here = next;
 	if (is_last)
