@@ -12,6 +12,8 @@ struct store_engine {
 		     struct err *e);
 	bool (*sweep)(struct store *s, int64_t now, size_t *ret_removed, struct err *e);
 	void (*close)(struct store *s);
+	/* On the loop, after each delivery; may be NULL. */
+	void (*delivered)(struct store *s, const struct store_letter *l);
 };
 
 /* The first member of each engine's own struct. */
@@ -19,6 +21,8 @@ struct store {
 	const struct store_engine *engine;
 };
 
+/* Is it a name for a folder ("" is INBOX)? */
+bool store_folder_is_name(struct str s);
 /* Does this file name (without directory) belong to the base name? */
 bool store_name_is(struct str name, struct str base);
 /* "BASE,S=size,W=vsize" and ":2,FLAGS" if there are flags. */

@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/hooks.h"
+#include "store/shelf.h"
 #include "wire/lf.h"
 
 #include <errno.h>
@@ -148,7 +149,7 @@ static bool look_each(struct dir_visit *v, struct str name)
 static bool look(const struct folder *f, struct store_letter *letters, size_t n, struct str folder,
 		 struct err *e)
 {
-	struct look k = { { look_each }, letters, n, folder, LETTER_IN_NEW };
+	struct look k = { { .each = look_each }, letters, n, folder, LETTER_IN_NEW };
 
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(letters[i].folder, folder))
@@ -353,15 +354,29 @@ static void maildir_close(struct store *s)
 {
 	struct maildir *m = (struct maildir *)s;
 
+	shelf_close(m->shelf);
 	for (size_t i = 0; i < m->n_folders; i++)
 		folder_end(&m->folders[i]);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
 
+static void maildir_delivered(struct store *s, const struct store_letter *l)
+{
+	struct maildir *m = (struct maildir *)s;
+
+	if (m->shelf)
+		shelf_delivered(m->shelf, l->folder, l->base);
+}
+
 static const struct store_engine maildir_engine = {
-	maildir_deliver, maildir_sync, maildir_read, maildir_sweep, maildir_close,
+	maildir_deliver, maildir_sync, maildir_read, maildir_sweep, maildir_close, maildir_delivered,
 };
+
+struct maildir *maildir_of(struct store *s)
+{
+	return s->engine == &maildir_engine ? (struct maildir *)s : NULL;
+}
 
 bool maildir_open(int home, struct str name, struct store **ret, struct err *e)
 {

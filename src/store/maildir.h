@@ -16,8 +16,11 @@ enum {
 	FOLDERS_OPEN = 4,        /* kept between batches */
 };
 
+struct shelf;
+
 struct maildir {
 	struct store store;
+	struct shelf *shelf;             /* open folders, made when the first is asked for */
 	pthread_mutex_t lock;            /* held by a batch of deliveries: folders, out, back */
 	int home;                        /* not ours */
 	char root[STORE_NAME_MAX + 1];
@@ -29,6 +32,9 @@ struct maildir {
 	char out[OUT_ROOM];
 	char back[BACK_ROOM];            /* what lies there already */
 };
+
+/* NULL: another engine. */
+struct maildir *maildir_of(struct store *s);
 
 /* The engine's verbs, see engine.h; they open the directories anew, so that a slow disk does not
  * hold up deliveries. */

@@ -146,6 +146,7 @@ bool dir_visit(int dir, bool dots, struct dir_visit *v, struct err *e)
 
 		if (str_eq(name, S(".")) || str_eq(name, S("..")) || (name.p[0] == '.') != dots)
 			continue;
+		v->type = ent->d_type;
 		if (!v->each(v, name))
 			break;
 	}

@@ -33,5 +33,6 @@ bool dir_open_at(int parent, const char *name, int *ret, struct err *e);
  * without "." and ".."); it stops when false comes back. */
 struct dir_visit {
 	bool (*each)(struct dir_visit *v, struct str name);
+	unsigned char type;              /* DT_REG …, of the name given now */
 };
 bool dir_visit(int dir, bool dots, struct dir_visit *v, struct err *e);

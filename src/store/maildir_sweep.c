@@ -54,7 +54,7 @@ static bool sweep_each_folder(struct dir_visit *v, struct str name)
 bool maildir_sweep(struct store *s, int64_t now, size_t *ret_removed, struct err *e)
 {
 	struct maildir *m = (struct maildir *)s;
-	struct sweep w = { { sweep_each_folder }, m, now / SECOND - STORE_ORPHAN_HOURS * 3600, 0, -1 };
+	struct sweep w = { { .each = sweep_each_folder }, m, now / SECOND - STORE_ORPHAN_HOURS * 3600, 0, -1 };
 	AUTO(fd_end) int root = -1;
 
 	*ret_removed = 0;

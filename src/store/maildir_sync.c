@@ -60,7 +60,7 @@ static int letter_open(const struct folder *f, struct str base, struct str hint,
 		       struct err *e)
 {
 	char name[STORE_NAME_MAX + 1];
-	struct seek k = { { seek_each }, base, name, false };
+	struct seek k = { { .each = seek_each }, base, name, false };
 	int fd;
 
 	if (hint.n && hint.n <= STORE_NAME_MAX && !str_has(hint, '/')) {

@@ -148,7 +148,7 @@ static void memory_close(struct store *s)
 }
 
 static const struct store_engine memory_engine = {
-	memory_deliver, memory_sync, memory_read, memory_sweep, memory_close,
+	memory_deliver, memory_sync, memory_read, memory_sweep, memory_close, NULL,
 };
 
 struct store *memory_open(void)

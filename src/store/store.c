@@ -18,7 +18,7 @@ static bool is_base_name(struct str s)
 }
 
 /* Bytes above 127 may be (older Maildirs have them); a dot parts the levels. */
-static bool is_folder_name(struct str s)
+bool store_folder_is_name(struct str s)
 {
 	int prev = '.';
 
@@ -44,7 +44,7 @@ static bool check_names(struct str base, struct str folder, struct err *e)
 {
 	if (!is_base_name(base))
 		return fail(e, FAULT_PERM, "not a base name of a letter");
-	if (!is_folder_name(folder))
+	if (!store_folder_is_name(folder))
 		return fail(e, FAULT_PERM, "not a name for a folder");
 	return true;
 }
@@ -134,8 +134,11 @@ SUSPENDS bool store_deliver(struct store *s, struct store_letter *letters, size_
 		else if (j.n)
 			off_loop(deliver_run, &j);
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		all = all && letters[i].done;
+		if (letters[i].done && s->engine->delivered)
+			s->engine->delivered(s, &letters[i]);
+	}
 	return all;
 }
 
@@ -168,8 +171,11 @@ SUSPENDS bool store_sync(struct store *s, struct store_safe *names, size_t n)
 		if (j.n)
 			off_loop(sync_run, &j);
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		all = all && names[i].done;
+		if (names[i].done)
+			store_is_safe(s, names[i].folder, names[i].base);
+	}
 	return all;
 }
 

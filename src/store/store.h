@@ -87,6 +87,19 @@ bool maildir_open(int home, struct str name, struct store **ret, struct err *e);
 struct store *memory_open(void);
 void store_close(struct store *s);
 
+/* ---- what sessions need besides (box.h, folder.h) ---- */
+
+/* Run by a fiber for the life of the process: other programs' changes are seen, flags get into the names, the
+ * cache is written.  Returns when cancelled. */
+SUSPENDS void store_tend(struct store *s);
+/* All that waits is written: before the process ends, or a backup. */
+SUSPENDS bool store_settle(struct store *s, struct err *e);
+/* Asked before a session touches a letter that was delivered here and of which neither store_sync() nor
+ * store_is_safe() has said that it is safe: true once the journal will not deliver it again. */
+typedef bool store_guard_fn(void *arg, struct str folder, struct str base, struct err *e); /* SUSPENDS */
+void store_guard(struct store *s, store_guard_fn *guard, void *arg);
+void store_is_safe(struct store *s, struct str folder, struct str base);
+
 /* Both return true if every item is done. */
 SUSPENDS bool store_deliver(struct store *s, struct store_letter *letters, size_t n);
 /* Files and their directories.  A name that is gone (its owner removed it) is done. */

@@ -1,0 +1,149 @@
+/* box_keywords.c — dovecot-keywords: which letter a…z of a file's name means which keyword.
+ *
+ * A folder has at most 26.  One that no letter bears gives its place to a new one. */
+#include "store/box_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define FILE_NAME "dovecot-keywords"
+
+void keywords_free(struct box *b)
+{
+	for (size_t i = 0; i < KEYWORDS_MAX; i++) {
+		free(b->keywords[i]);
+		b->keywords[i] = NULL;
+	}
+}
+
+bool keywords_load(struct box *b, struct err *e)
+{
+	AUTO(fd_end) int fd = openat(b->top, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	AUTO(text_end) char *text = NULL;
+	struct str in, name;
+	unsigned i;
+	bool bad;
+
+	if (fd < 0)
+		return errno == ENOENT || fail_sys(e, FAULT_TEMP, errno, "open " FILE_NAME);
+	if (!fd_slurp(fd, KEYWORDS_BYTES_MAX, &text, &in.n, e))
+		return fail_in(e, FILE_NAME);
+	in.p = text;
+	keywords_free(b);
+	while (keywords_line_parse(&in, &i, &name, &bad))
+		if (!bad && !b->keywords[i])
+			b->keywords[i] = strndup(name.p, name.n);
+	return true;
+}
+
+struct str box_keyword(const struct box *b, unsigned i)
+{
+	return i < KEYWORDS_MAX ? str_from_z(b->keywords[i]) : (struct str){ 0 };
+}
+
+int box_keyword_find(const struct box *b, struct str name)
+{
+	for (int i = 0; i < KEYWORDS_MAX; i++)
+		if (b->keywords[i] && str_eq_nocase(str_from_z(b->keywords[i]), name))
+			return i;
+	return -1;
+}
+
+static uint32_t borne(const struct box *b)
+{
+	uint32_t all = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		all |= b->letters[i].keywords | b->letters[i].disk_keywords;
+	return all;
+}
+
+/* A place without a name first, also if letters have its flag: they get the name by and by. */
+static int free_place(const struct box *b)
+{
+	uint32_t all = borne(b);
+
+	for (int i = 0; i < KEYWORDS_MAX; i++)
+		if (!b->keywords[i] && !(all >> i & 1))
+			return i;
+	for (int i = 0; i < KEYWORDS_MAX; i++)
+		if (!(all >> i & 1))
+			return i;
+	return -1;
+}
+
+bool box_keyword_room(const struct box *b)
+{
+	return free_place(b) >= 0;
+}
+
+struct keyword_job {
+	struct box *b;
+	struct str text;
+	struct err e;
+	bool ok;
+};
+
+static void keyword_run(void *arg)
+{
+	struct keyword_job *j = arg;
+	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+
+	j->ok = uidlist_lock(j->b->top, &lock, &j->e) &&
+		file_replace(j->b->top, FILE_NAME, j->text, &j->e);
+}
+
+SUSPENDS static bool keyword_write(struct box *b, int at, struct str name, struct err *e)
+{
+	AUTO(buf_end) struct buf text = buf_on_heap(KEYWORDS_BYTES_MAX);
+	struct keyword_job j = { .b = b };
+
+	for (int i = 0; i < KEYWORDS_MAX; i++)
+		if (i == at || b->keywords[i])
+			buf_addf(&text, "%d " STR_FMT "\n", i,
+				 STR_ARG(i == at ? name : str_from_z(b->keywords[i])));
+	j.text = buf_str(&text);
+	off_loop(keyword_run, &j);
+	if (!j.ok)
+		*e = j.e;
+	return j.ok;
+}
+
+SUSPENDS bool box_keyword_give(struct box *b, struct str name, unsigned *ret, struct err *e)
+{
+	int at = box_keyword_find(b, name);
+	char *copy;
+
+	if (at < 0) {
+		if (!keyword_is_valid(name))
+			return fail_sys(e, FAULT_PERM, EINVAL, "not a keyword");
+		at = free_place(b);
+		if (at < 0)
+			return fail_sys(e, FAULT_PERM, ENOSPC, "the folder has 26 keywords already");
+		copy = strndup(name.p, name.n);
+		if (!copy || !keyword_write(b, at, name, e)) {
+			free(copy);
+			return copy ? false : fail(e, FAULT_TEMP, "out of memory");
+		}
+		free(b->keywords[at]);
+		b->keywords[at] = copy;
+		box_log(b, &(struct change){ .kind = CHANGE_KEYWORDS });
+	}
+	*ret = (unsigned)at;
+	return true;
+}
+
+SUSPENDS bool box_keyword_make(struct box *b, struct str name, unsigned *ret, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+	int at = box_keyword_find(b, name);
+
+	if (at >= 0) {
+		*ret = (unsigned)at;
+		return true;
+	}
+	if (b->is_gone)
+		return fail_sys(e, FAULT_TEMP, ENOENT, "the folder is gone");
+	return shelf_hold(&held, b->shelf, e) && box_keyword_give(b, name, ret, e);
+}

@@ -1,0 +1,293 @@
+/* box_learn.c — what only the file tells: its size with CRLF, its dates, its bytes. */
+#include "store/box_file.h"
+
+#include "base/arena.h"
+#include "store/cache.h"
+#include "wire/lf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	LEARN_AT_ONCE = 1024,
+	BLOCK = 64 * 1024,
+	READ_MAX = 1 << 30,
+	PUTS_BYTES_MAX = 4 << 20,        /* then the summaries are written */
+};
+
+struct lesson {
+	uint32_t uid, size, vsize;
+	unsigned need, known;
+	int64_t date, saved;
+};
+
+struct learn_job {
+	struct box *b;
+	struct lesson *l;
+	size_t n;
+	char *block;
+};
+
+static uint32_t u32_of(uint64_t v)
+{
+	return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+/* Each LF without a CR before it will be two octets. */
+static bool count_vsize(struct learn_job *j, int fd, uint32_t *ret)
+{
+	uint64_t n = 0;
+	char prev = 0;
+
+	for (;;) {
+		ssize_t got = read(fd, j->block, BLOCK);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			*ret = u32_of(n);
+			return got == 0;
+		}
+		n += (uint64_t)got;
+		for (const char *p = j->block, *end = p + got; (p = memchr(p, '\n', (size_t)(end - p))); p++)
+			n += (p > j->block ? p[-1] : prev) != '\r';
+		prev = j->block[got - 1];
+	}
+}
+
+static void learn_one(struct learn_job *j, struct lesson *l)
+{
+	char name[STORE_NAME_MAX + 1];
+	const struct letter *k = box_find(j->b, l->uid);
+	int dir = letter_file(j->b, k, name);
+	AUTO(fd_end) int fd = -1;
+	struct stat st;
+
+	if (l->need & KNOWN_VSIZE)
+		fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if ((fd >= 0 ? fstat(fd, &st) : fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW)) ||
+	    !S_ISREG(st.st_mode))
+		return;
+	l->date = st.st_mtim.tv_sec;
+	l->saved = st.st_ctim.tv_sec;
+	l->size = u32_of((uint64_t)st.st_size);
+	l->known = KNOWN_DATE | KNOWN_SAVED | KNOWN_SIZE;
+	if (fd >= 0 && count_vsize(j, fd, &l->vsize))
+		l->known |= KNOWN_VSIZE;
+}
+
+static void learn_run(void *arg)
+{
+	struct learn_job *j = arg;
+
+	j->block = malloc(BLOCK);
+	for (size_t i = 0; j->block && i < j->n; i++)
+		learn_one(j, &j->l[i]);
+	free(j->block);
+}
+
+static void learn_take(struct box *b, const struct lesson *from)
+{
+	size_t place = box_place(b, from->uid);
+	struct letter *l = &b->letters[place];
+	unsigned new;
+
+	if (place == b->n)
+		return;
+	if (!from->known)
+		b->look_new = b->look_cur = true;
+	new = from->known & ~(unsigned)l->known;
+	l->date = new & KNOWN_DATE ? from->date : l->date;
+	l->saved = new & KNOWN_SAVED ? from->saved : l->saved;
+	l->size = new & KNOWN_SIZE ? from->size : l->size;
+	l->vsize = new & KNOWN_VSIZE ? from->vsize : l->vsize;
+	l->known |= (uint8_t)new;
+	b->is_stale = true;
+}
+
+/* Some of the UIDs from *at on that lack something. */
+static size_t learn_collect(const struct box *b, const uint32_t *uids, size_t n, size_t *at,
+			    unsigned known, struct lesson *to)
+{
+	size_t found = 0;
+
+	for (; *at < n && found < LEARN_AT_ONCE; (*at)++) {
+		const struct letter *l = box_find(b, uids[*at]);
+
+		if (l && (l->known & known) != known)
+			to[found++] = (struct lesson){ .uid = l->uid, .need = known & ~(unsigned)l->known };
+	}
+	return found;
+}
+
+SUSPENDS static bool learn_some(struct box *b, const uint32_t *uids, size_t n, size_t *at,
+				unsigned known, struct lesson *l, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+	struct learn_job j = { .b = b, .l = l };
+
+	if (!shelf_hold(&held, b->shelf, e))
+		return false;
+	if (b->is_gone)
+		return fail_sys(e, FAULT_TEMP, ENOENT, "the folder is gone");
+	j.n = learn_collect(b, uids, n, at, known, l);
+	if (j.n)
+		off_loop(learn_run, &j);
+	for (size_t i = 0; i < j.n; i++)
+		learn_take(b, &l[i]);
+	return true;
+}
+
+SUSPENDS bool box_learn(struct box *b, const uint32_t *uids, size_t n, unsigned known,
+			struct err *e)
+{
+	struct lesson *l;
+	size_t at = 0;
+	bool ok = true;
+
+	/* mostly nothing is missing */
+	while (at < n) {
+		const struct letter *k = box_find(b, uids[at]);
+
+		if (k && (k->known & known) != known)
+			break;
+		at++;
+	}
+	if (at == n)
+		return true;
+	l = reallocarray(NULL, LEARN_AT_ONCE, sizeof(*l));
+	if (!l)
+		return fail(e, FAULT_TEMP, "out of memory");
+	while (ok && at < n)
+		ok = learn_some(b, uids, n, &at, known, l, e);
+	free(l);
+	return ok;
+}
+
+/* ---- its bytes ---- */
+
+static int open_now(struct box *b, uint32_t uid, struct err *e)
+{
+	const struct letter *l = box_find(b, uid);
+	char name[STORE_NAME_MAX + 1];
+	AUTO(fd_end) int fd = -1;
+	struct stat st;
+
+	if (!l || b->is_gone)
+		return fail_sys(e, FAULT_TEMP, ENOENT, "the letter is gone"), -1;
+	fd = openat(letter_file(b, l, name), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return fail_sys(e, FAULT_TEMP, errno, "open %s", name), -1;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return fail(e, FAULT_TEMP, "%s is not a file", name), -1;
+	return fd_take(&fd);
+}
+
+/* It may have got another name since, from us or from another program. */
+SUSPENDS int box_letter_open(struct box *b, uint32_t uid, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+	int fd = open_now(b, uid, e);
+
+	if (fd >= 0 || e->sys != ENOENT || !box_find(b, uid) || !shelf_hold(&held, b->shelf, e))
+		return fd;
+	fd = open_now(b, uid, e);
+	if (fd >= 0 || e->sys != ENOENT || !box_look(b, true, e))
+		return fd;
+	return open_now(b, uid, e);
+}
+
+SUSPENDS bool box_letter_read(struct box *b, uint32_t uid, struct buf *ret, struct err *e)
+{
+	AUTO(fd_end) int fd = box_letter_open(b, uid, e);
+	char *bytes;
+	size_t n;
+
+	if (fd < 0 || !fd_slurp(fd, READ_MAX, &bytes, &n, e))
+		return false;
+	lf_restore(str_of(bytes, n), ret);
+	free(bytes);
+	return !ret->full || fail(e, FAULT_TEMP, "the letter is too big to be read whole");
+}
+
+/* ---- summaries ---- */
+
+struct summary_job {
+	struct box *b;
+	uint32_t version;
+	const uint32_t *uids;
+	size_t n;
+	struct arena *a;
+	struct str *ret;
+};
+
+static void summaries_run(void *arg)
+{
+	struct summary_job *j = arg;
+
+	cache_summaries(j->b, j->version, j->uids, j->n, j->a, j->ret);
+}
+
+/* Place of a UID among those asked for, or n. */
+static size_t asked_at(const struct summary_job *j, uint32_t uid)
+{
+	size_t from = 0, n = j->n;
+
+	while (n) {
+		size_t half = n / 2;
+
+		if (j->uids[from + half] == uid)
+			return from + half;
+		if (j->uids[from + half] < uid) {
+			from += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return j->n;
+}
+
+static void take_waiting(struct summary_job *j)
+{
+	for (const struct put_summary *p = j->b->puts; p; p = p->next) {
+		size_t at = p->version == j->version ? asked_at(j, p->uid) : j->n;
+
+		if (at < j->n && !j->ret[at].n)
+			j->ret[at] = arena_str(j->a, str_of(p->bytes, p->n));
+	}
+}
+
+SUSPENDS bool box_summaries(struct box *b, uint32_t version, const uint32_t *uids, size_t n,
+			    struct arena *a, struct str *ret, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+	struct summary_job j = { b, version, uids, n, a, ret };
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (struct str){ 0 };
+	take_waiting(&j);
+	if (!shelf_hold(&held, b->shelf, e))
+		return false;
+	off_loop(summaries_run, &j);
+	return !a->full || fail(e, FAULT_TEMP, "no memory for summaries");
+}
+
+void box_summary_put(struct box *b, uint32_t version, uint32_t uid, struct str bytes)
+{
+	struct put_summary *p = bytes.n <= PUTS_BYTES_MAX ? malloc(sizeof(*p) + bytes.n) : NULL;
+
+	if (!p || b->puts_n > 4 * PUTS_BYTES_MAX) {
+		free(p);
+		return;
+	}
+	*p = (struct put_summary){ b->puts, uid, version, (uint32_t)bytes.n };
+	memcpy(p->bytes, bytes.p, bytes.n);
+	b->puts = p;
+	b->puts_n += sizeof(*p) + bytes.n;
+	if (b->puts_n > PUTS_BYTES_MAX)
+		shelf_wake(b->shelf);
+}

@@ -1,0 +1,9 @@
+/* subscription.h — the file `subscriptions` of a Maildir. In a thread. */
+#pragma once
+
+#include "base/err.h"
+
+/* malloc()ed; false if there is none or it cannot be read. */
+bool subscriptions_read(int root, char **ret, size_t *ret_n);
+/* Add or remove a folder's name; durable.  The file keeps its version. */
+bool subscriptions_change(int root, struct str name, bool on, struct err *e);
