@@ -158,14 +158,31 @@ SUSPENDS static bool prepare(struct err *e)
 	confine_home(home_fd);
 	ipc_serve(IPC_mailbox_deliver, serve_deliver);
 	ipc_serve(IPC_mailbox_sync, serve_sync);
-	sessions_hear();
-	return maildir_open(home_fd, S("Maildir"), &store, e);
+	if (!maildir_open(home_fd, S("Maildir"), &store, e))
+		return false;
+	sessions_hear(store);
+	return true;
+}
+
+SUSPENDS static void tend_run(void *arg)
+{
+	store_tend(arg);
+}
+
+/* Flags and caches that wait for their time are written before the process goes. */
+SUSPENDS static void settle(void)
+{
+	struct err e = { 0 };
+
+	if (!store_settle(store, &e))
+		log_warn("settle", "why=%s", LOGQ(str_from_z(e.text)));
 }
 
 SUSPENDS static bool run(struct err *e)
 {
 	size_t removed;
 
+	fiber_start(&self.fibers, "tend", tend_run, store);
 	last_work = time_mono();
 	if (!store_sweep(store, time_now(), &removed, e))
 		log_debug("sweep", "why=%s", LOGQ(str_from_z(e->text)));
@@ -179,6 +196,7 @@ SUSPENDS static bool run(struct err *e)
 	sessions_end();
 	while (busy && fiber_sleep(10 * MILLISECOND, e))
 		continue;
+	settle();
 	if (!self.is_stopping)
 		_exit(0);        /* idle: what arrives in this moment is asked of the next process */
 	return true;

@@ -25,6 +25,7 @@ static struct session *sessions;
 static size_t n_sessions;
 static struct nursery fibers;
 static bool are_leaving;
+static struct store *store;
 
 size_t sessions_n(void)
 {
@@ -140,8 +141,14 @@ static void hear_leave(struct link *l, void *tell)
 			fiber_cancel(s->fiber);
 }
 
-void sessions_hear(void)
+struct store *sessions_store(void)
 {
+	return store;
+}
+
+void sessions_hear(struct store *s)
+{
+	store = s;
 	ipc_serve(IPC_mailbox_session, serve_session);
 	ipc_hear(IPC_mailbox_leave, hear_leave);
 }

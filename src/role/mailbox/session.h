@@ -9,6 +9,7 @@
 #include "fiber/fiber.h"
 
 struct conn;
+struct store;
 
 struct session_facts {
 	enum conf_proto protocol;
@@ -25,7 +26,9 @@ struct session_facts {
 SUSPENDS void imap_session(struct conn *c, struct session_facts *f);
 SUSPENDS void pop3_session(struct conn *c, struct session_facts *f);
 
-void sessions_hear(void);
+/* `s` stays the caller's. */
+void sessions_hear(struct store *s);
+struct store *sessions_store(void);
 size_t sessions_n(void);
 /* The server stops: a session that comes back from a command says goodbye. */
 bool sessions_are_leaving(void);
