@@ -3,6 +3,7 @@
  *	mime_dump FILE…          for each: a line "FILE N", N octets "(ENVELOPE … BODY … BODYSTRUCTURE …)", LF
  *	mime_dump -p FILE…       the same with PREVIEW
  *	mime_dump -s FILE…       the same with all sections of the first parts
+ *	mime_dump -b FILE…       base subject and date
  *	mime_dump -t N FILE…     parse and print all of them N times, and say how fast
  *
  * A test program: it is not installed. */
@@ -141,6 +142,23 @@ static bool sections_print(struct buf *b, struct str letter)
 	return !b->full;
 }
 
+/* (subject seconds), NIL without a date */
+static bool facts_print(struct buf *b, struct str letter)
+{
+	AUTO(arena_end) struct arena scratch = { .limit = MIME_ARENA }, kept = { .limit = MIME_ARENA };
+	struct letter_summary s;
+
+	if (!letter_summary_read(letter, &scratch, &kept, &s))
+		return false;
+	buf_add_char(b, '(');
+	imap_add_string(b, s.base_subject);
+	if (s.has_date)
+		buf_addf(b, " %lld)", (long long)s.date.utc);
+	else
+		buf_add(b, S(" NIL)"));
+	return !b->full;
+}
+
 static bool summary_read(struct buf *b, struct str letter)
 {
 	AUTO(arena_end) struct arena scratch = { .limit = MIME_ARENA }, kept = { .limit = MIME_ARENA };
@@ -195,7 +213,8 @@ static int measure(size_t times, char **files, size_t n)
 int main(int argc, char **argv)
 {
 	AUTO(buf_end) struct buf out = buf_on_heap(OUT_MAX);
-	bool is_preview = argc > 1 && !strcmp(argv[1], "-p"), is_sections = argc > 1 && !strcmp(argv[1], "-s");
+	bool (*print)(struct buf *, struct str) = letter_add;
+	bool has_option = argc > 1 && argv[1][0] == '-';
 	struct err e;
 	struct str s;
 
@@ -203,11 +222,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", e.text);
 	if (argc > 3 && !strcmp(argv[1], "-t"))
 		return measure((size_t)strtoul(argv[2], NULL, 10), argv + 3, (size_t)argc - 3);
-	for (int i = 1 + (is_preview || is_sections); i < argc; i++) {
+	if (has_option)
+		print = argv[1][1] == 'p' ? preview_print : argv[1][1] == 's' ? sections_print : facts_print;
+	for (int i = 1 + has_option; i < argc; i++) {
 		if (!file_map(argv[i], &s))
 			return perror(argv[i]), 1;
 		buf_clear(&out);
-		if (!(is_preview ? preview_print : is_sections ? sections_print : letter_add)(&out, s))
+		if (!print(&out, s))
 			return fprintf(stderr, "%s: too big\n", argv[i]), 1;
 		printf("%s %zu\n", argv[i], out.n);
 		fwrite(out.p, 1, out.n, stdout);

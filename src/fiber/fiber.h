@@ -85,6 +85,8 @@ SUSPENDS bool fd_wait_any(const struct fd_want *wants, size_t n, const char *wha
 void fd_wait_forget(int fd);
 
 SUSPENDS bool wait_on(struct wait *w, const char *what, struct err *e);
+/* Either: told, or the descriptor is ready.  *ret_told: it was the event. */
+SUSPENDS bool wait_on_or(struct wait *w, int fd, short events, const char *what, bool *ret_told, struct err *e);
 void wait_wake(struct wait *w);          /* the one that waits longest */
 void wait_wake_all(struct wait *w);
 

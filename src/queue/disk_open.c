@@ -313,7 +313,7 @@ SUSPENDS static bool hands_blame(struct queue *q, struct err *e)
 			log_warn("died", "msg=%s why=\"it was in hand when the process before died\"",
 				 ID_Z(q->hands.left[i]));
 	}
-	hands_clear(&q->hands);
+	hands_settle(&q->hands);
 	return true;
 }
 

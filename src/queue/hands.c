@@ -123,6 +123,13 @@ void hands_clear(struct hands *h)
 	h->f->reading = (struct hands_reading){ 0 };
 }
 
+void hands_settle(struct hands *h)
+{
+	hands_clear(h);
+	if (h->is_mapped && h->n_left)
+		(void)msync(h->f, sizeof(*h->f), MS_SYNC);
+}
+
 unsigned hands_take(struct hands *h, uint64_t id)
 {
 	for (unsigned i = 0; i < HANDS_PLACES; i++) {

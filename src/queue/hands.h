@@ -1,7 +1,7 @@
 /* hands.h — what a process has in its hands, known to the next one if it dies.
  *
  * The file db/queue/in-hand is mapped: to take a letter up is a store in memory, and
- * the page cache outlives a process.  Nothing is synced, and what another boot of
+ * the page cache outlives a process.  Taking up is not synced, and what another boot of
  * the machine left in hand is not believed: when the machine dies, no letter is to blame.
  *
  *   what stands there      means                      at the next start
@@ -57,6 +57,9 @@ bool hands_open(struct hands *h, int dir, const char *name, struct err *e);
 void hands_open_memory(struct hands *h);
 void hands_close(struct hands *h);
 void hands_clear(struct hands *h);
+/* What was left is noted now.  That is synced: a disk that comes back as it was a while ago, under
+ * the same boot, must not tell of it again. */
+void hands_settle(struct hands *h);
 
 /* A place, or 0: all are taken, and nothing is noted. */
 unsigned hands_take(struct hands *h, uint64_t id);

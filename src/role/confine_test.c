@@ -533,7 +533,7 @@ static const struct {
 } reserved[] = {
 	{ "use files", can_fsync, FREE | IS(QUEUE) | IS(MAILBOX) | IS(USER) | IS(ZYGOTE) },
 	{ "sync a file system", can_syncfs, FREE | IS(QUEUE) },
-	{ "use a database", can_access, FREE | IS(QUEUE) | IS(USER) },
+	{ "use a database", can_access, FREE | IS(QUEUE) | IS(MAILBOX) | IS(USER) | IS(ZYGOTE) },
 	{ "accept a client", can_accept, FREE | IS(CONTROL) | IS(SMTPD) | IS(LOGIN) },
 	{ "seal a memfd", can_seal, FREE | IS(CONTROL) | IS(SMTPD) | IS(QUEUE) },
 	{ "fork", can_fork, FREE | IS(ZYGOTE) },

@@ -164,6 +164,20 @@ SUSPENDS static bool relieve(const struct listener *l, struct err *e)
 	return fiber_sleep(SCARCE_PAUSE, e);
 }
 
+/* Who connected before the listener went is served: closing it would reset them. */
+static void accept_last(const struct listener *l)
+{
+	for (int i = 0; i < ACCEPTS_IN_A_ROW; i++) {
+		union address from = { 0 };
+		socklen_t n = sizeof(from);
+		int fd = accept4(l->fd, &from.any, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			return;
+		receive(l, fd, &from);
+	}
+}
+
 SUSPENDS static void accept_all(void *arg)
 {
 	struct listener *l = arg;
@@ -190,6 +204,8 @@ SUSPENDS static void accept_all(void *arg)
 		if (!ok)
 			break;
 	}
+	if (l->is_closed)
+		accept_last(l);
 	l->fiber = NULL;
 	fd_wait_forget(l->fd);
 	fd_end(&l->fd);

@@ -39,7 +39,10 @@ SUSPENDS bool box_sync(struct box *b, bool claim, uint32_t *ret_recent, struct e
 		if (!shelf_hold(&held, b->shelf, e))
 			return false;
 		watch_poll(b->shelf);
-		if (!box_look(b, false, e) || (claim && b->n_new && !names_follow(b, true, SIZE_MAX, e)))
+		if (!box_look(b, false, e))
+			return false;
+		/* one that cannot be moved now stays in new/, and is shown all the same */
+		if (claim && b->n_new && !names_follow(b, true, SIZE_MAX, e) && e->fault == FAULT_CANCEL)
 			return false;
 		if (b->is_gone)
 			return fail_sys(e, FAULT_TEMP, ENOENT, "the folder is gone");

@@ -1,14 +1,15 @@
 /* box_append.c — letters from outside come into a folder.
  *
- * Their bytes go to tmp/ as they arrive.  A commit makes the files durable, gives them UIDs in the
+ * Their bytes go to tmp/ as they arrive.  A commit has the files written, gives them UIDs in the
  * uidlist, renames them to cur/ and syncs the directory; what other sessions have ready by then
  * goes along and shares the syncs.
  *
- * States:  A0  tmp/ only: after a crash the sweep removes it   A1  files synced
- *          A2  their UIDs are in the uidlist, synced           A3  some are in cur/
- *          A4  all, and cur/ is synced: OK is said
+ * States:  A0  tmp/ only: after a crash the sweep removes it   A1  files written (durable.h)
+ *          A2  their UIDs are in the uidlist, written          A3  some are in cur/
+ *          A4  all, and cur/ is synced, which makes the rest durable: OK is said
  * Guarantee: a letter is in cur/ whole and with its UID, or not at all; before A4 nobody was told. */
 #include "store/box_file.h"
+#include "store/durable.h"
 #include "store/quota.h"
 #include "wire/lf.h"
 
@@ -239,7 +240,7 @@ static bool item_sync(struct box *b, struct append_item *item, struct err *e)
 
 	if (fd < 0)
 		return fail_sys(e, FAULT_TEMP, errno, "open tmp/%s", item->tmp);
-	return fd_sync(fd, e);
+	return durable_written(fd, e);
 }
 
 static bool items_sync(struct commit_job *j)
@@ -272,7 +273,7 @@ static bool items_give_uids(struct commit_job *j)
 	}
 	if (lines.full)
 		return fail(&j->e, FAULT_TEMP, "too many letters at once");
-	if (!uids_append(j->b, buf_str(&lines), &j->e))
+	if (!uids_append(j->b, buf_str(&lines), true, &j->e))
 		return false;
 	j->b->next = next;
 	return true;

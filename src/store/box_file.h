@@ -15,7 +15,7 @@
 /* Bits of letter.state. */
 enum letter_state {
 	STATE_IN_NEW = 1 << 0,           /* its file is in new/, under the stem */
-	STATE_ODD = 1 << 1,              /* the name holds all of the file's name: the flags are not as we write them */
+	STATE_ODD = 1 << 1,              /* all of the file's name is kept: the flags are not as we write them */
 	STATE_BARE = 1 << 2,             /* in cur/ without ":2," */
 	STATE_ABSENT = 1 << 3,           /* while loading: no file was seen yet */
 };
@@ -139,16 +139,17 @@ struct str sight_name(const struct scan *c, const struct sight *s);
 /* In a thread: lock the uidlist and learn what others wrote into it; UIDs they gave to sights of *c
  * (may be NULL) are taken over. */
 bool uids_begin(struct box *b, struct uidlist_lock *l, struct scan *c, struct err *e);
-/* In a thread: give UIDs to the sights that have none, in the order of their arrival, and sort all by UID.  The
- * uidlist has them durably.  sys = ESTALE: the folder is another by now. */
+/* In a thread: give UIDs to the sights that have none, in the order of their arrival, and sort all by
+ * UID.  The uidlist has them durably.  sys = ESTALE: the folder is another by now. */
 bool scan_give_uids(struct scan *c, struct box *b, struct err *e);
 
 /* ---- box_uids.c: the box and its uidlist (in a thread) ---- */
 
 /* Letters as the uidlist has them, all STATE_ABSENT; makes one if there is none. */
 bool uids_load(struct box *b, struct err *e);
-/* Under the lock: `lines` for UIDs from b->next up; on success the caller moves b->next. */
-bool uids_append(struct box *b, struct str lines, struct err *e);
+/* Under the lock: `lines` for UIDs from b->next up; on success the caller moves b->next.  `later`: it
+ * also syncs cur/ before anybody is told. */
+bool uids_append(struct box *b, struct str lines, bool later, struct err *e);
 /* Under the lock: all letters and `more`. */
 bool uids_rewrite(struct box *b, struct str more, struct err *e);
 

@@ -162,8 +162,8 @@ static void follow_run(void *arg)
 		j->sys = errno;
 }
 
-/* Back on the loop: what the disk has now.  A name too long for its flags stays as it is, and so does one of two
- * files of one letter. */
+/* Back on the loop: what the disk has now.  A name too long for its flags stays as it is, and so does
+ * one of two files of one letter. */
 static bool follow_done(struct box *b, const struct follow *f, struct err *e)
 {
 	char name[STORE_NAME_MAX + 1];

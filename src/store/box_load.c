@@ -116,8 +116,8 @@ static void load_run(void *arg)
 		(cache_load(b) || (read_all(b, &j->e) && (cache_merge(b), true)));
 }
 
-/* Letters that nobody has claimed are recent.  Flags of the log come last: of the names' own changes they are
- * the newer ones. */
+/* Letters that nobody has claimed are recent.  Flags of the log come last: of the names' own changes
+ * they are the newer ones. */
 static void load_finish(struct box *b)
 {
 	b->recent_from = b->next;
@@ -128,6 +128,9 @@ static void load_finish(struct box *b)
 		}
 	flag_log_apply(b->shelf->flag_log, b);
 	b->left = time_mono();
+	/* a process that died may have told more than it had written down */
+	if (b->is_stale || !flag_log_is_empty(b->shelf->flag_log))
+		(void)box_modseq_next(b);
 }
 
 static struct box *box_new(struct shelf *s, struct str folder)
@@ -169,8 +172,8 @@ void box_free(struct box *b)
 	free(b);
 }
 
-/* Sessions that have it open are told; the next that opens the folder gets another box.  (One that is still being
- * loaded is nobody's.) */
+/* Sessions that have it open are told; the next that opens the folder gets another box.  (One that is
+ * still being loaded is nobody's.) */
 void box_set_gone(struct box *b)
 {
 	if (b->is_gone)

@@ -1,11 +1,12 @@
 /* box_move.c — letters go to another folder, or to gone/.
  *
- * A copy is a hard link (bytes where the file system has none) under the stem with "-cUID" of its new UID,
- * which no letter of that folder ever had; a move is a rename.
+ * A copy is a hard link (bytes where the file system has none) under the stem with "-cUID" of its new
+ * UID, which no letter of that folder ever had; a move is a rename.
  *
- * States of a copy or move:  M0 nothing   M1 UIDs in the target's uidlist, synced
+ * States of a copy or move:  M0 nothing   M1 UIDs in the target's uidlist, written (durable.h)
  *   M2 some linked or renamed             M3 all; the directories are synced: OK is said
- * A crash before M3 leaves letters moved or not, each in one place with a UID of its own; a failure is undone.
+ * A crash before M3 leaves letters moved or not, each in one place with a UID of its own; a failure
+ * is undone.
  *
  * States of an expunge:  E0 nothing   E1 the history says so, synced   E2 some are in gone/
  *   E3 all are, both directories synced: OK is said
@@ -14,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/rnd.h"
+#include "store/durable.h"
 #include "store/history.h"
 #include "store/quota.h"
 
@@ -64,7 +66,7 @@ static bool copy_bytes(int from, const char *name, int to, const char *new_name,
 	times[1] = st.st_mtim;
 	if (n < 0 || futimens(out, times))
 		return fail_sys(e, FAULT_TEMP, errno, "copy %s", name);
-	return fd_sync(out, e);
+	return durable_written(out, e);
 }
 
 static bool link_one(const struct move_job *j, struct move_item *i, int dir, const char *name,
@@ -157,7 +159,7 @@ static bool give_uids(struct move_job *j)
 	}
 	if (lines.full)
 		return fail(&j->e, FAULT_TEMP, "too many letters at once");
-	if (!uids_append(j->to, buf_str(&lines), &j->e))
+	if (!uids_append(j->to, buf_str(&lines), true, &j->e))
 		return false;
 	j->to->next = next;
 	return true;

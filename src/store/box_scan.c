@@ -219,7 +219,7 @@ static bool give_next(struct scan *c, struct box *b, struct err *e)
 	}
 	if (lines.full)
 		return fail(e, FAULT_TEMP, "too many letters in a folder");
-	if (lines.n && !uids_append(b, buf_str(&lines), e))
+	if (lines.n && !uids_append(b, buf_str(&lines), false, e))
 		return false;
 	b->next = next;
 	return true;

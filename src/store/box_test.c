@@ -6,8 +6,10 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "store/folder.h"
+#include "store/gone.h"
 #include "store/maildir_name.h"
 #include "store/quota.h"
+#include "store/verify.h"
 #include "store/view.h"
 
 #include <setjmp.h>
@@ -1003,6 +1005,87 @@ static void test_quota(void **state)
 	assert_int_equal(q.letters, 1);
 }
 
+/* ---- gone, verify ---- */
+
+static void test_gone(void **state)
+{
+	struct arena a = { 0 };
+	struct gone_row *rows;
+	struct box *b;
+	size_t n;
+
+	(void)state;
+	OK(gone_list(store, &a, &rows, &n, &e));
+	assert_int_equal(n, 0);
+	OK(folder_create(store, S("Old.Mail"), FOLDER_PLAIN, &e));
+	put("Old.Mail", "x\r\n", LETTER_SEEN, S(""));
+	put("Old.Mail", "y\r\n", 0, S(""));
+	OK(folder_delete(store, S("Old.Mail"), S("me"), &e));
+	file_at("Maildir/waxwing/gone/stray", "nobody knows");
+	OK(gone_list(store, &a, &rows, &n, &e));
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < n; i++) {
+		bool stray = str_eq(rows[i].name, S("stray"));
+
+		assert_true(str_eq(rows[i].folder, stray ? S("") : S("Old.Mail")));
+		assert_true(str_eq(rows[i].who, stray ? S("-") : S("me")));
+		assert_true(stray || rows[i].uid == 1 || rows[i].uid == 2);
+		OK(gone_restore(store, rows[i].name, S(""), S("me"), &e));
+	}
+	assert_false(gone_restore(store, rows[0].name, S(""), S("me"), &e));
+	assert_int_equal(e.sys, ENOENT);
+	assert_false(gone_restore(store, S("../cur/x"), S(""), S("me"), &e));
+	assert_int_equal(e.sys, EINVAL);
+	b = box_at("Old.Mail");
+	assert_int_equal(box_count(b), 2);
+	assert_int_equal(box_find(b, 1)->flags | box_find(b, 2)->flags, LETTER_SEEN);
+	OK(box_expunge(b, (uint32_t[]){ 1 }, 1, true, &me, &e));
+	box_close(b);
+	OK(gone_empty(store, time_now(), DAY, &n, &e));
+	assert_int_equal(n, 0);
+	OK(gone_empty(store, time_now() + 2 * DAY, DAY, &n, &e));
+	assert_int_equal(n, 1);
+	arena_end(&a);
+}
+
+static void test_verify(void **state)
+{
+	struct buf report = buf_on_heap(10000);
+	AUTO(fd_end) int fd = -1;
+	struct verify v;
+	struct box *b;
+	char path[300];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		put("", "x\r\n", 0, S(""));
+	OK(store_verify(store, false, &v, &report, &e));
+	assert_int_equal(v.letters, 3);
+	assert_int_equal(v.no_file + v.bad_lines + v.doubles + v.wrong_size + v.unreadable + report.n, 0);
+	/* no UID; lines without a file, damaged lines; twice; S= wrong */
+	store_close(store);
+	file_at("Maildir/new/1900000000.n.h", "new\n");
+	fd = openat(home, "Maildir/dovecot-uidlist", O_WRONLY | O_APPEND);
+	assert_int_equal(write(fd, "x\n9 :1.lost\n", 13), 13);
+	name_of("Maildir/cur", "Q1.", path);
+	path[strlen(path) - 3] = '\0';
+	strncat(path, ":2,F", 5);
+	file_at(path, "x\n");
+	file_at("Maildir/cur/1900000001.w.h,S=99:2,", "x\n");
+	open_store();
+	OK(store_verify(store, true, &v, &report, &e));
+	assert_int_equal(v.doubles, 1);
+	assert_int_equal(v.wrong_size, 1);
+	assert_true(report.n > 0);
+	b = box_at("");
+	assert_int_equal(box_count(b), 6);
+	assert_int_equal(box_letters(b)[4].size + box_letters(b)[3].size, 6);
+	box_close(b);
+	OK(store_verify(store, false, &v, NULL, &e));
+	assert_int_equal(v.no_uid + v.no_file + v.bad_lines + v.doubles, 0);
+	buf_end(&report);
+}
+
 /* ---- views ---- */
 
 /* Two sessions; what each is told, in order. */
@@ -1070,7 +1153,8 @@ int main(void)
 		TEST(test_expunge), TEST(test_foreign), TEST(test_foreign_and_own), TEST(test_taken_away),
 		TEST(test_cache_deleted), TEST(test_uidlists), TEST(test_uidlist_crash),
 		TEST(test_uidlist_foreign), TEST(test_dovecot), TEST(test_uses), TEST(test_folder_verbs),
-		TEST(test_folder_letters), TEST(test_keywords), TEST(test_quota), TEST(test_views),
+		TEST(test_folder_letters), TEST(test_keywords), TEST(test_quota), TEST(test_gone), TEST(test_verify),
+		TEST(test_views),
 	};
 
 	umask(077);

@@ -1,8 +1,8 @@
 /* box_uids.c — a box and its uidlist.
  *
  * The file has a line for every letter that has a UID, and lines of letters that are
- * gone, until it is written anew.  A damaged line costs its letter the UID, no more: it is found without one and
- * gets the next.  Only a file without a usable header gets a new UIDVALIDITY. */
+ * gone, until it is written anew.  A damaged line costs its letter the UID, no more: it is found
+ * without one and gets the next.  Only a file without a usable header gets a new UIDVALIDITY. */
 #include "store/box_file.h"
 
 #include "base/rnd.h"
@@ -99,9 +99,9 @@ bool uids_load(struct box *b, struct err *e)
 	return header_take(b, &h, e) && lines_take(b, in, &h, e);
 }
 
-bool uids_append(struct box *b, struct str lines, struct err *e)
+bool uids_append(struct box *b, struct str lines, bool later, struct err *e)
 {
-	if (uidfile_append(b->top, lines, &b->at_uidlist, e))
+	if (uidfile_append(b->top, lines, later, &b->at_uidlist, e))
 		return true;
 	/* gone, or damaged by our own failed write: we know what stood there */
 	return e->sys == ESTALE && !stamp_at(b->top, "dovecot-uidlist").ino &&

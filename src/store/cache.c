@@ -26,7 +26,16 @@ enum {
  * of its clock. */
 #define SETTLED (2 * SECOND)
 
-enum statement { ST_BEGIN, ST_COMMIT, ST_BOX_GET, ST_BOX_PUT, ST_BOX_MAKE, ST_SUM_GET, ST_SUM_PUT, STATEMENTS };
+enum statement {
+	ST_BEGIN,
+	ST_COMMIT,
+	ST_BOX_GET,
+	ST_BOX_PUT,
+	ST_BOX_MAKE,
+	ST_SUM_GET,
+	ST_SUM_PUT,
+	STATEMENTS,
+};
 
 static const char *const sql[STATEMENTS] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -41,6 +50,8 @@ static const char *const sql[STATEMENTS] = {
 		"VALUES ((SELECT id FROM box WHERE guid = ?1), ?2, ?3, ?4)",
 };
 
+static const char settings[] =
+	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456;";
 static const char schema[] =
 	"BEGIN;"
 	"CREATE TABLE box (id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, state BLOB NOT NULL) STRICT;"
@@ -109,11 +120,11 @@ static bool db_try(struct cache *c, const char *path)
 	if (sqlite3_open_v2(path, &c->db, HOW, NULL) != SQLITE_OK)
 		return false;
 	sqlite3_busy_timeout(c->db, BUSY_MS);
-	if (sqlite3_exec(c->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456;", NULL, NULL,
-			 NULL) != SQLITE_OK || !db_is_ours(c->db))
+	if (sqlite3_exec(c->db, settings, NULL, NULL, NULL) != SQLITE_OK || !db_is_ours(c->db))
 		return false;
 	for (size_t i = 0; i < STATEMENTS; i++)
-		if (sqlite3_prepare_v3(c->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &c->st[i], NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v3(c->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &c->st[i], NULL) !=
+		    SQLITE_OK)
 			return false;
 	return true;
 }

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "base/rnd.h"
 #include "store/box_file.h"
 #include "store/folder.h"
 #include "store/history.h"
@@ -30,9 +31,7 @@ struct gone_job {
 	int dir;
 	struct str name;                 /* to be restored: only this one is listed */
 	struct box *to;
-	uint32_t uid;
 	char new_name[STORE_NAME_MAX + 1];
-	size_t stem_n;
 	struct str history;
 	int64_t before;                  /* seconds: older ones are removed */
 	size_t removed;
@@ -155,36 +154,16 @@ SUSPENDS bool gone_list(struct store *s, struct arena *a, struct gone_row **ret,
 
 /* ---- restore ---- */
 
-static bool restore_name(struct gone_job *j, uint32_t uid)
+/* A stem the folder never had: then the letter is a new one, with a new UID. */
+static bool restore_name(struct gone_job *j)
 {
 	struct file_name f = file_name_parse(j->name);
 	struct buf b = buf_over(j->new_name, STORE_NAME_MAX + 1 - INFO_MAX);
 
-	if (!stem_copy(f.stem, uid, &b))
+	if (!stem_copy(f.stem, (uint32_t)rnd_u64(), &b))
 		return fail(&j->e, FAULT_PERM, "the name is too long");
-	j->stem_n = b.n;
 	b.n += file_info_print(f.flags & (uint8_t)~LETTER_DELETED, 0, j->new_name + b.n);
 	j->new_name[b.n] = '\0';
-	return true;
-}
-
-static bool restore_uid(struct gone_job *j)
-{
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
-	struct uidlist_line l = { 0 };
-	char room[STORE_NAME_MAX + 32];
-	struct buf line = buf_over(room, sizeof(room));
-
-	if (!uids_begin(j->to, &lock, NULL, &j->e))
-		return false;
-	l.uid = j->uid = j->to->next;
-	if (l.uid == UINT32_MAX || !restore_name(j, l.uid))
-		return j->e.fault ? false : fail(&j->e, FAULT_TEMP, "the folder has no UIDs left");
-	l.name = str_of(j->new_name, j->stem_n);
-	uidlist_line_print(&l, &line);
-	if (!uids_append(j->to, buf_str(&line), &j->e))
-		return false;
-	j->to->next++;
 	return true;
 }
 
@@ -197,7 +176,7 @@ static void restore_run(void *arg)
 	memcpy(name, j->name.p, j->name.n);
 	name[j->name.n] = '\0';
 	j->ok = false;
-	if (!gone_open(j, &dir) || !restore_uid(j) || !history_append(j->s, j->history, &j->e))
+	if (!gone_open(j, &dir) || !restore_name(j) || !history_append(j->s, j->history, &j->e))
 		return;
 	if (renameat2(dir, name, j->to->dir.cur, j->new_name, RENAME_NOREPLACE))
 		fail_sys(&j->e, FAULT_TEMP, errno, "restore %s", name);
@@ -205,7 +184,8 @@ static void restore_run(void *arg)
 		j->ok = fd_sync(j->to->dir.cur, &j->e) && fd_sync(dir, &j->e);
 }
 
-SUSPENDS static bool restore_held(struct gone_job *j, const struct gone_row *row, struct str who, struct err *e)
+SUSPENDS static bool restore_held(struct gone_job *j, const struct gone_row *row, struct str who,
+				  struct err *e)
 {
 	AUTO(shelf_let_go) struct shelf_held held = { 0 };
 	AUTO(buf_end) struct buf line = buf_on_heap(4096);

@@ -17,7 +17,8 @@ struct gone_row {
 
 SUSPENDS bool gone_list(struct store *s, struct arena *a, struct gone_row **ret, size_t *ret_n,
 			struct err *e);
-/* Back into the folder it came from (made if missing) or `folder` if not empty, with a new UID. */
+/* Back into the folder it came from (made if missing) or `folder` if not empty, with a new UID and without its
+ * keywords, which belong to the folder it was in. */
 SUSPENDS bool gone_restore(struct store *s, struct str name, struct str folder, struct str who,
 			   struct err *e);
 /* Remove what has been there longer than `keep` microseconds. */

@@ -1,5 +1,5 @@
-/* tend.c — what goes on behind the sessions: other programs' changes are seen, flags are synced and get into the
- * names, the cache is written, boxes nobody uses are closed. */
+/* tend.c — what goes on behind the sessions: other programs' changes are seen, flags are synced and
+ * get into the names, the cache is written, boxes nobody uses are closed. */
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"

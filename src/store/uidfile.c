@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "store/durable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,7 +115,7 @@ bool uidfile_read(int dir, char **ret, size_t *ret_n, struct stamp *ret_stamp, s
 	return fd_slurp(fd, UIDLIST_BYTES_MAX, ret, ret_n, e) || fail_in(e, NAME);
 }
 
-bool uidfile_append(int dir, struct str lines, struct stamp *stamp, struct err *e)
+bool uidfile_append(int dir, struct str lines, bool later, struct stamp *stamp, struct err *e)
 {
 	AUTO(fd_end) int fd = -1;
 	struct stamp now;
@@ -133,11 +134,10 @@ bool uidfile_append(int dir, struct str lines, struct stamp *stamp, struct err *
 		return fail_in(e, NAME);
 	}
 	*stamp = stamp_of(fd);
-	if (fdatasync(fd)) {
-		*stamp = (struct stamp){ 0 };
-		return fail_sys(e, FAULT_TEMP, errno, "sync " NAME);
-	}
-	return true;
+	if (later ? durable_written(fd, e) : fd_sync(fd, e))
+		return true;
+	*stamp = (struct stamp){ 0 };
+	return fail_in(e, NAME);
 }
 
 /* Written and synced under the temporary name. */

@@ -39,9 +39,10 @@ void uidlist_unlock(struct uidlist_lock *l);
 void text_end(char **text);
 /* The whole file, malloc()ed; empty if there is none. */
 bool uidfile_read(int dir, char **ret, size_t *ret_n, struct stamp *ret_stamp, struct err *e);
-/* Under the lock: add whole lines and sync them.  *stamp is what we know; sys = ESTALE if the file
+/* Under the lock: add whole lines and sync them; with `later` the caller syncs a directory afterwards (see
+ * durable.h).  *stamp is what we know; sys = ESTALE if the file
  * is another by now (nothing was written).  Then *stamp is as after the writing. */
-bool uidfile_append(int dir, struct str lines, struct stamp *stamp, struct err *e);
+bool uidfile_append(int dir, struct str lines, bool later, struct stamp *stamp, struct err *e);
 /* Under the lock: replace it, durably. */
 bool uidfile_write(int dir, struct str text, struct stamp *ret, struct err *e);
 /* The same for another small file of the folder, by way of the temporary name. */

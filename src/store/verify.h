@@ -3,18 +3,16 @@
 
 #include "store/store.h"
 
-struct buf;
-
 struct verify {
 	size_t folders, letters;
-	size_t no_uid;                   /* files the uidlist does not know: they get one */
-	size_t no_file;                  /* lines of the uidlist without a file: dropped */
-	size_t bad_lines;                /* of uidlist and keywords */
-	size_t doubles;                  /* two files with one base name: one is renamed */
-	size_t wrong_size;               /* S= or W= is not the file's; renamed */
-	size_t cache_wrong;              /* the cache said something else: dropped */
+	size_t no_uid;                   /* files that were not known: they have a UID now */
+	size_t no_file;                  /* lines of uidlists without a file: with `repair` dropped */
+	size_t bad_lines;                /* damaged lines of uidlists: with `repair` dropped */
+	size_t doubles;                  /* second files of one letter: with `repair` letters of their own */
+	size_t wrong_size;               /* S= or W= is not the file's: from now on the file's counts */
+	size_t unreadable;               /* not a file, or no right to read it */
 };
 
-/* A line for each finding goes to *report; with `repair` it is put right. */
+/* Every folder; a line for each finding goes to *report (may be NULL). */
 SUSPENDS bool store_verify(struct store *s, bool repair, struct verify *ret, struct buf *report,
 			   struct err *e);

@@ -80,20 +80,17 @@ static void crypt_input(struct str password, char out[CRYPT_MAX_PASSPHRASE_SIZE]
 	explicit_bzero(sum, sizeof(sum));
 }
 
-/* hash = crypt(password, setting); false if the library gives its failure token. */
-static bool hash_password(struct str password, const char *setting, char hash[PASSWORD_HASH_MAX])
+/* hash = crypt(text, setting); false if the library gives its failure token. */
+static bool hash_text(struct str text, const char *setting, char hash[PASSWORD_HASH_MAX])
 {
 	char phrase[CRYPT_MAX_PASSPHRASE_SIZE];
 	struct crypt_data *data = calloc(1, sizeof(*data));
-	AUTO(form_end) struct form f = { 0 };
 	const char *out = NULL;
 	bool ok;
 
-	if (!data || !form_make(password, &f)) {
-		free(data);
+	if (!data)
 		return false;
-	}
-	crypt_input(f.text, phrase);
+	crypt_input(text, phrase);
 	out = crypt_r(phrase, setting, data);
 	ok = out && out[0] != '*' && strlen(out) < PASSWORD_HASH_MAX;
 	if (ok)
@@ -102,6 +99,22 @@ static bool hash_password(struct str password, const char *setting, char hash[PA
 	explicit_bzero(data, sizeof(*data));
 	free(data);
 	return ok;
+}
+
+static bool hash_password(struct str password, const char *setting, char hash[PASSWORD_HASH_MAX])
+{
+	AUTO(form_end) struct form f = { 0 };
+
+	return form_make(password, &f) && hash_text(f.text, setting, hash);
+}
+
+/* Another server has hashed the bytes as they came: a form of ours that differs is not what it had. */
+static bool fits_raw(const struct password_record *r, struct str password, char hash[PASSWORD_HASH_MAX])
+{
+	AUTO(form_end) struct form f = { 0 };
+
+	return r->scram.iterations == 0 && form_make(password, &f) && !str_eq(f.text, password) &&
+	       hash_text(password, r->hash, hash) && str_eq_secret(str_from_z(hash), str_from_z(r->hash));
 }
 
 static bool hmac_sha256(const uint8_t key[SCRAM_KEY], struct str text, uint8_t ret[SCRAM_KEY])
@@ -173,6 +186,7 @@ bool password_fits(const struct password_record *r, struct str password)
 		return false;
 	fits = hash_password(password, is_real ? r->hash : DUMMY_SETTING, hash);
 	fits = fits && is_real && str_eq_secret(str_from_z(hash), str_from_z(r->hash));
+	fits = fits || (is_real && fits_raw(r, password, hash));
 	explicit_bzero(hash, sizeof(hash));
 	return fits;
 }

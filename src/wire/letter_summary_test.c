@@ -59,11 +59,31 @@ static void test_references(void **state)
 	assert_true(s.references[0] == thread_id_hash(S("9000@x")));
 }
 
+static void test_structure_limit(void **state)
+{
+	AUTO(arena_end) struct arena scratch = { .limit = MIME_ARENA }, a = { .limit = 8 << 20 };
+	AUTO(buf_end) struct buf b = buf_on_heap(64 << 20);
+	struct letter_summary s;
+
+	(void)state;
+	buf_add(&b, S("To: a@b\nContent-Type: multipart/mixed; boundary=a\n\n"));
+	for (int i = 0; i < 5000; i++) {
+		buf_add(&b, S("--a\nContent-Description: "));
+		for (int k = 0; k < 1000; k++)
+			buf_add_char(&b, 'x');
+		buf_add(&b, S("\n\n"));
+	}
+	assert_true(letter_summary_read(buf_str(&b), &scratch, &a, &s));
+	assert_true(str_starts(s.bodystructure, S("(\"application\" \"octet-stream\" NIL NIL NIL \"7bit\" ")));
+	assert_true(str_find_str(s.envelope, S("((NIL NIL \"a\" \"b\"))")) < s.envelope.n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_summary),
 		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_structure_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,13 +135,13 @@ static void word_take(struct str *s, struct parts *d)
 
 static bool year_set(struct parts *d, int v, size_t digits)
 {
-	/* RFC 5322 §4.3 */
-	d->year = digits == 2 && v < 50 ? v + 2000 : digits <= 3 ? v + 1900 : v;
+	/* RFC 5322 §4.3; "0102" is how some programs still write three digits */
+	d->year = digits == 2 && v < 50 ? v + 2000 : v < 1000 ? v + 1900 : v;
 	d->has_year = true;
 	return true;
 }
 
-/* A number: hour of a time, year-month-day, day or year. */
+/* A number: hour of a time, year-month-day or year/month/day, day or year. */
 static bool number_word(struct str *s, struct parts *d)
 {
 	size_t before = s->n, digits;
@@ -154,7 +154,8 @@ static bool number_word(struct str *s, struct parts *d)
 		*s = behind;
 		return time_take(s, v, d);
 	}
-	if (digits == 4 && str_at(*s, 0) == '-' && !d->has_year && ascii_is_digit(str_at(*s, 1))) {
+	if (digits == 4 && (str_at(*s, 0) == '-' || str_at(*s, 0) == '/') && !d->has_year &&
+	    ascii_is_digit(str_at(*s, 1))) {
 		year_set(d, v, digits);
 		*s = str_from(*s, 1);
 		d->month = number_take(s);

@@ -267,9 +267,30 @@ static void test_full_arena(void **state)
 	for (size_t limit = 16; !done; limit += 16) {
 		AUTO(arena_end) struct arena a = { .limit = limit };
 
-		done = mime_parse(in, &a) != NULL;
+		done = mime_parse_parts(in, MIME_PARTS_MAX, &a) != NULL;
 		assert_true(done == !a.full);
 	}
+}
+
+/* F4: as many parts and parameters as there may be are more than the arena holds. */
+static void test_f4_opaque(void **state)
+{
+	AUTO(arena_end) struct arena a = { .limit = MIME_ARENA };
+	AUTO(buf_end) struct buf b = buf_on_heap(64 << 20);
+	const struct mime_part *root;
+
+	(void)state;
+	buf_add(&b, S(MIXED("a")));
+	for (int i = 0; i < MIME_PARTS_MAX; i++) {
+		buf_add(&b, S("--a\nContent-Type: a/b"));
+		for (int k = 0; k < MIME_PARAMS_MAX; k++)
+			buf_add(&b, S(";a=b"));
+		buf_add(&b, S("\n\n"));
+	}
+	root = mime_parse(buf_str(&b), &a);
+	assert_non_null(root);
+	assert_true(root->is_cut && root->kind == MIME_LEAF && !a.full);
+	assert_int_equal(root->header.n + root->body.n, b.n);
 }
 
 int main(void)
@@ -282,6 +303,7 @@ int main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_f9_ambiguous),
 		cmocka_unit_test(test_full_arena),
+		cmocka_unit_test(test_f4_opaque),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ def cuts():
     led = ledger.Ledger(lambda: s.addr, USERS, clients=6, seed=SEED)
     try:
         try:
-            disk = loopfs.Disk(base, 700)
+            disk = loopfs.Disk(base, 4000)
         except loopfs.Cannot as x:
             if os.environ.get("CI") == "true":
                 raise
@@ -63,7 +63,14 @@ def cuts():
             time.sleep(0.05)
         check(led.acked() >= before + 10, "no service after the cuts")
         led.stop()
-        print("# seed %d: %s" % (SEED, led.check(s.maildir, s.log(), 60 * SLOW, s.dir)))
+        try:
+            print("# seed %d: %s" % (SEED, led.check(s.maildir, s.log(), 60 * SLOW, s.dir)))
+        except tap.Fail:
+            print("# queue list: " + s.command("queue", "list")[1][-3000:].replace("\n", "\n# "))
+            raise
+        used = os.statvfs(disk.mnt)
+        print("# the disk has room for %d MiB and %d files more; %s" % (
+            used.f_bavail * used.f_frsize >> 20, used.f_ffree, sorted(os.listdir(disk.mnt + "/journal"))))
         equal(s.stop(limit=40), 0, "a clean stop")
     finally:
         led.stopping = True

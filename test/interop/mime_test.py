@@ -270,6 +270,38 @@ def sections():
     tap.check(asked > 1000 and not differ, lambda: "%d of %d differ, the first: %s" % (len(differ), asked, differ[:1]))
 
 
+@tap.test("THREAD=ORDEREDSUBJECT and SORT (DATE): letters belong together as Dovecot says", limit=120)
+def subjects():
+    files = letters_below("corpus")
+    letters = []
+    for name in files:
+        with open(name, "rb") as f:
+            letters.append(f.read())
+    with dovecot_imap.Dovecot(letters) as d:
+        out = d.talk("THREAD ORDEREDSUBJECT UTF-8 ALL", "SORT (DATE) UTF-8 ALL")
+    threads, _ = dovecot_imap.parse(b"(" + re.search(rb"\* THREAD (.*)\r\n", out).group(1) + b")")
+    order = [int(n) for n in re.search(rb"\* SORT ([0-9 ]*)\r\n", out).group(1).split()]
+    facts = list(dump(files, "-b"))
+
+    def members(thread):
+        return [int(v) for v in thread if isinstance(v, bytes)] + [n for v in thread if isinstance(v, list) for n in members(v)]
+    mixed, of = [], collections.Counter()
+    for thread in threads:
+        bases = {facts[n - 1][0].decode().upper() for n in members(thread)}
+        of.update(bases)
+        if len(bases) > 1:
+            mixed.append(bases)
+    tap.equal(mixed, [], "threads of Dovecot in which we see several base subjects")
+    # RFC 5256 §2.1 (1): blanks count as one, also where two stood before they were folded
+    apart = [b for b, n in of.items() if n > 1]
+    dates = [int(facts[n - 1][1]) for n in order if facts[n - 1][1]]
+    late = sum(a > b for a, b in zip(dates, dates[1:]))
+    # zones such as "+-0500", "+05-30" and "-1900", years such as "0102" and AM and PM are read as they were meant
+    print("# %d threads, %d of one subject apart, %d dates without, %d out of order" %
+          (len(threads), len(apart), len(files) - len(dates), late))
+    tap.check(len(apart) <= 5 and late <= 30, "%d apart, %d out of order" % (len(apart), late))
+
+
 def visible(text):
     """What both should agree on: no blanks, nothing that is not seen, nothing that could not be read."""
     return re.sub("[\\s\u00a0\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffd\u0080-\u009f]", "", text)[:100]

@@ -119,13 +119,11 @@ bool uids_of_set(struct imap_session *s, struct seqset *set, bool is_uid, uint32
 		set_saved(s, *ret, ret_n);
 		return true;
 	}
-	/* "*" in an empty folder is a number that no letter has */
-	for (size_t i = 0; !is_uid && !v->n && i < set->n; i++)
-		*ret_why = reply_of(IMAP_REPLY_BAD_SEQUENCE);
+	/* ranges with "*" name nothing in an empty folder: "1:*" is no error there */
 	seqset_resolve(set, largest);
 	if (is_uid)
 		set_uids(v, set, *ret, ret_n);
-	else if (!ret_why->id)
+	else
 		*ret_why = set_seqs(v, set, *ret, ret_n);
 	return !ret_why->id;
 }

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "fiber/conn.h"
+#include "role/mailbox/cmd_append.h"
 #include "role/mailbox/imap_cmds.h"
 #include "role/mailbox/imap_updates.h"
 #include "role/runtime.h"
@@ -87,8 +88,8 @@ SUSPENDS static struct imap_reply command_run(struct imap_session *s, enum imap_
 }
 
 /* false: over. */
-SUSPENDS static bool finish(struct imap_session *s, struct str tag, struct imap_reply r,
-			    enum imap_updates updates, struct err *e)
+SUSPENDS bool command_finish(struct imap_session *s, struct str tag, struct imap_reply r,
+			     enum imap_updates updates, struct err *e)
 {
 	enum imap_cond cond = r.id ? imap_reply_row(r.id)->cond : IMAP_OK;
 
@@ -106,7 +107,12 @@ SUSPENDS static bool finish(struct imap_session *s, struct str tag, struct imap_
 		imap_reply_add(&s->out, S(""), &(struct imap_reply){ .id = IMAP_REPLY_MAILBOX_VANISHED });
 		r.close = true;
 	}
-	return out_send(s, e) && !r.close;
+	if (!out_send(s, e) || r.close)
+		return false;
+	if (!s->compress_next)
+		return true;
+	s->compress_next = false;
+	return stream_flush(&s->io, e) && stream_compress(&s->io, e);
 }
 
 SUSPENDS static bool command_take(struct imap_session *s, enum imap_event event, struct err *e)
@@ -120,22 +126,15 @@ SUSPENDS static bool command_take(struct imap_session *s, enum imap_event event,
 	s->c = (struct imap_command){ 0 };
 	if (event == IMAP_COMMAND)
 		r = command_run(s, &updates, e);
-	ok = finish(s, s->c.tag.n ? s->c.tag : str_from_z(s->frame.tag), r, updates, e);
+	ok = command_finish(s, s->c.tag.n ? s->c.tag : str_from_z(s->frame.tag), r, updates, e);
 	imap_frame_next(&s->frame);
+	append_close(s->append);         /* refused behind its letters */
+	s->append = NULL;
 	s->a = NULL;
 	return ok;
 }
 
 /* -- the loop -------------------------------------------------------------- */
-
-/* A letter for a command that takes none. */
-SUSPENDS static bool letter_refuse(struct imap_session *s, struct err *e)
-{
-	struct imap_reply r = reply_of(IMAP_REPLY_UNKNOWN_COMMAND);
-
-	imap_frame_refuse(&s->frame);
-	return finish(s, str_from_z(s->frame.tag), r, UPDATES_NONE, e);
-}
 
 SUSPENDS static bool read_more(struct imap_session *s, struct err *e)
 {
@@ -165,7 +164,7 @@ SUSPENDS static bool step(struct imap_session *s, struct err *e)
 		buf_add(&s->out, S("+ OK\r\n"));
 		return true;
 	case IMAP_STREAM:
-		return letter_refuse(s, e);
+		return append_take(s, e);
 	case IMAP_COMMAND:
 	case IMAP_REFUSED:
 	case IMAP_FATAL:

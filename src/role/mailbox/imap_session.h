@@ -46,9 +46,9 @@ struct imap_session {
 	struct imap_saved saved;
 	unsigned enabled;                /* enum imap_enable */
 	bool is_quiet;                   /* no updates behind this command: it closed the folder */
+	bool compress_next;              /* from behind this reply on */
 	unsigned errors;                 /* BAD in a row */
 	struct append *append;           /* APPEND on its way */
-	struct imap_reply refusal;       /* of an APPEND whose literals are still coming */
 
 	/* the present command */
 	struct imap_frame frame;

@@ -5,20 +5,27 @@
 
 #include <stdlib.h>
 
+static void add_flag(struct buf *b, bool *is_begun, struct str name)
+{
+	if (*is_begun)
+		buf_add_char(b, ' ');
+	buf_add(b, name);
+	*is_begun = true;
+}
+
 void add_flags(struct imap_session *s, struct buf *b, const struct letter *l)
 {
-	struct str names[KEYWORDS_MAX];
-	struct flag_list flags = { .system = l->flags & FLAG_SYSTEM, .keywords = names };
+	bool is_begun = false;
 
-	if (l->uid >= s->sel.recent_from && !(s->enabled & ENABLE_REV2))
-		flags.system |= FLAG_RECENT;
-	for (unsigned i = 0; i < KEYWORDS_MAX && l->keywords >> i; i++)
-		if (l->keywords >> i & 1) {
-			names[flags.n] = box_keyword(s->sel.box, i);
-			flags.n += names[flags.n].n > 0;
-		}
 	buf_add_char(b, '(');
-	flag_list_add(b, &flags);
+	for (unsigned bit = 1; bit & FLAG_SYSTEM; bit <<= 1)
+		if (l->flags & bit)
+			add_flag(b, &is_begun, flag_name((enum flag)bit));
+	if (l->uid >= s->sel.recent_from && !(s->enabled & ENABLE_REV2))
+		add_flag(b, &is_begun, flag_name(FLAG_RECENT));
+	for (unsigned i = 0; i < KEYWORDS_MAX && l->keywords >> i; i++)
+		if (l->keywords >> i & 1 && flag_keyword_is_valid(box_keyword(s->sel.box, i)))
+			add_flag(b, &is_begun, box_keyword(s->sel.box, i));
 	buf_add_char(b, ')');
 }
 
@@ -29,7 +36,7 @@ void add_known_flags(struct imap_session *s, struct buf *b)
 
 	for (unsigned i = 0; i < KEYWORDS_MAX; i++) {
 		names[flags.n] = box_keyword(s->sel.box, i);
-		flags.n += names[flags.n].n > 0;
+		flags.n += flag_keyword_is_valid(names[flags.n]);
 	}
 	buf_add(b, S("* FLAGS ("));
 	flag_list_add(b, &flags);
@@ -78,16 +85,23 @@ static bool tell_expunged(struct imap_session *s, struct err *e)
 	return true;
 }
 
-static void tell_flags(struct imap_session *s, uint32_t seq, const struct letter *l)
+void add_flags_answer(struct imap_session *s, struct buf *b, uint32_t seq, const struct letter *l, bool full)
 {
-	buf_addf(&s->out, "* %u FETCH (", seq);
-	if (s->enabled & (ENABLE_QRESYNC | ENABLE_REV2) || s->c.is_uid)
-		buf_addf(&s->out, "UID %u ", l->uid);
-	if (s->enabled & ENABLE_CONDSTORE)
-		buf_addf(&s->out, "MODSEQ (%llu) ", (unsigned long long)l->modseq);
-	buf_add(&s->out, S("FLAGS "));
-	add_flags(s, &s->out, l);
-	buf_add(&s->out, S(")\r\n"));
+	imap_add_untagged(b, seq);
+	buf_add(b, S("FETCH ("));
+	if (full || s->enabled & (ENABLE_QRESYNC | ENABLE_REV2) || s->c.is_uid) {
+		buf_add(b, S("UID "));
+		buf_add_u64(b, l->uid);
+		buf_add_char(b, ' ');
+	}
+	if (full || s->enabled & ENABLE_CONDSTORE) {
+		buf_add(b, S("MODSEQ ("));
+		buf_add_u64(b, l->modseq);
+		buf_add(b, S(") "));
+	}
+	buf_add(b, S("FLAGS "));
+	add_flags(s, b, l);
+	buf_add(b, S(")\r\n"));
 }
 
 SUSPENDS static bool tell_touched(struct imap_session *s, struct err *e)
@@ -95,23 +109,30 @@ SUSPENDS static bool tell_touched(struct imap_session *s, struct err *e)
 	uint32_t uid;
 
 	for (uint32_t seq; (seq = view_next_touched(&s->sel.view, &uid));) {
-		tell_flags(s, seq, box_find(s->sel.box, uid));
+		add_flags_answer(s, &s->out, seq, box_find(s->sel.box, uid), false);
 		if (!out_breathe(s, e))
 			return false;
 	}
 	return true;
 }
 
-static void tell_new(struct imap_session *s)
+void add_exists(struct imap_session *s, struct buf *b)
 {
 	const struct view *v = &s->sel.view;
 	size_t from = v->n;
 
 	while (from && v->uids[from - 1] >= s->sel.recent_from)
 		from--;
-	buf_addf(&s->out, "* %zu EXISTS\r\n", v->n);
+	buf_addf(b, "* %zu EXISTS\r\n", v->n);
 	if (!(s->enabled & ENABLE_REV2))
-		buf_addf(&s->out, "* %zu RECENT\r\n", v->n - from);
+		buf_addf(b, "* %zu RECENT\r\n", v->n - from);
+}
+
+void tell_keywords(struct imap_session *s)
+{
+	if (s->sel.view.keywords_changed)
+		add_known_flags(s, &s->out);
+	s->sel.view.keywords_changed = false;
 }
 
 SUSPENDS bool updates_send(struct imap_session *s, enum imap_updates what, struct err *e)
@@ -124,11 +145,9 @@ SUSPENDS bool updates_send(struct imap_session *s, enum imap_updates what, struc
 	if (!view_follow(v, NULL, e) || (what == UPDATES_ALL && !tell_expunged(s, e)))
 		return false;
 	if (view_take_new(v, &none))
-		tell_new(s);
+		add_exists(s, &s->out);
 	else if (none.fault)
 		return fail(e, FAULT_TEMP, "out of memory");
-	if (v->keywords_changed)
-		add_known_flags(s, &s->out);
-	v->keywords_changed = false;
+	tell_keywords(s);
 	return tell_touched(s, e);
 }

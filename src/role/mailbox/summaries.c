@@ -139,7 +139,7 @@ static bool read_whole(int fd, struct str *ret)
 	struct err e;
 	char *p;
 
-	if (fstat(fd, &st) || st.st_size > LETTER_MAX)
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > LETTER_MAX)
 		return false;
 	p = malloc((size_t)st.st_size + 1);
 	if (!p || !fd_pread_all(fd, p, (size_t)st.st_size, 0, &e)) {
