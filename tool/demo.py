@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -23,9 +24,13 @@ CONF = DEMO / "waxwing.conf"
 START_LIMIT = 30  # seconds until every listener must answer
 STOP_LIMIT = 20   # seconds that letters in flight get at the end
 
-# protocol, port, words after the address, how its greeting begins
+# protocol, port, words after the address, how its greeting begins (None: only TLS answers)
 LISTENERS = [
     ("smtp", 2525, "", b"220 "),
+    ("imap", 2143, "starttls", b"* OK "),
+    ("imap", 2993, "tls", None),
+    ("pop3", 2110, "starttls", b"+OK "),
+    ("pop3", 2995, "tls", None),
 ]
 ACCOUNTS = [("alice@example.test", "alice-demo"), ("bob@example.test", "bob-demo")]
 
@@ -93,7 +98,12 @@ def configuration(listeners):
 def answers(port, hello):
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as s:
-            return s.recv(512).startswith(hello)
+            if hello:
+                return s.recv(512).startswith(hello)
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+            with tls.wrap_socket(s):
+                return True
     except OSError:
         return False
 
@@ -120,13 +130,15 @@ def add_accounts():
 
 def say_how(listeners):
     smtp = next(port for name, port, _, _ in listeners if name == "smtp")
+    imap = next(port for name, port, words, _ in listeners if name == "imap" and words == "tls")
     here = os.path.relpath(DEMO)
     print(f"""
 Accounts  {', '.join(f'{name} (password {password})' for name, password in ACCOUNTS)}
 Send      python3 -c 'import smtplib; smtplib.SMTP("127.0.0.1", {smtp}).sendmail(
               "me@example.org", "alice@example.test", "Subject: hello\\n\\nfirst letter\\n")'
      or   swaks --server 127.0.0.1:{smtp} --tls-optional --from me@example.org --to alice@example.test
-Read      ls {here}/mail/example.test/alice/Maildir/new
+Read      curl -k --user alice@example.test:alice-demo imaps://127.0.0.1:{imap}
+     or   ls {here}/mail/example.test/alice/Maildir/new
 Ask       build/release/waxwing -c {here}/waxwing.conf status
 Stop      Ctrl-C
 """)

@@ -84,8 +84,35 @@ static void check_users(struct check *k)
 
 static bool listens_clash(const struct conf_listen *a, const struct conf_listen *b)
 {
-	return a->port == b->port && (str_eq(a->addr, b->addr) || str_eq(a->addr, S("*")) ||
+	return a->port && a->port == b->port && (str_eq(a->addr, b->addr) || str_eq(a->addr, S("*")) ||
 				      str_eq(b->addr, S("*")));
+}
+
+static bool is_mail_access(const struct conf_listen *l)
+{
+	return l->proto == CONF_IMAP || l->proto == CONF_POP3;
+}
+
+static bool is_loopback(struct str addr)
+{
+	return str_starts(addr, S("127.")) || str_eq(addr, S("::1"));
+}
+
+static void check_listen_tls(struct check *k, const struct conf_listen *l)
+{
+	const char *name = conf_proto_name(l->proto);
+
+	if (l->port == 0)
+		return;
+	if ((l->proto == CONF_SUBMISSION || is_mail_access(l)) && l->tls == CONF_TLS_OFFERED)
+		conf_error(k->notes, l->pos, "%s needs \"starttls\" or \"tls\"", name);
+	if (l->tls == CONF_TLS_PLAINTEXT && !is_mail_access(l))
+		conf_error(k->notes, l->pos, "\"plaintext\" is for imap and pop3");
+	else if (l->tls == CONF_TLS_PLAINTEXT && !is_loopback(l->addr))
+		conf_error(k->notes, l->pos,
+			   "\"plaintext\" is for a loopback address alone: passwords would be sent in the clear");
+	if (l->auth && is_mail_access(l))
+		conf_error(k->notes, l->pos, "\"auth\" is for smtp");
 }
 
 enum { LISTENS_MAX = 64 };
@@ -108,12 +135,11 @@ static void check_listens(struct check *k)
 					   list->p[j].pos.line);
 				break;
 			}
-		if (l->proto == CONF_SUBMISSION && l->tls == CONF_TLS_OFFERED)
-			conf_error(k->notes, l->pos, "submission needs \"starttls\" or \"tls\"");
-		if (l->proto != CONF_SMTP)
+		check_listen_tls(k, l);
+		if (l->proto != CONF_SMTP && l->proto != CONF_IMAP && l->proto != CONF_POP3)
 			conf_warn(k->notes, l->pos, "\"listen %s\" is not yet served",
 				  conf_proto_name(l->proto));
-		else if (l->auth)
+		else if (l->auth && l->proto == CONF_SMTP)
 			conf_warn(k->notes, l->pos, "\"auth\" is not yet served");
 	}
 }

@@ -176,21 +176,44 @@ static bool read_text(struct reader *r, struct str name, struct str text,
 	return r->notes->errors == errors;
 }
 
+/* Where a protocol is taken that no `listen` names; the same protocol stands together. */
+static const struct {
+	enum conf_proto proto;
+	uint16_t port;
+	enum conf_listen_tls tls;
+} default_listens[] = {
+	{ CONF_SMTP, 25, CONF_TLS_OFFERED },
+	{ CONF_IMAP, 143, CONF_TLS_STARTTLS },
+	{ CONF_IMAP, 993, CONF_TLS_WRAPPED },
+	{ CONF_POP3, 110, CONF_TLS_STARTTLS },
+	{ CONF_POP3, 995, CONF_TLS_WRAPPED },
+};
+
+static bool resolve_listens(struct reader *r, struct conf *c)
+{
+	unsigned named = 0;
+
+	for (size_t i = 0; i < c->listens.n; i++)
+		named |= 1U << c->listens.p[i].proto;
+	for (size_t i = 0; i < ARRAY_LEN(default_listens); i++) {
+		struct conf_listen *l;
+
+		if (named & (1U << default_listens[i].proto))
+			continue;
+		l = list_add(r, (struct conf_list *)(void *)&c->listens, sizeof(*l));
+		if (!l)
+			return false;
+		*l = (struct conf_listen){ .proto = default_listens[i].proto, .addr = S("*"),
+					   .port = default_listens[i].port, .tls = default_listens[i].tls };
+	}
+	return true;
+}
+
 /* What depends on the machine or on other directives when nobody chose it. */
 static bool resolve(struct reader *r, const struct conf_world *world, struct conf *c)
 {
-	bool has_smtp = false;
-
-	for (size_t i = 0; i < c->listens.n; i++)
-		has_smtp |= c->listens.p[i].proto == CONF_SMTP;
-	if (!has_smtp) {
-		struct conf_listen *l =
-			list_add(r, (struct conf_list *)(void *)&c->listens, sizeof(*l));
-
-		if (!l)
-			return false;
-		*l = (struct conf_listen){ .proto = CONF_SMTP, .addr = S("*"), .port = 25 };
-	}
+	if (!resolve_listens(r, c))
+		return false;
 	if (c->aliases.n == 0 && world->has_etc_aliases) {
 		struct conf_aliases *f =
 			list_add(r, (struct conf_list *)(void *)&c->aliases, sizeof(*f));

@@ -73,7 +73,8 @@ enum conf_accounts { CONF_ACCOUNTS_INTERNAL, CONF_ACCOUNTS_LINUX };
 enum conf_proto {
 	CONF_SMTP, CONF_SUBMISSION, CONF_IMAP, CONF_POP3, CONF_SIEVE, CONF_HTTP, CONF_HTTPS,
 };
-enum conf_listen_tls { CONF_TLS_OFFERED, CONF_TLS_STARTTLS, CONF_TLS_WRAPPED };
+/* PLAINTEXT: TLS is offered, and a password is taken without it. */
+enum conf_listen_tls { CONF_TLS_OFFERED, CONF_TLS_STARTTLS, CONF_TLS_WRAPPED, CONF_TLS_PLAINTEXT };
 
 struct conf_nets { struct conf_net *p; size_t n; };
 struct conf_names { struct conf_name *p; size_t n; };
@@ -105,6 +106,7 @@ struct conf_domains { struct conf_domain *p; size_t n; };
 #define ONE_inbound struct conf_inbound
 #define ONE_outbound struct conf_outbound
 #define ONE_journal struct conf_journal
+#define ONE_login_block struct conf_login
 #define MANY_net struct conf_nets
 #define MANY_domain struct conf_names
 #define MANY_address struct conf_names
@@ -122,7 +124,7 @@ struct conf_listen {
 	uint64_t set;
 	enum conf_proto proto;
 	struct str addr;                 /* an IP address, or "*" */
-	uint16_t port;
+	uint16_t port;                   /* 0: off */
 	bool auth; /* smtp: a client may authenticate and then send anywhere */
 	enum conf_listen_tls tls;
 	struct conf_pos pos;
@@ -149,6 +151,10 @@ struct conf_outbound {
 struct conf_journal {
 	uint64_t set;
 #include "conf/journal.def"
+};
+struct conf_login {
+	uint64_t set;
+#include "conf/login.def"
 };
 struct conf {
 	uint64_t set;

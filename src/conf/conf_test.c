@@ -142,7 +142,7 @@ static const struct {
 	{ FIVE "listen smpt *:25\n", "w.conf:3:8: \"smpt\" is not one of smtp|submission|imap|pop3|sieve|http|https, did you mean \"smtp\"?" },
 	{ FIVE "listen smtp *:0\n", "w.conf:3:13: \"*:0\" is not ADDRESS:PORT, like *:25 or [2001:db8::1]:25" },
 	{ FIVE "listen smtp ::1:25\n", "w.conf:3:13: \"::1:25\" is not ADDRESS:PORT, like *:25 or [2001:db8::1]:25" },
-	{ FIVE "listen smtp *:25 atuh\n", "w.conf:3:18: \"atuh\" is not one of auth|starttls|tls, did you mean \"auth\"?" },
+	{ FIVE "listen smtp *:25 atuh\n", "w.conf:3:18: \"atuh\" is not one of auth|starttls|tls|plaintext, did you mean \"auth\"?" },
 	/* what options must agree on */
 	{ "", "w.conf: \"hostname\" is missing: the full name of this server\nw.conf: no \"domain\": letters to hostname alone are taken" },
 	{ "domain example.org\n", "w.conf: \"hostname\" is missing: the full name of this server" },
@@ -153,6 +153,13 @@ static const struct {
 	{ FIVE "user a@example.org\nuser a@example.org\n", "w.conf:4:6: the user \"a@example.org\" stands in line 3 already" },
 	{ FIVE "listen smtp *:25\nlisten smtp 192.0.2.1:25\n", "w.conf:4:1: port 25 is taken by the \"listen\" in line 3" },
 	{ FIVE "listen smtp 192.0.2.1:25\nlisten smtp [2001:db8::1]:25\n", "" },
+	{ FIVE "listen imap *:143\n", "w.conf:3:1: imap needs \"starttls\" or \"tls\"" },
+	{ FIVE "listen pop3 *:110 plaintext\n", "w.conf:3:1: \"plaintext\" is for a loopback address alone: passwords would be sent in the clear" },
+	{ FIVE "listen pop3 192.0.2.1:110 plaintext\n", "w.conf:3:1: \"plaintext\" is for a loopback address alone: passwords would be sent in the clear" },
+	{ FIVE "listen smtp 127.0.0.1:25 plaintext\n", "w.conf:3:1: \"plaintext\" is for imap and pop3" },
+	{ FIVE "listen imap *:993 tls auth\n", "w.conf:3:1: \"auth\" is for smtp" },
+	{ FIVE "listen imap off tls\n", "w.conf:3:13: \"off\" is not ADDRESS:PORT, like *:25 or [2001:db8::1]:25" },
+	{ FIVE "listen imap 127.0.0.1:143 plaintext\nlisten imap [::1]:143 plaintext\nlisten imap *:993 tls\nlisten pop3 off\n", "" },
 	{ FIVE "listen submission *:587\n", "w.conf:3:1: submission needs \"starttls\" or \"tls\"\nw.conf:3:1: \"listen submission\" is not yet served" },
 	{ FIVE "auth {\nbackend internal\nbackend internal\n}\n", "w.conf:5:1: this backend stands in line 4 already" },
 	{ FIVE "aliases off\naliases file x\n", "w.conf:3:1: \"aliases off\" stands beside other \"aliases\"" },
@@ -184,7 +191,7 @@ static const struct {
 	const char *text;
 	const char *warning;
 } later[] = {
-	{ "listen imap *:993 tls\n", "w.conf:3:1: \"listen imap\" is not yet served" },
+	{ "listen sieve *:4190 starttls\n", "w.conf:3:1: \"listen sieve\" is not yet served" },
 	{ "listen smtp *:2525 auth\n", "w.conf:3:1: \"auth\" is not yet served" },
 	{ "inbound {\ncheck dnsbl zen.spamhaus.org hit score 6\n}\n", "w.conf:4:1: \"check\" is not yet served" },
 	{ "outbound {\nroute * via smtps://smtp.example.net:465 user branch secret:/s/b\n}\n", "w.conf:4:1: \"route\" is not yet served" },
@@ -280,7 +287,7 @@ static void test_values(void **state)
 	(void)state;
 	reading_init(&r, longer);
 	assert_true(r.ok && r.notes.n == 0);
-	assert_int_equal(c->listens.n, 2);
+	assert_int_equal(c->listens.n, 2 + 4);   /* and those of imap and pop3 */
 	assert_true(str_eq(c->listens.p[1].addr, S("2001:db8::1")) && c->listens.p[1].port == 2525);
 	assert_int_equal(c->listens.p[1].allow_bare_newline.n, 2);
 	assert_true(str_eq(c->tls.p[0].key, S("/etc/waxwing/secrets/a key.pem")));
@@ -319,9 +326,14 @@ static void test_machine(void **state)
 	assert_true(conf_read(S(FIVE "storage .\n"), &w, &a, &notes, &c));
 	assert_true(str_eq(c.storage, S("/tmp/demo")) && str_eq(c.run, S("/tmp/demo/run")));
 	assert_true(c.aliases.n == 1 && str_eq(c.aliases.p[0].path, S("/etc/aliases")));
-	assert_true(c.listens.n == 1 && c.listens.p[0].port == 25 && str_eq(c.listens.p[0].addr, S("*")));
+	assert_true(c.listens.n == 5 && c.listens.p[0].port == 25 && str_eq(c.listens.p[0].addr, S("*")));
+	assert_true(c.listens.p[2].port == 993 && c.listens.p[2].proto == CONF_IMAP && c.listens.p[2].tls == CONF_TLS_WRAPPED);
+	assert_true(c.listens.p[3].port == 110 && c.listens.p[3].proto == CONF_POP3 && c.listens.p[3].tls == CONF_TLS_STARTTLS);
 	assert_true(conf_read(S(FIVE "aliases off\nrun run\n"), &w, &a, &notes, &c));
 	assert_true(c.aliases.n == 0 && str_eq(c.run, S("/tmp/demo/run")));
+	/* a line replaces the defaults of its protocol */
+	assert_true(conf_read(S(FIVE "listen imap *:1993 tls\nlisten pop3 off\n"), &w, &a, &notes, &c));
+	assert_true(c.listens.n == 3 && c.listens.p[0].port == 1993 && c.listens.p[1].port == 0 && c.listens.p[2].port == 25);
 }
 
 /* Print for the parent, read, print again: the same. */
@@ -376,7 +388,7 @@ static void check_option(unsigned section, const struct conf_row *row)
 {
 	static const char *const open[SECTION_COUNT] = {
 		"", "listen smtp *:2500 {\n    ", "domain d.example {\n    ", "auth {\n    ",
-		"inbound {\n    ", "outbound {\n    ", "journal {\n    ",
+		"inbound {\n    ", "outbound {\n    ", "journal {\n    ", "login {\n    ",
 	};
 	AUTO(buf_end) struct buf text = buf_on_heap(4096), image = buf_on_heap(65536), line = buf_on_heap(4096);
 	AUTO(reading_end) struct reading r = { 0 };
@@ -444,7 +456,7 @@ static void test_roles(void **state)
 	assert_int_equal(str_find_str(buf_str(&smtpd), S("storage")), smtpd.n);
 	assert_int_equal(str_find_str(buf_str(&smtpd), S("nad@")), smtpd.n);
 	assert_true(conf_read_image(buf_str(&smtpd), &a, &c, &e));
-	assert_true(c.inbound.max_size == 10 << 20 && c.domains.n == 2 && c.listens.n == 2);
+	assert_true(c.inbound.max_size == 10 << 20 && c.domains.n == 2 && c.listens.n == 6);
 	assert_true(conf_print_for_role(&r.conf, S("pam"), &pam));
 	assert_true(str_eq(buf_str(&pam), S("generation 0\ndirectory /etc/waxwing\n"
 					   "hostname mail.example.org\n"

@@ -6,7 +6,7 @@
 enum {
 	PARENT = 1 << 0, CONTROL = 1 << 1, SMTPD = 1 << 2, QUEUE = 1 << 3, MAILBOX = 1 << 4,
 	SCAN = 1 << 5, USER = 1 << 6, PAM = 1 << 7, KEYS = 1 << 8, ZYGOTE = 1 << 9,
-	ALL = (1 << 10) - 1,
+	LOGIN = 1 << 10, ALL = (1 << 11) - 1,
 	/* short names for the rows */
 	LIVE = RELOAD_LIVE, RESTART = RELOAD_RESTART, IMAGE = RELOAD_IMAGE,
 };
@@ -17,7 +17,7 @@ static const struct {
 } roles[] = {
 	{ "parent", PARENT }, { "control", CONTROL }, { "smtpd", SMTPD }, { "queue", QUEUE },
 	{ "mailbox", MAILBOX }, { "scan", SCAN }, { "user", USER }, { "pam", PAM },
-	{ "keys", KEYS }, { "zygote", ZYGOTE },
+	{ "keys", KEYS }, { "zygote", ZYGOTE }, { "login", LOGIN },
 };
 
 unsigned conf_role_bit(struct str role)
@@ -73,6 +73,11 @@ static const struct conf_row journal_rows[] = {
 #include "conf/journal.def"
 #undef OWNER
 };
+static const struct conf_row login_rows[] = {
+#define OWNER conf_login
+#include "conf/login.def"
+#undef OWNER
+};
 
 const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_TOP] = { NULL, top_rows, ARRAY_LEN(top_rows) },
@@ -82,6 +87,7 @@ const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_INBOUND] = { "inbound", inbound_rows, ARRAY_LEN(inbound_rows) },
 	[SECTION_OUTBOUND] = { "outbound", outbound_rows, ARRAY_LEN(outbound_rows) },
 	[SECTION_JOURNAL] = { "journal", journal_rows, ARRAY_LEN(journal_rows) },
+	[SECTION_LOGIN] = { "login", login_rows, ARRAY_LEN(login_rows) },
 };
 
 _Static_assert(ARRAY_LEN(top_rows) <= 64 && ARRAY_LEN(inbound_rows) <= 64, "a bit for each row");

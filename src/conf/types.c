@@ -315,11 +315,19 @@ bool conf_read_listen(struct conf_args *args, void *ret)
 	unsigned proto, word;
 
 	l->pos = name_word(args)->pos;
-	if (!conf_choice(args, PROTOCOLS, &proto) || !read_endpoint(args, l))
+	if (!conf_choice(args, PROTOCOLS, &proto))
 		return false;
+	if (args->i + 1 == args->n && str_eq(args->word[args->i].text, S("off"))) {
+		args->i++;
+		l->addr = S("*");
+	} else if (!read_endpoint(args, l)) {
+		return false;
+	}
 	l->proto = (enum conf_proto)proto;
+	if (l->port == 0)
+		return true;
 	while (args->i < args->n) {
-		if (!conf_choice(args, "auth|starttls|tls", &word))
+		if (!conf_choice(args, "auth|starttls|tls|plaintext", &word))
 			return false;
 		if (word == 0)
 			l->auth = true;
@@ -335,11 +343,16 @@ void conf_print_listen(const struct conf_type *t, const void *value, struct buf 
 	bool is_v6 = str_has(l->addr, ':');
 
 	(void)t;
+	if (l->port == 0) {
+		buf_addf(b, "%s off", conf_proto_name(l->proto));
+		return;
+	}
 	buf_addf(b, is_v6 ? "%s [" STR_FMT "]:%u" : "%s " STR_FMT ":%u", conf_proto_name(l->proto),
 		 STR_ARG(l->addr), l->port);
 	buf_add(b, l->auth ? S(" auth") : S(""));
 	buf_add(b, l->tls == CONF_TLS_STARTTLS ? S(" starttls") : S(""));
 	buf_add(b, l->tls == CONF_TLS_WRAPPED ? S(" tls") : S(""));
+	buf_add(b, l->tls == CONF_TLS_PLAINTEXT ? S(" plaintext") : S(""));
 }
 
 bool conf_read_domain_block(struct conf_args *args, void *ret)

@@ -94,6 +94,12 @@ static bool wants_password(const struct ctl *c)
 	       (strcmp(c->args[1], "add") == 0 || strcmp(c->args[1], "passwd") == 0);
 }
 
+/* One that is there already: typed once. */
+static bool tries_password(const struct ctl *c)
+{
+	return c->n_args >= 2 && strcmp(c->args[0], "test") == 0 && strcmp(c->args[1], "login") == 0;
+}
+
 static bool read_line_silently(const char *prompt, char **ret, size_t *ret_n)
 {
 	struct termios was, silent;
@@ -121,8 +127,10 @@ static bool read_password(struct asking *q)
 
 	if (!isatty(STDIN_FILENO))
 		return fd_slurp(STDIN_FILENO, INPUT_MAX, &q->input, &q->input_n, &e);
-	ok = read_line_silently("Password: ", &q->input, &q->input_n) &&
-	     read_line_silently("Again: ", &again, &again_n);
+	ok = read_line_silently("Password: ", &q->input, &q->input_n);
+	if (!ok || tries_password(q->c))
+		return ok;
+	ok = read_line_silently("Again: ", &again, &again_n);
 	if (ok && !str_eq(str_of(q->input, q->input_n), str_of(again, again_n))) {
 		fprintf(stderr, "waxwing: the two do not agree; nothing was changed\n");
 		ok = false;
@@ -199,7 +207,7 @@ int ctl_ask(const struct ctl *c)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	if (wants_password(c) && !read_password(&q)) {
+	if ((wants_password(c) || tries_password(c)) && !read_password(&q)) {
 		q.code = 1;
 	} else {
 		q.fd = reach(c, conf.run, &helper);

@@ -8,12 +8,15 @@
 
 #include "base/fd.h"
 #include "base/time.h"
+#include "fiber/conn_try.h"
 #include "fiber/fiber.h"
 #include "fiber/tls.h"
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/objects.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -22,14 +25,6 @@ enum {
 	STREAK_MAX = 64 * 1024,          /* after so many bytes without a wait the others run */
 	GOODBYE_US = 1000000,
 	DRAIN_MAX = 16 * 1024 * 1024,    /* bytes read behind our last words */
-};
-
-/* What one try without waiting came to. */
-enum outcome { OUTCOME_DONE, OUTCOME_END, OUTCOME_WAIT, OUTCOME_FAILED };
-
-struct try {
-	size_t n;        /* DONE: bytes */
-	short events;    /* WAIT: for what */
 };
 
 void conn_init(struct conn *c, int fd)
@@ -102,7 +97,7 @@ static enum outcome tls_outcome(struct conn *c, int r, const char *what, struct 
 	}
 }
 
-static enum outcome try_read(struct conn *c, char *to, size_t n, struct try *ret, struct err *e)
+enum outcome conn_try_read(struct conn *c, char *to, size_t n, struct try *ret, struct err *e)
 {
 	ssize_t got;
 
@@ -132,7 +127,7 @@ static enum outcome try_read(struct conn *c, char *to, size_t n, struct try *ret
 	return OUTCOME_FAILED;
 }
 
-static enum outcome try_write(struct conn *c, struct str s, struct try *ret, struct err *e)
+enum outcome conn_try_write(struct conn *c, struct str s, struct try *ret, struct err *e)
 {
 	ssize_t put;
 
@@ -184,7 +179,7 @@ static bool input_add(struct conn *c, struct str s, struct err *e)
 	return true;
 }
 
-static void input_release(struct conn *c)
+void conn_input_release(struct conn *c)
 {
 	free(c->in);
 	c->in = NULL;
@@ -206,14 +201,16 @@ SUSPENDS static bool fill_wait(struct conn *c, short events, struct err *e)
 	if (!conn_flush(c, e))
 		return false;
 	if (c->in_at == c->in_n)
-		input_release(c);
+		conn_input_release(c);
 	c->streak = 0;
 	return fd_wait(c->fd, events, "read", e);
 }
 
+/* Where bytes come in, of whichever connection: copied before the others run. */
+static char block[CONN_READ_MAX];
+
 SUSPENDS bool conn_fill(struct conn *c, struct err *e)
 {
-	static char block[CONN_READ_MAX];
 	size_t room = CONN_INPUT_MAX - (c->in_n - c->in_at);
 	struct try try = { 0 };
 
@@ -221,9 +218,8 @@ SUSPENDS bool conn_fill(struct conn *c, struct err *e)
 	while (!c->eof) {
 		if (!fiber_check(e))
 			return false;
-		switch (try_read(c, block, room < sizeof(block) ? room : sizeof(block), &try, e)) {
+		switch (conn_try_read(c, block, room < sizeof(block) ? room : sizeof(block), &try, e)) {
 		case OUTCOME_DONE:
-			/* the block is everybody's: copied before the others run */
 			if (!input_add(c, str_of(block, try.n), e))
 				return false;
 			take_turns(c, try.n);
@@ -248,6 +244,13 @@ void conn_eat(struct conn *c, size_t n)
 	c->in_at += (uint32_t)n;
 }
 
+void conn_wipe_eaten(struct conn *c)
+{
+	if (c->in)
+		explicit_bzero(c->in, c->in_at);
+	explicit_bzero(block, sizeof(block));
+}
+
 SUSPENDS static bool send_all(struct conn *c, struct str s, struct err *e)
 {
 	struct try try = { 0 };
@@ -255,7 +258,7 @@ SUSPENDS static bool send_all(struct conn *c, struct str s, struct err *e)
 	if (c->broken)
 		return fail(e, FAULT_PEER, "write: the connection is broken");
 	while (s.n)
-		switch (try_write(c, s, &try, e)) {
+		switch (conn_try_write(c, s, &try, e)) {
 		case OUTCOME_DONE:
 			s = str_from(s, try.n);
 			break;
@@ -355,7 +358,7 @@ SUSPENDS bool conn_start_tls(struct conn *c, struct tls_server *t, struct err *e
 		return fail(e, FAULT_TEMP, "no certificate yet");
 	if (!conn_flush(c, e))
 		return false;
-	input_release(c);
+	conn_input_release(c);
 	if (!hello_wait(c, e))
 		return false;
 	c->ssl = tls_server_session(t, c->fd);
@@ -378,18 +381,44 @@ struct tls_facts conn_tls_facts(const struct conn *c)
 	};
 }
 
+bool conn_tls_exporter(const struct conn *c, uint8_t ret[CONN_EXPORTER])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+
+	return c->ssl && SSL_version(c->ssl) >= TLS1_3_VERSION &&
+	       SSL_export_keying_material(c->ssl, ret, CONN_EXPORTER, label, sizeof(label) - 1, NULL, 0, 1) == 1;
+}
+
+/* The hash is that of the certificate's signature, SHA-256 in place of MD5 and SHA-1   RFC 5929 §4.1 */
+size_t conn_tls_end_point(const struct conn *c, uint8_t ret[CONN_END_POINT_MAX])
+{
+	X509 *own = c->ssl ? SSL_get_certificate(c->ssl) : NULL;
+	int digest = NID_undef;
+	const EVP_MD *md;
+	unsigned n = 0;
+
+	if (!own)
+		return 0;
+	OBJ_find_sigid_algs(X509_get_signature_nid(own), &digest, NULL);
+	md = digest == NID_undef || digest == NID_md5 || digest == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(digest);
+	if (!md || EVP_MD_get_size(md) > CONN_END_POINT_MAX || !X509_digest(own, md, ret, &n))
+		n = 0;
+	ERR_clear_error();
+	return n;
+}
+
 /* Unread input makes close() send a reset, which may overtake our last words: who is still
  * sending is read on for a while. */
 SUSPENDS static void drain(struct conn *c)
 {
-	char block[2048];
+	char waste[2048];
 	ssize_t n;
 	struct err e;
 
 	shutdown(c->fd, SHUT_WR);
 	WITHIN(GOODBYE_US)
 		for (size_t all = 0; all < DRAIN_MAX; all += n > 0 ? (size_t)n : 0) {
-			n = recv(c->fd, block, sizeof(block), MSG_DONTWAIT);
+			n = recv(c->fd, waste, sizeof(waste), MSG_DONTWAIT);
 			if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 				return;
 			if (n < 0 && (all == 0 || !fiber_inside() || !fd_wait(c->fd, POLLIN, "the peer's end", &e)))

@@ -72,3 +72,12 @@ SUSPENDS bool conn_write(struct conn *c, struct str s, struct err *e);
 SUSPENDS bool conn_start_tls(struct conn *c, struct tls_server *t, struct err *e);
 /* The slices hold as long as the connection. */
 struct tls_facts conn_tls_facts(const struct conn *c);
+
+/* For channel binding: tls-exporter (RFC 9266), false without TLS 1.3; and tls-server-end-point, the
+ * hash of our certificate (RFC 5929 §4): its length, 0 without TLS. */
+enum { CONN_EXPORTER = 32, CONN_END_POINT_MAX = 64 };
+bool conn_tls_exporter(const struct conn *c, uint8_t ret[CONN_EXPORTER]);
+size_t conn_tls_end_point(const struct conn *c, uint8_t ret[CONN_END_POINT_MAX]);
+
+/* What was eaten was a secret: overwrite it. */
+void conn_wipe_eaten(struct conn *c);

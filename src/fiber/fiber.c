@@ -412,22 +412,44 @@ static void unlink_waiting(struct wait *w, struct waiting *me)
 		w->last = me->prev;
 }
 
+static void link_waiting(struct wait *w, struct waiting *me)
+{
+	must(running, "only a fiber waits for another");
+	if (w->last)
+		w->last->next = me;
+	else
+		w->first = me;
+	w->last = me;
+}
+
+static void end_waiting(struct wait *w, struct waiting *me, bool ok)
+{
+	if (!me->is_told)
+		unlink_waiting(w, me);
+	else if (!ok)
+		wait_wake(w);            /* told and cut short in one turn: pass it on */
+}
+
 bool wait_on(struct wait *w, const char *what, struct err *e)
 {
 	struct waiting me = { .f = running, .prev = w->last };
 	bool ok;
 
-	must(running, "only a fiber waits for another");
-	if (w->last)
-		w->last->next = &me;
-	else
-		w->first = &me;
-	w->last = &me;
+	link_waiting(w, &me);
 	ok = fiber_suspend(what, e);
-	if (!me.is_told)
-		unlink_waiting(w, &me);
-	else if (!ok)
-		wait_wake(w);            /* told and cut short in one turn: pass it on */
+	end_waiting(w, &me, ok);
+	return ok;
+}
+
+bool wait_on_or(struct wait *w, int fd, short events, const char *what, bool *ret_told, struct err *e)
+{
+	struct waiting me = { .f = running, .prev = w->last };
+	bool ok;
+
+	link_waiting(w, &me);
+	ok = fd_wait_any(&(struct fd_want){ fd, events }, 1, what, e);
+	end_waiting(w, &me, ok);
+	*ret_told = me.is_told;
 	return ok;
 }
 

@@ -74,10 +74,19 @@ SUSPENDS void breathe(void);
 
 /* Wait for a descriptor; events is POLLIN and/or POLLOUT.  `what` is a literal for the list of fibers. */
 SUSPENDS bool fd_wait(int fd, short events, const char *what, struct err *e);
+/* The same for any of several; an entry without events is left out. */
+enum { FD_WAIT_ANY_MAX = 4 };
+struct fd_want {
+	int fd;
+	short events;
+};
+SUSPENDS bool fd_wait_any(const struct fd_want *wants, size_t n, const char *what, struct err *e);
 /* Before a descriptor that was ever waited for is closed: forgets its watcher. */
 void fd_wait_forget(int fd);
 
 SUSPENDS bool wait_on(struct wait *w, const char *what, struct err *e);
+/* Either: told, or the descriptor is ready.  *ret_told: it was the event. */
+SUSPENDS bool wait_on_or(struct wait *w, int fd, short events, const char *what, bool *ret_told, struct err *e);
 void wait_wake(struct wait *w);          /* the one that waits longest */
 void wait_wake_all(struct wait *w);
 

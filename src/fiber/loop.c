@@ -199,27 +199,21 @@ static struct watch *watch_get(int fd, struct err *e)
 	return w;
 }
 
-static bool wait_blocking(int fd, short events, const char *what, struct err *e)
+static bool wait_blocking(struct pollfd *p, size_t n, const char *what, struct err *e)
 {
-	struct pollfd p = { .fd = fd, .events = events };
-
 	must(fiber_may_block(), "a role process waits outside a fiber");
-	while (poll(&p, 1, -1) < 0)
+	while (poll(p, n, -1) < 0)
 		if (errno != EINTR)
 			return fail_sys(e, FAULT_TEMP, errno, "%s", what);
 	return true;
 }
 
-bool fd_wait(int fd, short events, const char *what, struct err *e)
+/* From now on what happens there wakes me. */
+static bool watch_begin(struct fiber *me, int fd, short events, struct err *e)
 {
 	int want = ((events & POLLIN) ? UV_READABLE : 0) | ((events & POLLOUT) ? UV_WRITABLE : 0);
-	struct fiber *me = fiber_self();
-	struct watch *w;
-	bool ok;
+	struct watch *w = watch_get(fd, e);
 
-	if (!me)
-		return wait_blocking(fd, events, what, e);
-	w = watch_get(fd, e);
 	if (!w)
 		return false;
 	must(!(want & UV_READABLE) || !w->reader, "two fibers read one descriptor");
@@ -232,11 +226,51 @@ bool fd_wait(int fd, short events, const char *what, struct err *e)
 		w->armed |= want;
 		uv_poll_start(&w->poll, w->armed, on_poll);
 	}
-	ok = fiber_suspend(what, e);
+	return true;
+}
+
+static void watch_end(const struct fiber *me, int fd)
+{
+	struct watch *w = watches[fd];
+
 	if (w->reader == me)
 		w->reader = NULL;
 	if (w->writer == me)
 		w->writer = NULL;
+}
+
+bool fd_wait(int fd, short events, const char *what, struct err *e)
+{
+	struct fiber *me = fiber_self();
+	bool ok;
+
+	if (!me)
+		return wait_blocking(&(struct pollfd){ .fd = fd, .events = events }, 1, what, e);
+	if (!watch_begin(me, fd, events, e))
+		return false;
+	ok = fiber_suspend(what, e);
+	watch_end(me, fd);
+	return ok;
+}
+
+bool fd_wait_any(const struct fd_want *wants, size_t n, const char *what, struct err *e)
+{
+	struct pollfd polls[FD_WAIT_ANY_MAX];
+	struct fiber *me = fiber_self();
+	bool ok = true;
+	size_t begun;
+
+	must(n <= FD_WAIT_ANY_MAX, "a wait for too many descriptors");
+	for (size_t i = 0; i < n; i++)
+		polls[i] = (struct pollfd){ .fd = wants[i].events ? wants[i].fd : -1, .events = wants[i].events };
+	if (!me)
+		return wait_blocking(polls, n, what, e);
+	for (begun = 0; ok && begun < n; begun += ok)
+		ok = !wants[begun].events || watch_begin(me, wants[begun].fd, wants[begun].events, e);
+	ok = ok && fiber_suspend(what, e);
+	for (size_t i = 0; i < begun; i++)
+		if (wants[i].events)
+			watch_end(me, wants[i].fd);
 	return ok;
 }
 

@@ -3,9 +3,11 @@
 
 #include "base/str.h"
 
+/* Why-records keep the number: a new role comes before TOOL, none moves. */
 #define ROLE_NAMES(X) \
 	X(PARENT, "parent") X(CONTROL, "control") X(SMTPD, "smtpd") X(QUEUE, "queue") X(MAILBOX, "mailbox") \
-	X(SCAN, "scan") X(USER, "user") X(PAM, "pam") X(KEYS, "keys") X(ZYGOTE, "zygote") X(TOOL, "tool")
+	X(SCAN, "scan") X(USER, "user") X(PAM, "pam") X(KEYS, "keys") X(ZYGOTE, "zygote") \
+	X(LOGIN, "login") X(TOOL, "tool")
 
 enum role {
 #define X(id, name) ROLE_##id,

@@ -96,6 +96,18 @@ static bool has_threads(enum role r)
 	return r == ROLE_QUEUE || r == ROLE_USER || r == ROLE_MAILBOX;
 }
 
+static size_t connections(void)
+{
+	switch (self.role) {
+	case ROLE_SMTPD:
+		return conf_now()->inbound.max_connections;
+	case ROLE_LOGIN:
+		return conf_now()->login.max_connections;
+	default:
+		return 0;
+	}
+}
+
 SUSPENDS bool confine_role(struct buf *warnings, struct err *e)
 {
 	const struct passwd *pw = own_user();
@@ -104,7 +116,7 @@ SUSPENDS bool confine_role(struct buf *warnings, struct err *e)
 	struct confinement c = { .role = self.role, .change_user = pw, .uid = pw ? pw->pw_uid : 0,
 				 .gid = pw ? pw->pw_gid : 0, .places = places,
 				 .user_is_changed = self.role == ROLE_MAILBOX && geteuid() != 0,
-				 .connections = self.role == ROLE_SMTPD ? conf_now()->inbound.max_connections : 0,
+				 .connections = connections(),
 				 .filter = self.role == ROLE_MAILBOX && mailbox_filter.n ? &mailbox_filter : NULL,
 				 .start_threads = has_threads(self.role) ? start_threads : NULL };
 	bool ok;

@@ -4,18 +4,13 @@
  * survives a power cut.  Every value is a bound parameter; no statement is put
  * together from text.  user_version 1 is this one; a newer one is refused. */
 #include "user/account_engine.h"
+#include "user/database.h"
 
 #include "base/hooks.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-enum { PATH_BYTES = 1024, BUSY_MS = 5000 };
 
 enum statement {
 	ST_BEGIN,
@@ -64,6 +59,9 @@ static const char schema[] =
 static_assert(ACCOUNT_DB_ID == 1465406803 && ACCOUNT_DB_VERSION == 1,
 	      "the schema text says the same");
 
+static const struct database_kind kind = { .name = "accounts.db", .what = "accounts", .id = ACCOUNT_DB_ID,
+					   .version = ACCOUNT_DB_VERSION, .schema = schema };
+
 struct sqlite_store {
 	struct account_store store;
 	sqlite3 *db;
@@ -101,17 +99,9 @@ static void bind_password(sqlite3_stmt *st, const struct password_record *r)
 	bind_bytes(st, 7, r->scram.server_key, SCRAM_KEY);
 }
 
-/* A statement that gives no rows. */
 static bool run(struct sqlite_store *q, enum statement which, struct err *e)
 {
-	sqlite3_stmt *st = q->st[which];
-	int rc = sqlite3_step(st);
-
-	if (rc != SQLITE_DONE)
-		fail_db(q, sql[which], e);
-	sqlite3_reset(st);
-	sqlite3_clear_bindings(st);
-	return rc == SQLITE_DONE;
+	return database_run(q->db, kind.name, q->st[which], e);
 }
 
 static bool sqlite_begin(struct account_store *s, struct err *e)
@@ -161,13 +151,6 @@ static bool sqlite_change(struct account_store *s, enum account_change what,
 	return true;
 }
 
-static struct str column(sqlite3_stmt *st, int at)
-{
-	const void *p = sqlite3_column_blob(st, at);
-
-	return str_of(p, (size_t)sqlite3_column_bytes(st, at));
-}
-
 static bool copy_exact(struct str from, void *to, size_t n)
 {
 	if (from.n != n)
@@ -180,22 +163,22 @@ static bool read_row(sqlite3_stmt *st, struct arena *a, struct account *ret, str
 {
 	struct account x = {
 		.id = sqlite3_column_int64(st, 0),
-		.name = {arena_str(a, column(st, 1)), arena_str(a, column(st, 2))},
+		.name = {arena_str(a, database_column(st, 1)), arena_str(a, database_column(st, 2))},
 		.kind = (enum account_kind)sqlite3_column_int(st, 3),
 		.is_disabled = sqlite3_column_int(st, 9) != 0,
 		.created = sqlite3_column_int64(st, 10),
-		.by = arena_str(a, column(st, 11)),
+		.by = arena_str(a, database_column(st, 11)),
 	};
-	struct str hash = column(st, 4);
+	struct str hash = database_column(st, 4);
 	struct scram_verifier *v = &x.password.scram;
 
 	v->iterations = (uint32_t)sqlite3_column_int64(st, 6);
 	if (a->full)
 		return fail(e, FAULT_TEMP, "out of memory");
 	if (hash.n >= PASSWORD_HASH_MAX || !copy_exact(hash, x.password.hash, hash.n) ||
-	    !copy_exact(column(st, 5), v->salt, SCRAM_SALT) ||
-	    !copy_exact(column(st, 7), v->stored_key, SCRAM_KEY) ||
-	    !copy_exact(column(st, 8), v->server_key, SCRAM_KEY))
+	    !copy_exact(database_column(st, 5), v->salt, SCRAM_SALT) ||
+	    !copy_exact(database_column(st, 7), v->stored_key, SCRAM_KEY) ||
+	    !copy_exact(database_column(st, 8), v->server_key, SCRAM_KEY))
 		return fail(e, FAULT_TEMP, "accounts.db: row %lld is damaged", (long long)x.id);
 	*ret = x;
 	return true;
@@ -255,80 +238,6 @@ static void sqlite_close(struct account_store *s)
 	free(q);
 }
 
-static bool read_number(struct sqlite_store *q, const char *pragma, int64_t *ret, struct err *e)
-{
-	sqlite3_stmt *st = NULL;
-	bool ok = sqlite3_prepare_v2(q->db, pragma, -1, &st, NULL) == SQLITE_OK &&
-		  sqlite3_step(st) == SQLITE_ROW;
-
-	if (ok)
-		*ret = sqlite3_column_int64(st, 0);
-	else
-		fail_db(q, pragma, e);
-	sqlite3_finalize(st);
-	return ok;
-}
-
-/* Whose file is it?  Nothing is written before that is known. */
-static bool check_version(struct sqlite_store *q, bool *ret_new, struct err *e)
-{
-	int64_t id, version, tables;
-
-	if (!read_number(q, "PRAGMA application_id", &id, e) ||
-	    !read_number(q, "PRAGMA user_version", &version, e) ||
-	    !read_number(q, "SELECT count(*) FROM sqlite_schema", &tables, e))
-		return false;
-	*ret_new = id == 0 && version == 0 && tables == 0;
-	if (*ret_new)
-		return true;
-	if (id != ACCOUNT_DB_ID)
-		return fail(e, FAULT_PERM, "accounts.db is not a file of accounts");
-	if (version > ACCOUNT_DB_VERSION)
-		return fail(
-			e, FAULT_PERM,
-			"accounts.db has version %lld; this release knows %d: use the newer one",
-			(long long)version, ACCOUNT_DB_VERSION);
-	return true;
-}
-
-static bool open_db(struct sqlite_store *q, const char *path, struct err *e)
-{
-	bool is_new;
-
-	if (sqlite3_open_v2(path, &q->db,
-			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW,
-			    NULL) != SQLITE_OK)
-		return fail_db(q, "open", e);
-	sqlite3_busy_timeout(q->db, BUSY_MS);
-	sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(q->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	if (!check_version(q, &is_new, e))
-		return false;
-	if (sqlite3_exec(q->db,
-			 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-			 "PRAGMA secure_delete = ON; PRAGMA cache_size = -512;",
-			 NULL, NULL, NULL) != SQLITE_OK)
-		return fail_db(q, "set up", e);
-	if (is_new && sqlite3_exec(q->db, schema, NULL, NULL, NULL) != SQLITE_OK)
-		return fail_db(q, "create", e);
-	for (size_t i = 0; i < STATEMENTS; i++)
-		if (sqlite3_prepare_v3(q->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &q->st[i],
-				       NULL) != SQLITE_OK)
-			return fail_db(q, sql[i], e);
-	return true;
-}
-
-/* SQLite would make it with the rights of the umask: secrets get 0600. */
-static bool make_file(const char *path, struct err *e)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (fd < 0)
-		return fail_sys(e, FAULT_TEMP, errno, "%s", path);
-	close(fd);
-	return true;
-}
-
 static const struct account_engine sqlite_engine = {
 	.begin = sqlite_begin, .end = sqlite_end, .change = sqlite_change,
 	.find = sqlite_find, .list = sqlite_list, .close = sqlite_close,
@@ -336,25 +245,15 @@ static const struct account_engine sqlite_engine = {
 
 struct account_store *account_store_open(const char *dir, struct err *e)
 {
-	char path[PATH_BYTES];
-	struct sqlite_store *q;
-	int n = snprintf(path, sizeof(path), "%s/accounts.db", dir);
+	struct sqlite_store *q = calloc(1, sizeof(*q));
 
-	if (n < 0 || n >= (int)sizeof(path)) {
-		fail(e, FAULT_PERM, "the path of the accounts is too long");
-		return NULL;
-	}
-	if (!make_file(path, e))
-		return NULL;
-	q = calloc(1, sizeof(*q));
 	if (!q) {
 		fail(e, FAULT_TEMP, "out of memory");
 		return NULL;
 	}
 	q->store.engine = &sqlite_engine;
-	if (!open_db(q, path, e)) {
-		sqlite_close(&q->store);
-		return NULL;
-	}
-	return &q->store;
+	if (database_open(dir, &kind, &q->db, e) && database_prepare(q->db, kind.name, sql, STATEMENTS, q->st, e))
+		return &q->store;
+	sqlite_close(&q->store);
+	return NULL;
 }

@@ -6,6 +6,7 @@
 #include "user/saslprep.h"
 
 #include <crypt.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
@@ -79,20 +80,17 @@ static void crypt_input(struct str password, char out[CRYPT_MAX_PASSPHRASE_SIZE]
 	explicit_bzero(sum, sizeof(sum));
 }
 
-/* hash = crypt(password, setting); false if the library gives its failure token. */
-static bool hash_password(struct str password, const char *setting, char hash[PASSWORD_HASH_MAX])
+/* hash = crypt(text, setting); false if the library gives its failure token. */
+static bool hash_text(struct str text, const char *setting, char hash[PASSWORD_HASH_MAX])
 {
 	char phrase[CRYPT_MAX_PASSPHRASE_SIZE];
 	struct crypt_data *data = calloc(1, sizeof(*data));
-	AUTO(form_end) struct form f = { 0 };
 	const char *out = NULL;
 	bool ok;
 
-	if (!data || !form_make(password, &f)) {
-		free(data);
+	if (!data)
 		return false;
-	}
-	crypt_input(f.text, phrase);
+	crypt_input(text, phrase);
 	out = crypt_r(phrase, setting, data);
 	ok = out && out[0] != '*' && strlen(out) < PASSWORD_HASH_MAX;
 	if (ok)
@@ -101,6 +99,22 @@ static bool hash_password(struct str password, const char *setting, char hash[PA
 	explicit_bzero(data, sizeof(*data));
 	free(data);
 	return ok;
+}
+
+static bool hash_password(struct str password, const char *setting, char hash[PASSWORD_HASH_MAX])
+{
+	AUTO(form_end) struct form f = { 0 };
+
+	return form_make(password, &f) && hash_text(f.text, setting, hash);
+}
+
+/* Another server has hashed the bytes as they came: a form of ours that differs is not what it had. */
+static bool fits_raw(const struct password_record *r, struct str password, char hash[PASSWORD_HASH_MAX])
+{
+	AUTO(form_end) struct form f = { 0 };
+
+	return r->scram.iterations == 0 && form_make(password, &f) && !str_eq(f.text, password) &&
+	       hash_text(password, r->hash, hash) && str_eq_secret(str_from_z(hash), str_from_z(r->hash));
 }
 
 static bool hmac_sha256(const uint8_t key[SCRAM_KEY], struct str text, uint8_t ret[SCRAM_KEY])
@@ -163,7 +177,7 @@ bool password_make(struct str password, struct password_record *ret, struct err 
 
 bool password_fits(const struct password_record *r, struct str password)
 {
-	bool is_real = r && r->hash[0] == '$';
+	bool is_real = r && r->hash[0];
 	char hash[PASSWORD_HASH_MAX];
 	struct err ignored = { 0 };
 	bool fits;
@@ -172,7 +186,46 @@ bool password_fits(const struct password_record *r, struct str password)
 		return false;
 	fits = hash_password(password, is_real ? r->hash : DUMMY_SETTING, hash);
 	fits = fits && is_real && str_eq_secret(str_from_z(hash), str_from_z(r->hash));
+	fits = fits || (is_real && fits_raw(r, password, hash));
 	explicit_bzero(hash, sizeof(hash));
+	return fits;
+}
+
+bool password_take_hash(struct str hash, struct password_record *ret, struct err *e)
+{
+	struct password_record r = { 0 };
+	struct str word = S("waxwing");
+	char made[PASSWORD_HASH_MAX];
+
+	if (hash.n == 0 || hash.n >= PASSWORD_HASH_MAX || str_has(hash, '\0'))
+		return fail(e, FAULT_PERM, "a hash has 1 to %d bytes", PASSWORD_HASH_MAX - 1);
+	memcpy(r.hash, hash.p, hash.n);
+	/* what comes out has the form of what went in, or it is no hash of crypt(3) */
+	if (!hash_password(word, r.hash, made) || strlen(made) != hash.n)
+		return fail(e, FAULT_PERM, "this is no hash that crypt(3) knows, like $6$… or $y$…");
+	*ret = r;
+	return true;
+}
+
+/* ClientSignature := HMAC(StoredKey, AuthMessage); ClientKey := ClientProof XOR ClientSignature;
+ * H(ClientKey) must be StoredKey   RFC 5802 §3 */
+bool scram_proof_fits(const struct scram_verifier *v, struct str auth_message, struct str proof,
+		      uint8_t ret[SCRAM_KEY])
+{
+	static const struct scram_verifier nobody;
+	uint8_t signature[SCRAM_KEY], client[SCRAM_KEY] = { 0 }, stored[SCRAM_KEY];
+	bool is_real = v && v->iterations, fits;
+
+	v = is_real ? v : &nobody;
+	fits = hmac_sha256(v->stored_key, auth_message, signature) &&
+	       hmac_sha256(v->server_key, auth_message, ret);
+	for (size_t i = 0; fits && i < SCRAM_KEY; i++)
+		client[i] = (uint8_t)(signature[i] ^ (i < proof.n ? (uint8_t)proof.p[i] : 0));
+	SHA256(client, SCRAM_KEY, stored);
+	fits = fits && proof.n == SCRAM_KEY && is_real &&
+	       CRYPTO_memcmp(stored, v->stored_key, SCRAM_KEY) == 0;
+	explicit_bzero(client, sizeof(client));
+	explicit_bzero(signature, sizeof(signature));
 	return fits;
 }
 

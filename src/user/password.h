@@ -25,8 +25,8 @@ struct scram_verifier {
 };
 
 struct password_record {
-	char hash[PASSWORD_HASH_MAX];    /* "$y$…", NUL-terminated; empty: nothing fits */
-	struct scram_verifier scram;
+	char hash[PASSWORD_HASH_MAX];    /* as crypt(3) writes it, NUL-terminated; empty: nothing fits */
+	struct scram_verifier scram;     /* iterations 0: none */
 };
 
 /* 1…1024 bytes of valid UTF-8 without NUL. */
@@ -41,5 +41,13 @@ bool password_fits(const struct password_record *r, struct str password);
 /* The verifier of a password under a given salt; pure. */
 bool scram_verifier_make(struct str password, const uint8_t salt[SCRAM_SALT], uint32_t iterations,
 			 struct scram_verifier *ret, struct err *e);
+
+/* A hash made elsewhere, in any format of crypt(3): does libxcrypt take it? */
+bool password_take_hash(struct str hash, struct password_record *ret, struct err *e);
+
+/* RFC 5802 §3: was this proof over auth_message made with the password behind v?  ret is written
+ * either way; it is the server's signature only if so.  Takes as long for NULL. */
+bool scram_proof_fits(const struct scram_verifier *v, struct str auth_message, struct str proof,
+		      uint8_t ret[SCRAM_KEY]);
 
 void password_record_end(struct password_record *r);

@@ -68,6 +68,63 @@ static void test_scram(void **state)
 	assert_false(scram_verifier_make(S("pencil"), salt, SCRAM_ITERATIONS_MAX + 1, &v, &e));
 }
 
+/* The exchange of RFC 7677 §3; then each part of it changed. */
+static void test_proof(void **state)
+{
+	static const char message[] =
+		"n=user,r=rOprNGfwEbeRWgbNEkqO,"
+		"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,"
+		"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+	uint8_t salt[48], proof[48], signature[48], said[SCRAM_KEY];
+	struct scram_verifier v, none = { 0 };
+	struct str p = str_of(proof, SCRAM_KEY);
+	struct err e = { 0 };
+
+	(void)state;
+	decode("W22ZaJ0SNY7soEsUEjb6gQ==", salt);
+	decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", proof);
+	decode("6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", signature);
+	assert_true(scram_verifier_make(S("pencil"), salt, 4096, &v, &e));
+	assert_true(scram_proof_fits(&v, str_from_z(message), p, said));
+	assert_memory_equal(said, signature, SCRAM_KEY);
+	assert_false(scram_proof_fits(&v, str_from(str_from_z(message), 1), p, said));
+	assert_false(scram_proof_fits(&v, str_from_z(message), str_head(p, 31), said));
+	assert_false(scram_proof_fits(&v, str_from_z(message), S(""), said));
+	assert_false(scram_proof_fits(NULL, str_from_z(message), p, said));
+	assert_false(scram_proof_fits(&none, str_from_z(message), p, said));
+	proof[31] ^= 1;
+	assert_false(scram_proof_fits(&v, str_from_z(message), p, said));
+}
+
+/* Hashes of other servers: `openssl passwd`, mkpasswd(1). */
+static void test_imported(void **state)
+{
+	static const struct {
+		const char *hash;
+		bool ok;
+	} rows[] = {
+		{ "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1", true },
+		{ "$1$saltstri$4yysRi9x7/n75C/JawK2C.", true },
+		{ "$9$nothing", false }, { "!", false }, { "*", false }, { "hello", false }, { "", false },
+		{ "{SSHA}abcdefgh", false },
+	};
+	struct password_record r;
+	struct err e = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (password_take_hash(str_from_z(rows[i].hash), &r, &e) != rows[i].ok)
+			fail_msg("%s: %s", rows[i].hash, e.text);
+	/* as `openssl passwd -6` makes it; the first test vector of the SHA-crypt specification */
+	assert_true(password_take_hash(str_from_z(rows[0].hash), &r, &e));
+	assert_int_equal(r.scram.iterations, 0);
+	assert_true(password_fits(&r, S("Hello world!")));
+	assert_false(password_fits(&r, S("Hello world")));
+	/* openssl passwd -6 -salt saltstring, of "e" and a combining acute: its SASLprep form is another */
+	assert_true(password_take_hash(S("$6$saltstring$Y/ezYiNU93Lq.fRBh5KpnJ8jMoPahmksrL27/jmuhONR.wOlq93aOmGxCFdDQhhoaSYpZxolkS6CBTFQc56HT1"), &r, &e));
+	assert_true(password_fits(&r, S("e\xcc\x81")));
+}
+
 static void test_fits(void **state)
 {
 	struct password_record r, again, none = { 0 };
@@ -156,6 +213,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules), cmocka_unit_test(test_scram), cmocka_unit_test(test_fits),
+		cmocka_unit_test(test_proof), cmocka_unit_test(test_imported),
 		cmocka_unit_test(test_form),
 		cmocka_unit_test(test_timing),
 	};

@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 /* The first line of what was typed. */
-static struct str password_of(struct command *c)
+struct str password_of(struct command *c)
 {
 	struct str rest, line = str_cut(c->input, '\n', &rest);
 
@@ -14,13 +14,22 @@ static struct str password_of(struct command *c)
 	return line;
 }
 
+static bool read_hash_option(const struct command *c, bool *ret)
+{
+	*ret = c->n_args == 2;
+	return c->n_args == 1 || str_eq(c->args[1].text, S("--hash"));
+}
+
 SUSPENDS static int run_user_add(struct command *c)
 {
 	struct user_add_answer r;
+	bool is_hash;
 	struct err e;
 
+	if (!read_hash_option(c, &is_hash))
+		return complain(c, EXIT_USAGE, S("usage: waxwing user add NAME@DOMAIN [--hash]"));
 	if (!user_add(link_to(ROLE_USER), &(struct user_add){ .address = c->args[0].text, .password = password_of(c),
-							      .by = by_whom(c) }, &r, c->a, &e))
+							      .is_hash = is_hash, .by = by_whom(c) }, &r, c->a, &e))
 		return complain_err(c, &e);
 	return say_done(c, arena_printf(c->a, STR_FMT " is there", STR_ARG(c->args[0].text)));
 }
@@ -28,10 +37,13 @@ SUSPENDS static int run_user_add(struct command *c)
 SUSPENDS static int run_user_passwd(struct command *c)
 {
 	struct user_passwd_answer r;
+	bool is_hash;
 	struct err e;
 
+	if (!read_hash_option(c, &is_hash))
+		return complain(c, EXIT_USAGE, S("usage: waxwing user passwd NAME@DOMAIN [--hash]"));
 	if (!user_passwd(link_to(ROLE_USER), &(struct user_passwd){ .address = c->args[0].text, .password = password_of(c),
-								    .by = by_whom(c) }, &r, c->a, &e))
+								    .is_hash = is_hash, .by = by_whom(c) }, &r, c->a, &e))
 		return complain_err(c, &e);
 	return say_done(c, arena_printf(c->a, STR_FMT " has a new password", STR_ARG(c->args[0].text)));
 }

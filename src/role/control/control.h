@@ -35,6 +35,16 @@ struct verb {
 };
 extern const struct verb command_verbs[];        /* ends with a NULL run */
 
+/* commands.c: the first line of what was typed. */
+struct str password_of(struct command *c);
+
+/* access.c */
+SUSPENDS int run_user_app_password(struct command *c);
+SUSPENDS int run_test_login(struct command *c);
+SUSPENDS int run_ban_list(struct command *c);
+SUSPENDS int run_ban_add(struct command *c);
+SUSPENDS int run_ban_remove(struct command *c);
+
 /* why.c */
 SUSPENDS int run_why(struct command *c);
 /* An id or its last letters, at least three, as the bits that are known of it. */

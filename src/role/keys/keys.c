@@ -58,7 +58,7 @@ static void tell(struct link *l)
 {
 	AUTO(arena_end) struct arena a = { .limit = 4 << 20 };
 	struct ipc_certificate *list = ARENA_ARRAY(&a, struct ipc_certificate, PAIRS_MAX);
-	struct smtpd_certificates t = { .certificates = { list, 0 } };
+	struct keys_certificates t = { .certificates = { list, 0 } };
 	struct err e;
 
 	for (uint32_t i = 0; list && i < PAIRS_MAX; i++) {
@@ -68,13 +68,18 @@ static void tell(struct link *l)
 			list[t.certificates.n++] = (struct ipc_certificate){ .key = pairs[i].number, .chain = arena_str(&a, buf_str(&b)) };
 		buf_end(&b);
 	}
-	smtpd_certificates(l, &t);
+	keys_certificates(l, &t);
+}
+
+static bool is_front(enum role r)
+{
+	return r == ROLE_SMTPD || r == ROLE_LOGIN;
 }
 
 static void tell_all(void)
 {
 	for (struct link *l = link_next(NULL); l; l = link_next(l))
-		if (l->peer == ROLE_SMTPD)
+		if (is_front(l->peer))
 			tell(l);
 }
 
@@ -359,7 +364,7 @@ SUSPENDS static bool prepare(struct err *e)
 
 static void linked(struct link *l)
 {
-	if (l->peer == ROLE_SMTPD)
+	if (is_front(l->peer))
 		tell(l);
 }
 

@@ -3,14 +3,16 @@
  * The uid is dropped before the home is opened; from then on nothing but the home
  * can be reached.  `queue` says what to file under which name; a file has its name
  * when deliver answers, and is on stable storage when sync answers (or when the
- * queue has synced the whole file system).  The process ends after a minute
- * without work; the queue asks for a new one when there is some. */
+ * queue has synced the whole file system).  Sessions come from the parent (session.c).
+ * The process ends after a minute without work and sessions; a new one is made when
+ * there is some. */
 #include "role/mailbox/mailbox.h"
 
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "role/confine_role.h"
+#include "role/mailbox/session.h"
 #include "role/runtime.h"
 #include "store/store.h"
 #include "wire/letter.h"
@@ -156,22 +158,45 @@ SUSPENDS static bool prepare(struct err *e)
 	confine_home(home_fd);
 	ipc_serve(IPC_mailbox_deliver, serve_deliver);
 	ipc_serve(IPC_mailbox_sync, serve_sync);
-	return maildir_open(home_fd, S("Maildir"), &store, e);
+	if (!maildir_open(home_fd, S("Maildir"), &store, e))
+		return false;
+	sessions_hear(store);
+	return true;
+}
+
+SUSPENDS static void tend_run(void *arg)
+{
+	store_tend(arg);
+}
+
+/* Flags and caches that wait for their time are written before the process goes. */
+SUSPENDS static void settle(void)
+{
+	struct err e = { 0 };
+
+	if (!store_settle(store, &e))
+		log_warn("settle", "why=%s", LOGQ(str_from_z(e.text)));
 }
 
 SUSPENDS static bool run(struct err *e)
 {
 	size_t removed;
 
+	fiber_start(&self.fibers, "tend", tend_run, store);
 	last_work = time_mono();
 	if (!store_sweep(store, time_now(), &removed, e))
 		log_debug("sweep", "why=%s", LOGQ(str_from_z(e->text)));
-	while (!self.is_stopping && (busy || time_mono() - last_work < IDLE_END))
+	while (!self.is_stopping && (busy || sessions_n() || time_mono() - last_work < IDLE_END)) {
 		WITHIN(10 * SECOND)
 			if (!wait_on(&self.stop, "work", e) && !e->timed_out)
 				return true;
+		if (sessions_n())
+			last_work = time_mono();
+	}
+	sessions_end();
 	while (busy && fiber_sleep(10 * MILLISECOND, e))
 		continue;
+	settle();
 	if (!self.is_stopping)
 		_exit(0);        /* idle: what arrives in this moment is asked of the next process */
 	return true;

@@ -1,5 +1,5 @@
 /* listeners.c — the listening sockets.  They stay open here, so that a restarted
- * copy finds its waiting clients.  Each copy of smtpd has its own (SO_REUSEPORT);
+ * copy finds its waiting clients.  Each copy of smtpd and login has its own (SO_REUSEPORT);
  * sockets that systemd hands over are shared by all copies.
  *
  * A new configuration is prepared (what it adds is opened, or all of it is
@@ -43,7 +43,24 @@ struct listener {
 
 static struct listener listeners[LISTENERS_MAX];
 static size_t n_listeners, n_applied;    /* those behind n_applied are prepared only */
-static unsigned smtpd_copies;
+
+/* Who speaks it; the parent itself: nobody. */
+static enum role role_of(enum conf_proto proto)
+{
+	switch (proto) {
+	case CONF_SMTP:
+		return ROLE_SMTPD;
+	case CONF_IMAP:
+	case CONF_POP3:
+		return ROLE_LOGIN;
+	case CONF_SUBMISSION:
+	case CONF_SIEVE:
+	case CONF_HTTP:
+	case CONF_HTTPS:
+		break;
+	}
+	return ROLE_PARENT;
+}
 
 /* Takes l.fd. */
 static bool keep(struct listener l, struct err *e)
@@ -130,22 +147,22 @@ static int inherited(const union address *a)
 static bool is_leaving(uint16_t port)
 {
 	for (size_t i = 0; i < n_applied; i++)
-		if (listeners[i].next == NO_LINE && listeners[i].role == ROLE_SMTPD &&
+		if (listeners[i].next == NO_LINE && listeners[i].role != ROLE_CONTROL &&
 		    listeners[i].at.v4.sin_port == htons(port))     /* sin6_port lies at the same place */
 			return true;
 	return false;
 }
 
-static bool open_address(uint32_t index, struct str text, uint16_t port, struct err *e)
+static bool open_address(uint32_t index, enum role role, struct str text, uint16_t port, struct err *e)
 {
 	AUTO(fd_end) int probe = -1;
-	struct listener l = { .role = ROLE_SMTPD, .index = NO_LINE, .next = index, .copy = UINT32_MAX };
+	struct listener l = { .role = role, .index = NO_LINE, .next = index, .copy = UINT32_MAX };
 	socklen_t n = make_address(text, port, &l.at);
 
 	if (!n)
 		return fail(e, FAULT_PERM, "listen " STR_FMT ":%u: not an address", STR_ARG(text), port);
 	for (size_t i = 0; i < n_applied; i++)
-		if (same_address(&listeners[i].at, &l.at))
+		if (listeners[i].role == role && same_address(&listeners[i].at, &l.at))
 			return true;
 	l.fd = inherited(&l.at);
 	l.is_given = l.fd >= 0;
@@ -158,7 +175,7 @@ static bool open_address(uint32_t index, struct str text, uint16_t port, struct 
 			return fail_in(e, "listen " STR_FMT ":%u", STR_ARG(text), port);
 		fd_end(&probe);
 	}
-	for (l.copy = 0; l.copy < smtpd_copies; l.copy++) {
+	for (l.copy = 0; l.copy < serve_copies(role); l.copy++) {
 		l.fd = open_one(&l.at, n, false, e);
 		if (l.fd < 0)
 			return fail_in(e, "listen " STR_FMT ":%u", STR_ARG(text), port);
@@ -169,7 +186,7 @@ static bool open_address(uint32_t index, struct str text, uint16_t port, struct 
 }
 
 /* A socket that listens there already goes on under this line. */
-static bool adopt_address(uint32_t index, struct str text, uint16_t port, struct err *e)
+static bool adopt_address(uint32_t index, enum role role, struct str text, uint16_t port, struct err *e)
 {
 	union address a;
 
@@ -178,7 +195,7 @@ static bool adopt_address(uint32_t index, struct str text, uint16_t port, struct
 	for (size_t i = 0; i < n_applied; i++) {
 		struct listener *l = &listeners[i];
 
-		if (l->role != ROLE_SMTPD || !same_address(&l->at, &a))
+		if (l->role != role || !same_address(&l->at, &a))
 			continue;
 		if (l->next != NO_LINE && l->next != index)
 			return fail(e, FAULT_PERM, "listen " STR_FMT ":%u: twice", STR_ARG(text), port);
@@ -187,7 +204,7 @@ static bool adopt_address(uint32_t index, struct str text, uint16_t port, struct
 	return true;
 }
 
-typedef bool with_address(uint32_t index, struct str text, uint16_t port, struct err *e);
+typedef bool with_address(uint32_t index, enum role role, struct str text, uint16_t port, struct err *e);
 
 /* `*` is 0.0.0.0 and, where there is IPv6, [::]. */
 static bool each_address(const struct conf *c, with_address *fn, struct err *e)
@@ -195,13 +212,14 @@ static bool each_address(const struct conf *c, with_address *fn, struct err *e)
 	for (uint32_t i = 0; i < c->listens.n && !parent.is_helper; i++) {
 		const struct conf_listen *l = &c->listens.p[i];
 		bool is_any = str_eq(l->addr, S("*"));
+		enum role role = role_of(l->proto);
 		struct err six;
 
-		if (l->proto != CONF_SMTP)
+		if (role == ROLE_PARENT || l->port == 0)
 			continue;
-		if (!fn(i, is_any ? S("0.0.0.0") : l->addr, l->port, e))
+		if (!fn(i, role, is_any ? S("0.0.0.0") : l->addr, l->port, e))
 			return false;
-		if (is_any && !fn(i, S("::"), l->port, &six))
+		if (is_any && !fn(i, role, S("::"), l->port, &six))
 			log_warn("listen", "port=%u why=\"no IPv6: %s\"", l->port, six.text);
 	}
 	return true;
@@ -242,7 +260,7 @@ static void close_behind(size_t n)
 bool listeners_prepare(const struct conf *c, struct err *e)
 {
 	for (size_t i = 0; i < n_applied; i++)
-		listeners[i].next = listeners[i].role == ROLE_SMTPD ? NO_LINE : listeners[i].index;
+		listeners[i].next = listeners[i].role == ROLE_CONTROL ? listeners[i].index : NO_LINE;
 	if (each_address(c, adopt_address, e) && each_address(c, open_address, e))
 		return true;
 	close_behind(n_applied);
@@ -284,9 +302,8 @@ void listeners_apply(void)
 	n_applied = n_listeners;
 }
 
-bool listeners_open(const struct conf *c, unsigned copies, struct err *e)
+bool listeners_open(const struct conf *c, struct err *e)
 {
-	smtpd_copies = copies;
 	if (!open_control(c, e))
 		return false;
 	n_applied = n_listeners;

@@ -2,7 +2,8 @@
  *
  * `user` tells who an account is (uid, home); `queue` asks for the mailbox of an
  * account by name; the zygote makes the process; we hand a channel to each side.
- * Nobody else ever names an account to us. */
+ * `user` also says whose a session of login is: then the account's mailbox gets one end of a new
+ * stream and that session the other.  Nobody else ever names an account to us. */
 #include "role/parent/parent.h"
 
 #include "base/fd.h"
@@ -15,11 +16,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define GRANT_WITHIN (20 * SECOND)
+
 struct account {
 	uint32_t uid, gid;
 	bool is_linux;
 	char *home;
 };
+
+static struct map being_made;            /* names of accounts whose mailbox is on its way */
 
 static void hear_account(struct link *l, void *tell)
 {
@@ -86,23 +91,42 @@ SUSPENDS static bool make_mailbox(struct str name, const struct account *a, stru
 	return true;
 }
 
+/* The one that runs, or a new one; the pointer holds until the next wait. */
+SUSPENDS static bool get_mailbox(struct str name, struct process **ret, struct arena *a, struct err *e)
+{
+	struct account *account = NULL;
+	bool ok;
+
+	/* what `user` tells us may still be on its way */
+	WITHIN(SECOND)
+		while (!(account = map_get(&parent.accounts, name)))
+			if (!wait_on(&parent.changed, "an account", e))
+				return fail_in(e, "nobody said who " STR_FMT " is", STR_ARG(name));
+	/* one for each account: who comes while it is made waits for it */
+	while (map_get(&being_made, name))
+		if (!wait_on(&parent.changed, "a mailbox", e))
+			return fail_in(e, "start a mailbox");
+	*ret = find_mailbox(name);
+	if (*ret)
+		return true;
+	account = map_get(&parent.accounts, name);
+	map_put(&being_made, name, &being_made);
+	ok = make_mailbox(name, account, ret, a, e);
+	map_remove(&being_made, name);
+	wait_wake_all(&parent.changed);
+	return ok;
+}
+
 SUSPENDS static bool serve_mailbox(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct parent_mailbox *q = question;
 	struct parent_mailbox_answer *r = answer;
-	struct account *account = NULL;
 	AUTO(fd_end) int theirs = -1;
 	struct process *p;
 
 	if (parent.is_stopping && l->peer != ROLE_QUEUE)
 		return fail(e, FAULT_TEMP, "the server is stopping");
-	/* what `user` tells us may still be on its way */
-	WITHIN(SECOND)
-		while (!(account = map_get(&parent.accounts, q->account)))
-			if (!wait_on(&parent.changed, "an account", e))
-				return fail_in(e, "nobody said who " STR_FMT " is", STR_ARG(q->account));
-	p = find_mailbox(q->account);
-	if (!p && !make_mailbox(q->account, account, &p, a, e))
+	if (!get_mailbox(q->account, &p, a, e))
 		return false;
 	if (!process_pair(&r->channel, &theirs, e))
 		return false;
@@ -110,8 +134,83 @@ SUSPENDS static bool serve_mailbox(struct link *l, void *question, void *answer,
 	return true;
 }
 
+/* -- sessions -------------------------------------------------------------- */
+
+enum { SESSION_TRIES = 3 };
+
+static struct process *find_login(uint32_t instance)
+{
+	for (struct process *p = parent.processes; p; p = p->next)
+		if (p->role == ROLE_LOGIN && p->instance == instance && p->link)
+			return p;
+	return NULL;
+}
+
+SUSPENDS static bool wait_ready(struct str account, struct process **ret, struct err *e)
+{
+	while (*ret && !(*ret)->is_ready) {
+		if (!wait_on(&parent.changed, "a mailbox", e))
+			return fail_in(e, "a mailbox that starts");
+		*ret = find_mailbox(account);
+	}
+	return *ret || fail(e, FAULT_TEMP, "it could not start; its reason stands in the log");
+}
+
+/* A mailbox may end for want of work just when it is asked: then a new one is. */
+SUSPENDS static bool open_session(const struct parent_grant *q, int stream, struct arena *a, struct err *e)
+{
+	struct mailbox_session_answer r;
+	struct process *p;
+	bool ok = false;
+
+	for (int i = 0; i < SESSION_TRIES && !ok; i++) {
+		if (!get_mailbox(q->account, &p, a, e) || !wait_ready(q->account, &p, e))
+			return false;
+		ok = mailbox_session(p->link, &(struct mailbox_session){
+				.instance = q->instance, .session = q->session, .protocol = q->protocol,
+				.peer = q->peer, .tls = q->tls, .stream = stream }, &r, a, e);
+		if (!ok && e->sys != ENOLINK)
+			return false;
+	}
+	return ok;
+}
+
+SUSPENDS static bool serve_grant(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct parent_grant *q = question;
+	AUTO(fd_end) int one = -1, two = -1;
+	struct process *login;
+	bool ok = false;
+	int sv[2];
+
+	(void)l, (void)answer;
+	if (parent.is_stopping)
+		return fail(e, FAULT_TEMP, "the server is stopping");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv))
+		return fail_sys(e, FAULT_TEMP, errno, "socketpair");
+	one = sv[0];
+	two = sv[1];
+	WITHIN(GRANT_WITHIN)
+		ok = open_session(q, one, a, e);
+	if (!ok)
+		return fail_in(e, "the mailbox of " STR_FMT, STR_ARG(q->account));
+	login = find_login(q->instance);
+	if (!login)
+		return fail(e, FAULT_TEMP, "login is away");
+	return link_say(login->link, IPC_login_session,
+			&(struct login_session){ .session = q->session, .stream = two }, e);
+}
+
+void mailboxes_leave(void)
+{
+	for (struct process *p = parent.processes; p; p = p->next)
+		if (p->role == ROLE_MAILBOX && p->link && p->is_ready)
+			mailbox_leave(p->link, &(struct mailbox_leave){ 0 });
+}
+
 void mailboxes_hear(void)
 {
+	ipc_serve(IPC_parent_grant, serve_grant);
 	ipc_hear(IPC_parent_account, hear_account);
 	ipc_serve(IPC_parent_mailbox, serve_mailbox);
 }

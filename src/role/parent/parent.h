@@ -44,6 +44,9 @@ struct parent {
 };
 extern struct parent parent;
 
+/* serve.c: how many processes of a role there are. */
+unsigned serve_copies(enum role r);
+
 /* config.c: read, check and load the file; errors and warnings are added to *text, a line each. */
 bool config_read(const char *path, uint32_t generation, struct conf_held **ret, struct buf *text, struct err *e);
 /* The part of c that a role may know, as a sealed memfd. */
@@ -62,7 +65,7 @@ bool process_pair(int *ret_one, int *ret_two, struct err *e);
 bool process_log_pipe(int *ret_read, int *ret_write, struct err *e);
 
 /* listeners.c */
-bool listeners_open(const struct conf *c, unsigned copies, struct err *e);
+bool listeners_open(const struct conf *c, struct err *e);
 /* Opens what c adds; false: nothing is changed.  apply() follows without a wait between. */
 bool listeners_prepare(const struct conf *c, struct err *e);
 void listeners_apply(void);
@@ -77,6 +80,8 @@ SUSPENDS void watch_run(void *unused);
 
 /* mailboxes.c */
 void mailboxes_hear(void);
+/* All sessions take their leave. */
+void mailboxes_leave(void);
 
 /* logs.c */
 bool logs_open(struct err *e);

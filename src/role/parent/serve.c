@@ -2,7 +2,7 @@
  *
  * Read the configuration → lock the storage → make its folders → bind → start the
  * roles → say ready → wait for signals.  TERM stops from the outside in: first
- * smtpd (sessions that are in a letter end it), then queue (the journal is
+ * login (sessions say goodbye) and smtpd (those in a letter end it), then queue (the journal is
  * emptied), then everybody.  HUP reads the configuration again. */
 #include "role/parent/parent.h"
 
@@ -129,7 +129,7 @@ static unsigned cores(void)
 	return n < 1 ? 1 : n > 4 ? 4 : (unsigned)n;
 }
 
-static unsigned copies_of(enum role r)
+unsigned serve_copies(enum role r)
 {
 	const struct conf *c = &parent.conf->c;
 	bool has_pam = false;
@@ -144,6 +144,8 @@ static unsigned copies_of(enum role r)
 		return r == ROLE_USER || r == ROLE_CONTROL;
 	if (r == ROLE_SMTPD)
 		return c->smtpd_copies ? c->smtpd_copies : cores();
+	if (r == ROLE_LOGIN)
+		return c->login_copies ? c->login_copies : cores();
 	return r == ROLE_SCAN ? cores() : 1;
 }
 
@@ -162,11 +164,11 @@ static bool all_ready(bool *ret_failed)
 SUSPENDS static bool start_roles(struct err *e)
 {
 	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_PAM, ROLE_USER, ROLE_SCAN,
-					   ROLE_QUEUE, ROLE_CONTROL, ROLE_SMTPD };
+					   ROLE_QUEUE, ROLE_CONTROL, ROLE_SMTPD, ROLE_LOGIN };
 	bool failed;
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
-		for (unsigned n = 0; n < copies_of(order[i]); n++)
+		for (unsigned n = 0; n < serve_copies(order[i]); n++)
 			if (!fiber_start(&parent.fibers, role_name(order[i]), process_keep, process_add(order[i], n)))
 				return fail(e, FAULT_TEMP, "no memory for a fiber");
 	WITHIN(60 * SECOND)
@@ -196,6 +198,8 @@ SUSPENDS static void stop_all(void)
 	parent.is_stopping = true;
 	notify("STOPPING=1");
 	listeners_close();
+	mailboxes_leave();               /* what they say still goes through login */
+	stop_stage(ROLE_LOGIN, 15 * SECOND);
 	stop_stage(ROLE_SMTPD, 30 * SECOND);
 	stop_stage(ROLE_QUEUE, 60 * SECOND);
 	for (size_t i = 0; i < ARRAY_LEN(rest); i++)
@@ -434,7 +438,7 @@ static bool set_up(const char *path, struct err *e)
 		dprintf(STDERR_FILENO, STR_FMT, STR_ARG(buf_str(&text)));
 	buf_end(&text);
 	return ok && hooks_open(e) && open_storage(e) && logs_open(e) && watch_open(e) &&
-	       listeners_open(&parent.conf->c, copies_of(ROLE_SMTPD), e);
+	       listeners_open(&parent.conf->c, e);
 }
 
 int serve(const char *path, bool is_helper)

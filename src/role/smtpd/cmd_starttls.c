@@ -16,7 +16,7 @@ SUSPENDS static struct reply tls_begin(struct session *s)
 	session_forget_helo(s);
 	s->is_idle = true;       /* a stop need not wait for it */
 	WITHIN(s->in->idle < HANDSHAKE_WITHIN ? s->in->idle : HANDSHAKE_WITHIN)
-		ok = conn_start_tls(&s->conn, session_tls_server(), &e);
+		ok = conn_start_tls(&s->conn, front_tls(), &e);
 	s->is_idle = false;
 	if (!ok) {
 		/* in the clear nothing more may be said, and in TLS nothing can */
@@ -33,7 +33,7 @@ SUSPENDS static struct reply tls_begin(struct session *s)
 SUSPENDS struct reply cmd_starttls(struct session *s, const struct smtp_command *c)
 {
 	(void)c;
-	if (!session_tls_server())
+	if (!front_tls())
 		return session_refuse(s, REPLY_NO_TLS_NOW, S("there is no usable certificate"));
 	s->then = tls_begin;
 	return answer(REPLY_TLS_READY);

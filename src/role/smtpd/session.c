@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -34,16 +33,6 @@ static const struct conf_listen *listen_of(const struct conf *c, uint32_t index,
 	return NULL;
 }
 
-static void print_peer(const uint8_t addr[16], char to[46])
-{
-	static const uint8_t v4[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (memcmp(addr, v4, sizeof(v4)) == 0)
-		inet_ntop(AF_INET, addr + 12, to, 46);
-	else
-		inet_ntop(AF_INET6, addr, to, 46);
-}
-
 struct session *session_open(int fd, const uint8_t addr[16], uint32_t listener, uint16_t port)
 {
 	struct session *s = calloc(1, sizeof(*s));
@@ -55,7 +44,7 @@ struct session *session_open(int fd, const uint8_t addr[16], uint32_t listener, 
 	s->in = &s->conf->c.inbound;
 	s->listen = listen_of(&s->conf->c, listener, port);
 	memcpy(s->addr, addr, sizeof(s->addr));
-	print_peer(addr, s->peer);
+	front_print_peer(addr, s->peer);
 	s->port = port;
 	s->is_friend = conf_nets_has(&s->in->friends, addr);
 	s->is_unlimited = conf_nets_has(&s->in->unlimited, addr);

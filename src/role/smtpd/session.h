@@ -10,7 +10,7 @@
 
 #include "fiber/conn.h"
 #include "ipc/why.h"
-#include "role/runtime.h"
+#include "role/front.h"
 #include "role/smtpd/transaction.h"
 
 struct session;
@@ -24,7 +24,7 @@ struct session {
 	const struct conf_inbound *in;   /* in conf */
 	const struct conf_listen *listen;/* in conf, or NULL */
 	uint8_t addr[16];                /* the client's, IPv4 as ::ffff:a.b.c.d */
-	char peer[46];                   /* the same as text */
+	char peer[FRONT_PEER_MAX];                 /* the same as text */
 	uint16_t port;                   /* ours */
 	bool is_friend;
 	bool is_unlimited;
@@ -85,8 +85,6 @@ static inline void session_forget(struct session *s)
 /* Until STARTTLS or for ever. */
 void session_forget_helo(struct session *s);
 bool session_has_tls(const struct session *s);
-/* NULL while there is no certificate. */
-struct tls_server *session_tls_server(void);
 
 /* verbs.c */
 enum session_has {

@@ -1,153 +1,33 @@
 /* smtpd.c — the role that speaks SMTP with strangers.
  *
- * It has no right to any file and to no key.  Each listener has a fiber that
- * accepts, each connection one that converses (session.c).  At the end the
- * listeners go first, who waits for a command is told 421, and letters under way
- * have STOP_WITHIN to be answered. */
+ * It has no right to any file and to no key.  Each connection has a fiber that
+ * converses (session.c).  At the end the listeners go first, who waits for a command
+ * is told 421, and letters under way have STOP_WITHIN to be answered. */
 #include "role/smtpd/ids.h"
 #include "role/smtpd/session.h"
 
-#include "base/fd.h"
 #include "base/log.h"
-#include "fiber/certificate.h"
-#include "fiber/private_key.h"
-#include "fiber/tls.h"
-#include "fiber/tls_key_provider.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { LISTENERS_MAX = 512, CERTIFICATES_MAX = 256, ACCEPTS_IN_A_ROW = 32 };
 #define STOP_WITHIN (25 * SECOND)
-#define SIGN_WITHIN (20 * SECOND)
-#define SCARCE_PAUSE (100 * MILLISECOND)
 
-struct listener {
-	int fd;                  /* -1: this place is free */
-	uint32_t number;         /* the parent's */
-	uint32_t index;          /* of the listen line */
-	uint16_t port;
-	bool is_closed;          /* told so while its fiber still runs */
-	struct fiber *fiber;     /* once it runs */
-};
-
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static struct listener listeners[LISTENERS_MAX];
-static size_t n_listeners;
-static struct nursery accepting, conversing;
-static bool is_running;
-/* A descriptor to give away when there are no more.  Not a listener's: that would go on listening. */
-static int reserve = -1;
-static struct tls_server *tls;
+static struct nursery conversing;
 static uint64_t counter;
 
-/* -- certificates ---------------------------------------------------------- */
-
-SUSPENDS static bool sign(void *ctx, uint32_t key_id, uint32_t scheme, struct str digest, struct buf *to, struct err *e)
+static struct str sorry(uint32_t listener, uint16_t port)
 {
-	AUTO(arena_end) struct arena a = { 0 };
-	struct keys_sign_answer r;
-	bool ok = false;
-
-	(void)ctx;
-	WITHIN(SIGN_WITHIN)
-		ok = keys_sign(link_to(ROLE_KEYS), &(struct keys_sign){ key_id, (uint16_t)scheme, digest }, &r, &a, e);
-	if (!ok)
-		return false;
-	if (r.signature.n > SIGNATURE_MAX)
-		return fail(e, FAULT_TEMP, "a signature of %zu bytes", r.signature.n);
-	buf_add(to, r.signature);
-	return true;
+	(void)listener, (void)port;
+	return S("421 4.3.0 out of resources, come back later\r\n");
 }
 
-static const struct tls_signer signer = { .sign = sign };
-
-struct tls_server *session_tls_server(void)
-{
-	return tls && tls_server_is_set(tls) ? tls : NULL;
-}
-
-/* Take over what `keys` has; one that cannot be read is left out, none at all keeps the old ones. */
-static void hear_certificates(struct link *l, void *tell)
-{
-	const struct smtpd_certificates *t = tell;
-	size_t n = t->certificates.n < CERTIFICATES_MAX ? t->certificates.n : CERTIFICATES_MAX, good = 0;
-	struct certificate *certs = calloc(n ? n : 1, sizeof(*certs));
-	struct tls_identity *list = calloc(n ? n : 1, sizeof(*list));
-	struct err e = { 0 };
-
-	(void)l;
-	for (size_t i = 0; certs && list && i < n; i++) {
-		if (!certificate_load(t->certificates.p[i].chain, NULL, &certs[good], &e)) {
-			log_warn("certificate", "number=%u why=%s", t->certificates.p[i].key, LOGQ(str_from_z(e.text)));
-			continue;
-		}
-		list[good] = (struct tls_identity){ &certs[good], t->certificates.p[i].key };
-		good++;
-	}
-	if (good && !tls_server_set(tls, list, good, &e))
-		log_warn("certificate", "why=%s", LOGQ(str_from_z(e.text)));
-	for (size_t i = 0; i < good; i++)
-		certificate_end(&certs[i]);
-	free(certs);
-	free(list);
-}
-
-/* -- connections ----------------------------------------------------------- */
-
-/* IPv4 as ::ffff:a.b.c.d. */
-static void address_of(const union address *from, uint8_t ret[16])
-{
-	if (from->any.sa_family == AF_INET6) {
-		memcpy(ret, &from->v6.sin6_addr, 16);
-		return;
-	}
-	memset(ret, 0, 10);
-	memset(ret + 10, 0xff, 2);
-	memcpy(ret + 12, &from->v4.sin_addr, 4);
-}
-
-static uint16_t port_of(int fd)
-{
-	union address at = { 0 };
-	socklen_t n = sizeof(at);
-
-	if (getsockname(fd, &at.any, &n))
-		return 0;
-	return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
-}
-
-static void turn_away(int fd)
-{
-	static const char words[] = "421 4.3.0 out of resources, come back later\r\n";
-	ssize_t n = send(fd, words, sizeof(words) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-	(void)n;         /* it is closed anyway */
-	close(fd);
-}
-
-static void receive(const struct listener *l, int fd, const union address *from)
+static void receive(const struct front_client *c)
 {
 	char name[FIBER_NAME_MAX];
-	uint8_t addr[16];
-	struct session *s;
+	struct session *s = session_open(c->fd, c->addr, c->listener, c->port);
 
-	address_of(from, addr);
-	s = session_open(fd, addr, l->index, l->port);
 	if (!s) {
-		turn_away(fd);
+		front_turn_away(c->fd, sorry(c->listener, c->port));
 		return;
 	}
 	snprintf(name, sizeof(name), "smtpd/%llx", (unsigned long long)++counter);
@@ -155,139 +35,19 @@ static void receive(const struct listener *l, int fd, const union address *from)
 	if (fiber_start(&conversing, name, session_run, s))
 		return;
 	log_warn("connect", "peer=%s why=\"no memory for a fiber\"", s->peer);
-	send(fd, "421 4.3.0 out of memory\r\n", 25, MSG_DONTWAIT | MSG_NOSIGNAL);
 	session_close(s);
 }
 
-/* No descriptor is left for the client in front: the reserve becomes the one that turns it away. */
-SUSPENDS static bool relieve(const struct listener *l, struct err *e)
-{
-	int fd;
-
-	log_warn("accept", "why=\"no descriptors or memory: %s\" next=\"clients are turned away\"",
-		 strerrordesc_np(errno));
-	fd_end(&reserve);
-	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd >= 0)
-		turn_away(fd);
-	reserve = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-	return fiber_sleep(SCARCE_PAUSE, e);
-}
-
-SUSPENDS static void accept_all(void *arg)
-{
-	struct listener *l = arg;
-	struct err e;
-	unsigned streak = 0;
-
-	l->fiber = fiber_self();
-	while (!l->is_closed && fiber_check(&e)) {
-		union address from = { 0 };
-		socklen_t n = sizeof(from);
-		int fd = accept4(l->fd, &from.any, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		bool ok = true;
-
-		if (fd >= 0) {
-			receive(l, fd, &from);
-			if (++streak % ACCEPTS_IN_A_ROW == 0)
-				breathe();
-		} else if (errno == EAGAIN) {
-			ok = fd_wait(l->fd, POLLIN, "connections", &e);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			ok = relieve(l, &e);
-		}
-		/* other errors are those of one connection that is gone already (accept(2)) */
-		if (!ok)
-			break;
-	}
-	l->fiber = NULL;
-	fd_wait_forget(l->fd);
-	fd_end(&l->fd);
-}
-
-static void listener_start(struct listener *l)
-{
-	if (!fiber_start(&accepting, "accept", accept_all, l))
-		log_error("listen", "port=%u why=\"no memory for a fiber\"", l->port);
-}
-
-/* -- life ------------------------------------------------------------------ */
-
-static struct listener *listener_of(uint32_t number)
-{
-	for (size_t i = 0; i < n_listeners; i++)
-		if (listeners[i].fd >= 0 && listeners[i].number == number)
-			return &listeners[i];
-	return NULL;
-}
-
-static struct listener *listener_new(void)
-{
-	for (size_t i = 0; i < n_listeners; i++)
-		if (listeners[i].fd < 0)
-			return &listeners[i];
-	return n_listeners < LISTENERS_MAX ? &listeners[n_listeners++] : NULL;
-}
-
-static void open_listener(struct role_listener *t)
-{
-	struct listener *l = listener_new();
-	struct err e;
-	int on = 1;
-
-	if (!l || t->socket <= 0 || !fd_set_nonblocking(t->socket, &e)) {
-		log_error("listen", "why=\"a listener cannot be used\"");
-		if (l)
-			l->fd = -1;
-		return;
-	}
-	setsockopt(t->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));       /* connections inherit it */
-	if (reserve < 0)
-		reserve = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-	*l = (struct listener){ .fd = fd_take(&t->socket), .number = t->number, .index = t->index };
-	l->port = port_of(l->fd);
-	if (is_running)
-		listener_start(l);
-}
-
-/* Its fiber closes it; sessions that came in through it go on. */
-static void close_listener(struct listener *l)
-{
-	l->is_closed = true;
-	if (l->fiber)
-		fiber_cancel(l->fiber);
-	else if (!is_running)
-		fd_end(&l->fd);
-}
-
-static void take_listener(struct role_listener *t)
-{
-	struct listener *l = listener_of(t->number);
-
-	if (l && t->is_closed)
-		close_listener(l);
-	else if (l)
-		l->index = t->index;
-	else if (!t->is_closed)
-		open_listener(t);
-}
+static const struct front front = { .receive = receive, .sorry = sorry };
 
 static bool prepare(struct err *e)
 {
-	tls = tls_server_open(&signer);
-	ipc_hear(IPC_smtpd_certificates, hear_certificates);
-	return tls || fail(e, FAULT_TEMP, "no TLS");
+	return front_open(&front, e);
 }
 
 SUSPENDS static bool run(struct err *e)
 {
-	is_running = true;
-	for (size_t i = 0; i < n_listeners; i++)
-		if (listeners[i].fd >= 0)
-			listener_start(&listeners[i]);
-	role_wait_stop();
-	nursery_end(&accepting);
-	fd_end(&reserve);
+	front_run();
 	sessions_stop();
 	WITHIN(STOP_WITHIN)
 		if (!nursery_join(&conversing, e))
@@ -301,5 +61,5 @@ static void unlinked(struct link *l)
 	ids_unlinked(l);
 }
 
-const struct role_def role_smtpd = { .role = ROLE_SMTPD, .prepare = prepare, .run = run, .listener = take_listener,
+const struct role_def role_smtpd = { .role = ROLE_SMTPD, .prepare = prepare, .run = run, .listener = front_listener,
 				    .unlinked = unlinked };

@@ -15,6 +15,7 @@ enum { LOAD_AT_ONCE = 1000, LIST_MAX = 500, LIST_BYTES = 40000 };
 struct row {
 	bool is_disabled;
 	bool has_password;
+	bool has_scram;
 	int64_t created;
 };
 
@@ -77,10 +78,35 @@ struct change {
 	struct account account;
 	struct str key;
 	struct str password;             /* empty: none */
+	bool is_hash;                    /* of crypt(3), made elsewhere */
 	enum account_result result;
 	bool ok;
 	struct err err;
 };
+
+/* The salt stays when the password changes: app passwords are verified under it too, and a client
+ * is told one salt before it says which password it has. */
+static bool keep_salt(struct change *c)
+{
+	AUTO(arena_end) struct arena a = { 0 };
+	struct scram_verifier *now = &c->account.password.scram;
+	struct account was = { 0 };
+	bool ok = account_find(store, &c->account.name, 1, &a, &was, &c->err);
+
+	if (ok && was.password.scram.iterations)
+		ok = scram_verifier_make(c->password, was.password.scram.salt, was.password.scram.iterations, now, &c->err);
+	password_record_end(&was.password);
+	return ok;
+}
+
+static bool make_record(struct change *c)
+{
+	struct password_record *r = &c->account.password;
+
+	if (c->is_hash)
+		return password_take_hash(c->password, r, &c->err);
+	return password_make(c->password, r, &c->err) && keep_salt(c);
+}
 
 /* In a thread. */
 static void change_work(void *arg)
@@ -89,7 +115,7 @@ static void change_work(void *arg)
 	struct account *x = &c->account;
 
 	c->ok = false;
-	if (c->password.n && !password_make(c->password, &x->password, &c->err))
+	if (c->password.n && !make_record(c))
 		return;
 	switch (c->what) {
 	case DO_ADD:
@@ -125,8 +151,10 @@ static void change_rows(const struct change *c)
 		map_put(&rows, c->key, r);
 		forget_sorted();
 	}
-	if (c->what != DO_DISABLE && c->password.n)
+	if (c->what != DO_DISABLE && c->password.n) {
 		r->has_password = true;
+		r->has_scram = !c->is_hash;
+	}
 	if (c->what == DO_ADD || c->what == DO_DISABLE)
 		r->is_disabled = c->account.is_disabled;
 }
@@ -137,8 +165,10 @@ SUSPENDS static bool change_do(struct change *c, struct err *e)
 {
 	off_loop(change_work, c);
 	password_record_end(&c->account.password);
-	if (c->ok && c->result == ACCOUNT_DONE)
+	if (c->ok && c->result == ACCOUNT_DONE) {
 		change_rows(c);
+		logins_changed(c->key);
+	}
 	if (!c->ok)
 		*e = c->err;
 	return c->ok;
@@ -157,6 +187,50 @@ static void store_give(void)
 {
 	is_busy = false;
 	wait_wake(&idle);
+}
+
+struct finding {
+	const struct account_name *name;
+	struct arena *a;
+	struct account *ret;
+	bool ok;
+	struct err err;
+};
+
+/* In a thread. */
+static void find_work(void *arg)
+{
+	struct finding *f = arg;
+
+	f->ok = account_find(store, f->name, 1, f->a, f->ret, &f->err);
+}
+
+SUSPENDS bool accounts_find(const struct account_name *name, struct arena *a, struct account *ret, struct err *e)
+{
+	struct finding f = { .name = name, .a = a, .ret = ret };
+
+	*ret = (struct account){ 0 };
+	if (!store_take(e))
+		return false;
+	off_loop(find_work, &f);
+	store_give();
+	if (!f.ok)
+		*e = f.err;
+	return f.ok;
+}
+
+bool accounts_all_scram(void)
+{
+	struct str key;
+	void *value;
+
+	for (size_t i = 0; map_next(&rows, &i, &key, &value);) {
+		const struct row *r = value;
+
+		if (r->has_password && !r->has_scram)
+			return false;
+	}
+	return true;
 }
 
 /* -- what a person wrote --------------------------------------------------- */
@@ -224,10 +298,15 @@ static void log_change(const struct change *c, const char *what, struct str by)
 
 /* -- what may be asked ----------------------------------------------------- */
 
+static bool check_password(const struct change *c, struct err *e)
+{
+	return c->is_hash || password_check(c->password, e);
+}
+
 SUSPENDS static bool add(struct change *c, struct err *e)
 {
 	c->what = DO_ADD;
-	if (!password_check(c->password, e) || !check_new(c, e) || !change_do(c, e))
+	if (!check_password(c, e) || !check_new(c, e) || !change_do(c, e))
 		return false;
 	must(c->result == ACCOUNT_DONE, "the names in memory are those of the store");
 	return true;
@@ -236,7 +315,7 @@ SUSPENDS static bool add(struct change *c, struct err *e)
 SUSPENDS static bool serve_add(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct user_add *q = question;
-	struct change c = { .password = q->password, .account = { .created = time_now(), .by = q->by } };
+	struct change c = { .password = q->password, .is_hash = q->is_hash, .account = { .created = time_now(), .by = q->by } };
 	bool ok = read_address(q->address, &c, a, e) && store_take(e);
 
 	(void)l, (void)answer;
@@ -253,7 +332,7 @@ SUSPENDS static bool serve_add(struct link *l, void *question, void *answer, str
 /* An account that only the configuration names gets its row with its first password. */
 SUSPENDS static bool passwd(struct change *c, struct err *e)
 {
-	if (!password_check(c->password, e) || !check_exists(c, e))
+	if (!check_password(c, e) || !check_exists(c, e))
 		return false;
 	c->what = has_row(c->key) ? DO_PASSWORD : DO_ADD;
 	if (!change_do(c, e))
@@ -265,7 +344,7 @@ SUSPENDS static bool passwd(struct change *c, struct err *e)
 SUSPENDS static bool serve_passwd(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct user_passwd *q = question;
-	struct change c = { .password = q->password, .account = { .created = time_now(), .by = q->by } };
+	struct change c = { .password = q->password, .is_hash = q->is_hash, .account = { .created = time_now(), .by = q->by } };
 	bool ok = read_address(q->address, &c, a, e) && store_take(e);
 
 	(void)l, (void)answer;
@@ -292,7 +371,7 @@ SUSPENDS static bool serve_remove(struct link *l, void *question, void *answer, 
 		ok = fail(e, FAULT_PERM, STR_FMT " stands in the configuration; take its \"user\" away there first",
 			  STR_ARG(c.key));
 	else
-		ok = check_exists(&c, e) && change_do(&c, e);
+		ok = check_exists(&c, e) && app_passwords_forget(c.key, e) && change_do(&c, e);
 	store_give();
 	if (ok)
 		log_change(&c, "removed", q->by);
@@ -422,7 +501,8 @@ static bool load(struct err *e)
 				free(r);
 				return fail(e, FAULT_TEMP, "out of memory for the accounts");
 			}
-			*r = (struct row){ x->is_disabled, x->password.hash[0] != '\0', x->created };
+			*r = (struct row){ x->is_disabled, x->password.hash[0] != '\0', x->password.scram.iterations != 0,
+					   x->created };
 			password_record_end(&x->password);
 			map_put(&rows, key, r);
 			last = x->id;

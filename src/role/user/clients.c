@@ -1,4 +1,4 @@
-/* clients.c — who may connect and send, counted for all copies of smtpd. */
+/* clients.c — who may connect and send, counted for all copies of smtpd and of login. */
 #include "role/user/user.h"
 
 #include "base/log.h"
@@ -6,11 +6,12 @@
 
 #include <stdlib.h>
 
-enum { V4_PREFIX = 96 };
+enum { V4_PREFIX = 96, LOOPBACKS = 2 };
 
-static struct client_limits *limits;
+static struct client_limits *limits;     /* of smtpd */
+static struct client_limits *login_limits;
 
-/* What one smtpd holds: a peer's words → how many connections. */
+/* What one copy holds: a peer's words → how many connections. */
 struct held {
 	struct map peers;
 };
@@ -39,10 +40,28 @@ static size_t add_nets(struct network *to, size_t at, const struct conf_nets *fr
 	return at;
 }
 
+static bool set_limits(struct client_limits **to, const struct client_limits_conf *c, struct err *e)
+{
+	if (*to)
+		return client_limits_change(*to, c, e);
+	*to = client_limits_open(c, e);
+	return *to;
+}
+
+static bool apply_login(const struct network *exempt, size_t n_exempt, struct err *e)
+{
+	const struct conf_login *l = &conf_now()->login;
+
+	return set_limits(&login_limits, &(struct client_limits_conf){
+			.connections = l->per_client.connections,
+			.connection_rate = l->per_client.opened.n, .connection_per = l->per_client.opened.per,
+			.connections_all = l->max_connections, .friends = exempt, .n_friends = n_exempt }, e);
+}
+
 static bool apply(struct err *e)
 {
 	const struct conf_inbound *in = &conf_now()->inbound;
-	struct network *exempt = calloc(in->friends.n + in->unlimited.n + 1, sizeof(*exempt));
+	struct network *exempt = calloc(in->friends.n + in->unlimited.n + LOOPBACKS, sizeof(*exempt));
 	struct client_limits_conf c = {
 		.connections = in->per_client.connections,
 		.connection_rate = in->per_client.opened.n, .connection_per = in->per_client.opened.per,
@@ -56,10 +75,10 @@ static bool apply(struct err *e)
 		return fail(e, FAULT_TEMP, "out of memory");
 	c.n_friends = add_nets(exempt, 0, &in->friends);
 	c.n_friends = add_nets(exempt, c.n_friends, &in->unlimited);
-	if (limits)
-		ok = client_limits_change(limits, &c, e);
-	else
-		ok = (limits = client_limits_open(&c, e)) != NULL;
+	/* a webmail on this machine logs in for everybody */
+	ok = network_parse(S("127.0.0.0/8"), &exempt[c.n_friends], e) &&
+	     network_parse(S("::1"), &exempt[c.n_friends + 1], e) && set_limits(&limits, &c, e) &&
+	     apply_login(exempt, c.n_friends + LOOPBACKS, e);
 	free(exempt);
 	return ok;
 }
@@ -78,7 +97,7 @@ static struct held *held_by(struct link *l)
 {
 	if (!l->state)
 		l->state = calloc(1, sizeof(struct held));
-	must(l->state, "out of memory for a copy of smtpd");
+	must(l->state, "out of memory for a copy");
 	return l->state;
 }
 
@@ -107,6 +126,11 @@ static bool let_go(struct link *l, struct str peer)
 	return true;
 }
 
+static struct client_limits *limits_of(const struct link *l)
+{
+	return l->peer == ROLE_LOGIN ? login_limits : limits;
+}
+
 static bool serve_connect(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct user_connect *q = question;
@@ -114,10 +138,11 @@ static bool serve_connect(struct link *l, void *question, void *answer, struct a
 	struct net_address from;
 	struct client_verdict v;
 
-	(void)a;
 	if (!net_address_parse(q->peer, &from))
 		return fail(e, FAULT_PERM, "%s is no IP address", LOGQ(q->peer));
-	v = client_connect(limits, &from, q->is_submission, time_mono());
+	if (bans_refuse(&from, &r->why, a))
+		return true;
+	v = client_connect(limits_of(l), &from, q->is_submission, time_mono());
 	if (v.allow)
 		hold(l, q->peer);
 	r->allow = v.allow;
@@ -131,7 +156,7 @@ static void hear_disconnect(struct link *l, void *tell)
 	struct net_address from;
 
 	if (net_address_parse(t->peer, &from) && let_go(l, t->peer))
-		client_disconnect(limits, &from, time_mono());
+		client_disconnect(limits_of(l), &from, time_mono());
 }
 
 static bool serve_letter(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
@@ -163,7 +188,7 @@ void clients_unlinked(struct link *l)
 		struct count *c = value;
 
 		for (; c->n && net_address_parse(peer, &from); c->n--)
-			client_disconnect(limits, &from, time_mono());
+			client_disconnect(limits_of(l), &from, time_mono());
 		free(c);
 	}
 	map_end(&h->peers);

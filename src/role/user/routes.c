@@ -171,20 +171,26 @@ static bool tell_linux(struct str name, struct err *e)
 						     .home = h.home }, e);
 }
 
+SUSPENDS bool routes_tell_account(struct str account, struct err *e)
+{
+	size_t at = str_rfind(account, '@');
+	struct route_target t = { .local = str_head(account, at), .domain = str_from(account, at + 1) };
+
+	if (at < account.n)
+		return tell_account(&t, account, e);
+	if (linux_accounts_know(NULL, account) != KNOWN_YES && !linux_accounts_ask(account, e))
+		return false;
+	if (linux_accounts_know(NULL, account) != KNOWN_YES)
+		return fail(e, FAULT_TEMP, "there is no Linux account of that name now");
+	return tell_linux(account, e);
+}
+
 SUSPENDS static bool serve_account(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct user_account *q = question;
-	size_t at = str_rfind(q->account, '@');
-	struct route_target t = { .local = str_head(q->account, at), .domain = str_from(q->account, at + 1) };
 
 	(void)l, (void)answer, (void)a;
-	if (at < q->account.n)
-		return tell_account(&t, q->account, e);
-	if (linux_accounts_know(NULL, q->account) != KNOWN_YES && !linux_accounts_ask(q->account, e))
-		return false;
-	if (linux_accounts_know(NULL, q->account) != KNOWN_YES)
-		return fail(e, FAULT_TEMP, "there is no Linux account of that name now");
-	return tell_linux(q->account, e);
+	return routes_tell_account(q->account, e);
 }
 
 /* -- a letter's recipients ------------------------------------------------- */

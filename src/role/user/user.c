@@ -1,21 +1,28 @@
 /* user.c — the role that knows whose address it is.
  *
  * It holds the accounts (SQLite at db/user), the operator's address files, and
- * how much each client may ask.  It sees no letter and no socket: `smtpd` asks
- * at connect and RCPT, `queue` after DATA, `control` for the operator. */
+ * how much each client may ask, who is banned, and who may log in.  It sees no letter
+ * and no socket: `smtpd` asks at connect and RCPT, `login` at connect and for each
+ * password, `queue` after DATA, `control` for the operator. */
 #include "role/user/user.h"
 
 #include "base/log.h"
 
 SUSPENDS static bool prepare(struct err *e)
 {
-	return world_build(e) && accounts_open(e) && routes_open(e) && clients_open(e);
+	uint8_t secret[ACCESS_SECRET];
+	bool ok = world_build(e) && accounts_open(e) && routes_open(e) && clients_open(e) && bans_open(secret, e) &&
+		  app_passwords_open(e) && logins_open(secret, e);
+
+	explicit_bzero(secret, sizeof(secret));
+	return ok;
 }
 
 SUSPENDS static bool run(struct err *e)
 {
 	(void)e;
 	files_use_threads();
+	fiber_start(&self.fibers, "bans", bans_tend, NULL);
 	role_wait_stop();
 	return true;
 }
@@ -26,10 +33,17 @@ static void configured(void)
 
 	linux_accounts_forget();
 	clients_configured();
+	logins_configured();
 	accounts_configured();
 	if (!world_build(&e))
 		log_error("config", "why=%s next=\"the old addresses stay in force\"", LOGQ(str_from_z(e.text)));
 }
 
+static void unlinked(struct link *l)
+{
+	clients_unlinked(l);
+	logins_unlinked(l);
+}
+
 const struct role_def role_user = { .role = ROLE_USER, .prepare = prepare, .run = run, .configured = configured,
-				    .file = files_take, .unlinked = clients_unlinked };
+				    .file = files_take, .linked = logins_linked, .unlinked = unlinked };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "role/runtime.h"
+#include "user/access_store.h"
 #include "user/account.h"
 #include "user/route.h"
 
@@ -45,6 +46,11 @@ struct str accounts_first(void);
 /* A new configuration may name other accounts. */
 void accounts_configured(void);
 
+/* Its record, or one with id 0.  The caller ends the password. */
+SUSPENDS bool accounts_find(const struct account_name *name, struct arena *a, struct account *ret, struct err *e);
+/* Every account that has a password also has a SCRAM verifier. */
+bool accounts_all_scram(void);
+
 /* -- linux_accounts.c: a cache of what `pam` knows */
 
 struct linux_home {
@@ -62,6 +68,45 @@ void linux_accounts_forget(void);
 /* -- routes.c */
 
 bool routes_open(struct err *e);
+
+/* Tell the parent who this account is: "local@domain", or a Linux name. */
+SUSPENDS bool routes_tell_account(struct str account, struct err *e);
+
+/* -- bans.c */
+
+bool bans_open(uint8_t ret_secret[ACCESS_SECRET], struct err *e);
+/* A fiber: what was counted goes to the disk now and then. */
+SUSPENDS void bans_tend(void *unused);
+/* Is this address banned?  The connection is counted; why is what it is told. */
+bool bans_refuse(const struct net_address *from, struct str *ret_why, struct arena *a);
+/* Too many failures. */
+SUSPENDS void bans_punish(const struct net_address *client, struct str reason);
+/* It logged in: it is known for 30 days. */
+SUSPENDS void known_note(const struct net_address *client);
+bool known_has(const struct net_address *client);
+/* access.db for one fiber; its verbs run in a thread. */
+SUSPENDS bool access_take(struct access_store **ret, struct err *e);
+void access_give(void);
+
+/* -- app_passwords.c */
+
+bool app_passwords_open(struct err *e);
+bool app_passwords_has(struct str account);
+/* Those of an account, at most APP_PASSWORDS_MAX. */
+SUSPENDS bool app_passwords_find(struct str account, struct arena *a, struct app_password **ret, size_t *ret_n,
+				 struct err *e);
+SUSPENDS void app_passwords_note_use(const struct app_password *p);
+/* The account goes. */
+SUSPENDS bool app_passwords_forget(struct str account, struct err *e);
+
+/* -- logins.c */
+
+bool logins_open(const uint8_t secret[ACCESS_SECRET], struct err *e);
+void logins_configured(void);
+void logins_linked(struct link *l);
+void logins_unlinked(struct link *l);
+/* Its password changed, or it may not log in any more. */
+void logins_changed(struct str account);
 
 /* -- clients.c */
 

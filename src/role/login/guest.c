@@ -1,0 +1,217 @@
+/* guest.c — one client: welcome, dialogue, and its bytes; see guest.h. */
+#include "role/login/guest.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "fiber/carry.h"
+
+#include <stdlib.h>
+
+enum { TAG_LINE_MAX = 160 };             /* IMAP_TAG_MAX, CRLF */
+#define USER_WITHIN (30 * SECOND)
+#define HANDSHAKE_WITHIN MINUTE
+
+static struct guest *guests;
+static struct map by_number;
+
+/* -- life ------------------------------------------------------------------ */
+
+/* The listen line this socket was opened for; a reload may have moved it. */
+static const struct conf_listen *listen_of(const struct conf *c, uint32_t index, uint16_t port)
+{
+	if (index < c->listens.n && c->listens.p[index].port == port)
+		return &c->listens.p[index];
+	for (size_t i = 0; i < c->listens.n; i++)
+		if (c->listens.p[i].port == port &&
+		    (c->listens.p[i].proto == CONF_IMAP || c->listens.p[i].proto == CONF_POP3))
+			return &c->listens.p[i];
+	return NULL;
+}
+
+static struct str key_of(const uint64_t *number)
+{
+	return str_of(number, sizeof(*number));
+}
+
+struct guest *guest_open(const struct front_client *c, uint64_t number)
+{
+	const struct conf_listen *listen = listen_of(conf_now(), c->listener, c->port);
+	struct guest *g = listen ? calloc(1, sizeof(*g)) : NULL;
+
+	if (!g)
+		return NULL;
+	conn_init(&g->conn, c->fd);
+	g->conf = conf_hold();
+	g->protocol = listen->proto;
+	g->tls = listen->tls;
+	g->dialogue = listen->proto == CONF_POP3 ? &pop3_dialogue : &imap_dialogue;
+	memcpy(g->addr, c->addr, sizeof(g->addr));
+	front_print_peer(c->addr, g->peer);
+	g->port = c->port;
+	g->number = number;
+	g->stream = -1;
+	map_put(&by_number, key_of(&g->number), g);
+	g->next = guests;
+	if (guests)
+		guests->prev = g;
+	guests = g;
+	return g;
+}
+
+struct guest *guest_find(uint64_t number)
+{
+	return map_get(&by_number, key_of(&number));
+}
+
+void guest_close(struct guest *g)
+{
+	if (g->prev)
+		g->prev->next = g->next;
+	else
+		guests = g->next;
+	if (g->next)
+		g->next->prev = g->prev;
+	map_remove(&by_number, key_of(&g->number));
+	conn_end(&g->conn);
+	if (g->stream >= 0) {
+		fd_wait_forget(g->stream);
+		fd_end(&g->stream);
+	}
+	free(g->tag);
+	conf_release(&g->conf);
+	free(g);
+}
+
+void guests_stop(void)
+{
+	for (struct guest *g = guests; g; g = g->next)
+		if (!g->is_carried && g->fiber)
+			fiber_cancel(g->fiber);
+}
+
+/* -- TLS ------------------------------------------------------------------- */
+
+bool guest_may_log_in(const struct guest *g)
+{
+	return guest_has_tls(g) || g->tls == CONF_TLS_PLAINTEXT;
+}
+
+SUSPENDS bool guest_start_tls(struct guest *g, struct err *e)
+{
+	struct tls_facts f;
+	bool ok = false;
+
+	if (!front_tls())
+		return fail(e, FAULT_TEMP, "there is no usable certificate");
+	WITHIN(HANDSHAKE_WITHIN)
+		ok = conn_start_tls(&g->conn, front_tls(), e);
+	if (!ok) {
+		log_info("starttls", "peer=%s result=failed why=%s", g->peer, LOGQ(str_from_z(e->text)));
+		return false;
+	}
+	f = conn_tls_facts(&g->conn);
+	log_debug("starttls", "peer=%s tls=" STR_FMT " cipher=" STR_FMT " name=%s", g->peer, STR_ARG(f.version),
+		  STR_ARG(f.cipher), LOGQ(f.sni));
+	return true;
+}
+
+/* -- the story ------------------------------------------------------------- */
+
+SUSPENDS static void turn_away(struct guest *g, struct str why)
+{
+	struct err e;
+
+	log_info("refused", "peer=%s protocol=%s why=%s", g->peer, g->dialogue->name, LOGQ(why));
+	/* before TLS nothing can be said to who expects it */
+	if (g->tls != CONF_TLS_WRAPPED && conn_put(&g->conn, g->dialogue->busy, &e) && conn_put(&g->conn, why, &e))
+		conn_write(&g->conn, S("\r\n"), &e);
+}
+
+/* May it come in at all?  Nothing was said to it yet. */
+SUSPENDS static bool welcome(struct guest *g)
+{
+	AUTO(arena_end) struct arena a = { 0 };
+	struct user_connect_answer r = { 0 };
+	struct err e = { 0 };
+	bool ok = false;
+
+	WITHIN(USER_WITHIN)
+		ok = user_connect(link_to(ROLE_USER), &(struct user_connect){ .peer = str_from_z(g->peer) }, &r, &a, &e);
+	g->is_connected = ok && r.allow;
+	if (!g->is_connected)
+		turn_away(g, ok ? r.why : str_from_z("out of resources, come back later"));
+	return g->is_connected;
+}
+
+/* Why it ended before anybody was known. */
+SUSPENDS static void say_end(struct guest *g, const struct err *e)
+{
+	struct err lost;
+
+	log_info("disconnect", "peer=%s protocol=%s tls=" STR_FMT " failures=%u why=%s", g->peer, g->dialogue->name,
+		 STR_ARG(conn_tls_facts(&g->conn).version), g->failures, LOGQ(str_from_z(e->text)));
+	if (g->conn.broken || (g->tls == CONF_TLS_WRAPPED && !guest_has_tls(g)))
+		return;
+	if (e->fault == FAULT_CANCEL)
+		conn_write(&g->conn, g->dialogue->stopping, &lost);
+	else if (e->timed_out)
+		conn_write(&g->conn, g->dialogue->too_slow, &lost);
+}
+
+SUSPENDS static bool log_in(struct guest *g)
+{
+	struct err e = { 0 };
+	bool ok = false;
+
+	WITHIN(g->conf->c.login.patience) {
+		ok = (g->tls != CONF_TLS_WRAPPED || guest_start_tls(g, &e)) && g->dialogue->converse(g, &e);
+	}
+	if (!ok)
+		say_end(g, &e);
+	return ok;
+}
+
+/* The tag, for the mailbox to answer. */
+static struct str first_line(const struct guest *g, char mem[TAG_LINE_MAX])
+{
+	struct buf b = buf_over(mem, TAG_LINE_MAX);
+
+	buf_addf(&b, "%s\r\n", g->tag ? g->tag : "");
+	return buf_str(&b);
+}
+
+/* Its bytes, until one side ends. */
+SUSPENDS static void carry_session(struct guest *g)
+{
+	char mem[TAG_LINE_MAX];
+	struct carried facts;
+	struct err e;
+
+	conf_release(&g->conf);
+	g->is_carried = true;
+	if (conn_flush(&g->conn, &e) && fd_set_nonblocking(g->stream, &e) &&
+	    carry(&g->conn, g->stream, first_line(g, mem), &facts, &e))
+		log_info("disconnect", "peer=%s protocol=%s session=%llx in=%llu out=%llu why=\"%s\"", g->peer,
+			 g->dialogue->name, (unsigned long long)g->number, (unsigned long long)facts.in,
+			 (unsigned long long)facts.out, facts.why);
+	else
+		log_info("disconnect", "peer=%s protocol=%s session=%llx why=%s", g->peer, g->dialogue->name,
+			 (unsigned long long)g->number, LOGQ(str_from_z(e.text)));
+}
+
+SUSPENDS void guest_run(void *guest)
+{
+	struct guest *g = guest;
+
+	g->fiber = fiber_self();
+	log_debug("connect", "peer=%s port=%u", g->peer, g->port);
+	if (welcome(g) && log_in(g))
+		carry_session(g);
+	if (g->is_logged_in)
+		user_logout(link_to(ROLE_USER), &(struct user_logout){ .session = g->number });
+	if (g->is_connected)
+		user_disconnect(link_to(ROLE_USER), &(struct user_disconnect){ .peer = str_from_z(g->peer) });
+	conn_close(&g->conn);
+	guest_close(g);
+}

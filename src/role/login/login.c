@@ -1,0 +1,92 @@
+/* login.c — the role that speaks IMAP and POP3 until it is known with whom.
+ *
+ * It has no right to any file and to no key, and never names an account.  Each connection has
+ * one fiber, which converses and then carries bytes between the client and its mailbox.  At
+ * the end the listeners go first, who has not logged in is told BYE, and what the mailboxes
+ * still say to their clients is carried for STOP_WITHIN. */
+#include "role/login/guest.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/rnd.h"
+
+#include <stdio.h>
+
+#define STOP_WITHIN (10 * SECOND)
+
+static struct nursery conversing;
+static uint64_t counter;                 /* begins anywhere: a number of the process before names nobody */
+static bool offers_scram;
+
+bool scram_is_offered(void)
+{
+	return offers_scram;
+}
+
+static struct str sorry(uint32_t listener, uint16_t port)
+{
+	const struct conf_listens *list = &conf_now()->listens;
+
+	(void)port;
+	if (listener < list->n && list->p[listener].tls == CONF_TLS_WRAPPED)
+		return S("");            /* nothing can be said before TLS */
+	return listener < list->n && list->p[listener].proto == CONF_POP3 ? pop3_dialogue.sorry : imap_dialogue.sorry;
+}
+
+static void receive(const struct front_client *c)
+{
+	char name[FIBER_NAME_MAX];
+	struct guest *g = guest_open(c, ++counter);
+
+	if (!g) {
+		front_turn_away(c->fd, sorry(c->listener, c->port));
+		return;
+	}
+	snprintf(name, sizeof(name), "login/%llx", (unsigned long long)g->number);
+	if (fiber_start(&conversing, name, guest_run, g))
+		return;
+	log_warn("connect", "peer=%s why=\"no memory for a fiber\"", g->peer);
+	guest_close(g);
+}
+
+static const struct front front = { .receive = receive, .sorry = sorry };
+
+static void hear_session(struct link *l, void *tell)
+{
+	struct login_session *t = tell;
+	struct guest *g = guest_find(t->session);
+
+	(void)l;
+	/* who has left meanwhile has no use for it: it is closed */
+	if (!g || g->stream >= 0 || t->stream <= 0)
+		return;
+	g->stream = fd_take(&t->stream);
+	wait_wake_all(&g->arrival);
+}
+
+static void hear_offers(struct link *l, void *tell)
+{
+	(void)l;
+	offers_scram = ((struct login_offers *)tell)->scram;
+}
+
+static bool prepare(struct err *e)
+{
+	counter = rnd_u64() >> 1;
+	ipc_hear(IPC_login_session, hear_session);
+	ipc_hear(IPC_login_offers, hear_offers);
+	return front_open(&front, e);
+}
+
+SUSPENDS static bool run(struct err *e)
+{
+	front_run();
+	guests_stop();
+	WITHIN(STOP_WITHIN)
+		if (!nursery_join(&conversing, e))
+			log_warn("stop", "sessions=%zu why=\"they did not end in time\"", conversing.n);
+	nursery_end(&conversing);
+	return true;
+}
+
+const struct role_def role_login = { .role = ROLE_LOGIN, .prepare = prepare, .run = run, .listener = front_listener };

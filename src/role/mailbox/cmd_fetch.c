@@ -1,0 +1,260 @@
+/* cmd_fetch.c — FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3516, 7162, 8474, 8514, 8970).
+ *
+ * Letters go in batches: what is not known of them yet is learned for the batch, then each is
+ * printed from memory and the cache; its file is opened only for its octets.  Other sessions run between
+ * batches, so a letter is looked up anew each time. */
+#include "role/mailbox/fetch_letter.h"
+#include "role/mailbox/imap_cmds.h"
+#include "role/mailbox/imap_updates.h"
+#include "role/mailbox/summaries.h"
+#include "role/mailbox/vanished.h"
+
+#include "wire/imap_print.h"
+
+enum { FROM_SUMMARY = FETCH_ENVELOPE | FETCH_BODY | FETCH_BODYSTRUCTURE | FETCH_PREVIEW };
+
+struct fetch {
+	struct imap_session *s;
+	const struct imap_fetch *f;
+	struct fetch_reader reader;
+	struct arena batch;
+	const uint32_t *uids;            /* of the batch */
+	size_t n;
+	struct str *summaries;
+	bool marks_seen;
+	bool has_gone;                   /* some letter was no longer there */
+	enum fetch_result worst;
+};
+
+static void fetch_end(struct fetch *x)
+{
+	fetch_reader_end(&x->reader);
+	arena_end(&x->batch);
+}
+
+/* -- one letter ------------------------------------------------------------ */
+
+static void add_nonempty(struct buf *b, struct str what, struct str value)
+{
+	buf_add(b, what);
+	buf_add(b, value.n ? value : S("NIL"));
+}
+
+static void add_from_summary(struct buf *b, unsigned items, struct str summary)
+{
+	if (items & FETCH_ENVELOPE)
+		add_nonempty(b, S(" ENVELOPE "), summary_text(summary, SUMMARY_ENVELOPE));
+	if (items & FETCH_BODY)
+		add_nonempty(b, S(" BODY "), summary_text(summary, SUMMARY_BODY));
+	if (items & FETCH_BODYSTRUCTURE)
+		add_nonempty(b, S(" BODYSTRUCTURE "), summary_text(summary, SUMMARY_BODYSTRUCTURE));
+	if (items & FETCH_PREVIEW) {
+		buf_add(b, S(" PREVIEW "));
+		imap_add_string(b, summary_text(summary, SUMMARY_PREVIEW));
+	}
+}
+
+static void add_number(struct buf *b, struct str what, uint64_t n, struct str behind)
+{
+	buf_add(b, what);
+	buf_add_u64(b, n);
+	buf_add(b, behind);
+}
+
+static void add_items(struct fetch *x, struct buf *b, const struct letter *l, unsigned items)
+{
+	if (items & FETCH_UID)
+		add_number(b, S(" UID "), l->uid, S(""));
+	if (items & FETCH_MODSEQ)
+		add_number(b, S(" MODSEQ ("), l->modseq, S(")"));
+	if (items & FETCH_FLAGS) {
+		buf_add(b, S(" FLAGS "));
+		add_flags(x->s, b, l);
+	}
+	if (items & FETCH_INTERNALDATE) {
+		buf_add(b, S(" INTERNALDATE "));
+		imap_add_date_time(b, l->date, 0);
+	}
+	if (items & FETCH_SIZE)
+		add_number(b, S(" RFC822.SIZE "), l->vsize, S(""));
+	if (items & FETCH_EMAILID) {
+		struct email_id id = box_email_id(x->s->sel.box, l);
+
+		buf_add(b, S(" EMAILID ("));
+		buf_add(b, str_from_z(id.z));
+		buf_add_char(b, ')');
+	}
+	if (items & FETCH_THREADID)      /* RFC 8474 §5.3: we keep none */
+		buf_add(b, S(" THREADID NIL"));
+	if (items & FETCH_SAVEDATE) {
+		buf_add(b, S(" SAVEDATE "));
+		imap_add_date_time(b, l->saved, 0);
+	}
+}
+
+/* "* 3 FETCH" and its items; what cannot be read is taken back. */
+SUSPENDS static void fetch_one(struct fetch *x, size_t i, bool was_seen_now)
+{
+	struct imap_session *s = x->s;
+	struct buf *b = &s->out;
+	unsigned items = x->f->items;
+	size_t start, open;
+	const struct letter *l;
+	enum fetch_result result = FETCHED;
+
+	if (x->f->n_sections)
+		result = fetch_read(&x->reader, s->sel.box, x->uids[i], fetch_needs_body(x->f));
+	l = box_find(s->sel.box, x->uids[i]);
+	if (!l || result == FETCH_GONE || (x->summaries && !x->summaries[i].n)) {
+		x->has_gone = true;
+		return;
+	}
+	if (was_seen_now)
+		items |= FETCH_FLAGS | (s->enabled & ENABLE_CONDSTORE ? FETCH_MODSEQ : 0);
+	start = b->n;
+	imap_add_untagged(b, view_seq(&s->sel.view, l->uid));
+	buf_add(b, S("FETCH "));
+	open = b->n;             /* each item puts a blank before itself; the first becomes "(" */
+	add_items(x, b, l, items);
+	if (x->summaries)
+		add_from_summary(b, items, x->summaries[i]);
+	if (result == FETCHED && x->f->n_sections)
+		result = fetch_sections_add(&x->reader, x->f, b);
+	if (result != FETCHED) {
+		x->worst = result;
+		b->n = start;
+		return;
+	}
+	if (b->n > open)
+		b->p[open] = '(';
+	buf_add(b, S(")\r\n"));
+}
+
+/* -- a batch --------------------------------------------------------------- */
+
+static unsigned known_of(unsigned items)
+{
+	return (items & FETCH_INTERNALDATE ? KNOWN_DATE : 0) | (items & FETCH_SIZE ? KNOWN_VSIZE : 0) |
+	       (items & FETCH_SAVEDATE ? KNOWN_SAVED : 0);
+}
+
+/* RFC 9051 §6.4.5: \Seen where a body is asked for, and the answer says so.  *ret_seen has a bit per
+ * letter. */
+SUSPENDS static bool mark_seen(struct fetch *x, bool *ret_seen, struct err *e)
+{
+	const struct flags_change change = { .how = FLAGS_ADD, .flags = LETTER_SEEN };
+	uint32_t uids[SUMMARIES_AT_ONCE];
+	size_t n = 0;
+
+	for (size_t i = 0; i < x->n; i++) {
+		const struct letter *l = box_find(x->s->sel.box, x->uids[i]);
+
+		ret_seen[i] = l && !(l->flags & LETTER_SEEN);
+		if (ret_seen[i])
+			uids[n++] = x->uids[i];
+	}
+	return !n || (box_store(x->s->sel.box, uids, n, &change, &x->s->by, NULL, NULL, e) &&
+		      view_follow(&x->s->sel.view, &x->s->by, e));
+}
+
+SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
+{
+	struct box *box = x->s->sel.box;
+	bool seen[SUMMARIES_AT_ONCE] = { false };
+	unsigned known = known_of(x->f->items);
+
+	if (known && !box_learn(box, x->uids, x->n, known, e))
+		return false;
+	x->summaries = NULL;
+	if (x->f->items & FROM_SUMMARY) {
+		x->summaries = ARENA_ARRAY(&x->batch, struct str, x->n);
+		if (!x->summaries)
+			return fail(e, FAULT_TEMP, "out of memory");
+		if (!summaries_get(box, x->uids, x->n, &x->batch, x->summaries, e))
+			return false;
+	}
+	if (x->marks_seen && !mark_seen(x, seen, e))
+		return false;
+	for (size_t i = 0; i < x->n; i++) {
+		fetch_one(x, i, seen[i]);
+		if (!out_breathe(x->s, e))
+			return false;
+	}
+	return true;
+}
+
+SUSPENDS static bool fetch_all(struct fetch *x, const uint32_t *uids, size_t n, struct err *e)
+{
+	for (size_t at = 0; at < n; at += x->n) {
+		struct arena_mark m = arena_mark(&x->batch);
+
+		x->uids = uids + at;
+		x->n = n - at < SUMMARIES_AT_ONCE ? n - at : SUMMARIES_AT_ONCE;
+		if (!fetch_batch(x, e))
+			return false;
+		arena_rewind(&x->batch, m);
+	}
+	return true;
+}
+
+/* -- the command ----------------------------------------------------------- */
+
+/* Only those that changed (RFC 7162 §3.1.4.1). */
+static size_t keep_changed(const struct imap_session *s, uint64_t since, uint32_t *uids, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct letter *l = box_find(s->sel.box, uids[i]);
+
+		if (l && l->modseq > since)
+			uids[kept++] = uids[i];
+	}
+	return kept;
+}
+
+static struct imap_reply result_of(const struct fetch *x)
+{
+	if (x->worst == FETCH_UNKNOWN_CTE)
+		return reply_of(IMAP_REPLY_UNKNOWN_CTE);
+	if (x->worst == FETCH_UNREADABLE)
+		return reply_of(IMAP_REPLY_CORRUPTION);
+	return reply_of(x->has_gone && !x->s->c.is_uid ? IMAP_REPLY_ALL_GONE : IMAP_REPLY_DONE);
+}
+
+/* VANISHED asks for the UIDs of the set that are no more; false: *ret is the reply. */
+static bool tell_vanished(struct imap_session *s, struct imap_reply *ret, struct err *e)
+{
+	const struct imap_fetch *f = &s->c.fetch;
+	bool ok = s->enabled & ENABLE_QRESYNC && s->c.is_uid;
+
+	if (!ok)
+		*ret = (struct imap_reply){ .id = IMAP_REPLY_WRONG_STATE, .text = S("ENABLE QRESYNC first") };
+	else if (!vanished_add(s, &f->set, f->changedsince, e))
+		*ret = reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
+	else
+		return true;
+	return false;
+}
+
+SUSPENDS struct imap_reply imap_cmd_fetch(struct imap_session *s, struct err *e)
+{
+	AUTO(fetch_end) struct fetch x = { .s = s, .f = &s->c.fetch, .reader = fetch_reader_begin(),
+					   .batch = { .limit = IMAP_ARENA_MAX } };
+	struct imap_reply r;
+	uint32_t *uids;
+	size_t n;
+
+	if (s->c.fetch.has_changedsince || s->c.fetch.items & FETCH_MODSEQ)
+		use_condstore(s);
+	if (!uids_of_set(s, &s->c.fetch.set, s->c.is_uid, &uids, &n, &r))
+		return r;
+	if (x.f->vanished && !tell_vanished(s, &r, e))
+		return r;
+	if (x.f->has_changedsince)
+		n = keep_changed(s, x.f->changedsince, uids, n);
+	x.marks_seen = !s->sel.is_read_only && imap_fetch_marks_seen(x.f);
+	if (!fetch_all(&x, uids, n, e))
+		return reply_of_err(s, e, IMAP_REPLY_EXPUNGED);
+	return result_of(&x);
+}

@@ -1,0 +1,30 @@
+/* fetch_letter.h — the octets of one letter that FETCH asks for: BODY[…], BINARY[…] and their kin. */
+#pragma once
+
+#include "role/mailbox/imap_session.h"
+
+/* Kept from letter to letter: nothing is allocated for each. */
+struct fetch_reader {
+	char *raw;                       /* the letter as it lies on disk */
+	size_t cap, n;
+	struct arena mime;               /* its tree, rewound */
+	struct buf text;                 /* a section in CRLF form */
+	struct buf decoded;
+};
+
+struct fetch_reader fetch_reader_begin(void);
+void fetch_reader_end(struct fetch_reader *r);
+
+enum fetch_result {
+	FETCHED,
+	FETCH_GONE,              /* the file is not there any more */
+	FETCH_UNREADABLE,        /* I/O error, no memory */
+	FETCH_UNKNOWN_CTE,       /* RFC 3516 §4.3 */
+};
+
+/* Does it need more than the header? */
+bool fetch_needs_body(const struct imap_fetch *f);
+/* Read the letter: all of it, or its header. */
+SUSPENDS enum fetch_result fetch_read(struct fetch_reader *r, struct box *b, uint32_t uid, bool whole);
+/* Append " BODY[…] {n}…" of each section. */
+enum fetch_result fetch_sections_add(struct fetch_reader *r, const struct imap_fetch *f, struct buf *out);

@@ -1,0 +1,138 @@
+/* search_files.c — reads letters for SEARCH, a batch at a time in a thread; see search_files.h. */
+#include "role/mailbox/search_files.h"
+
+#include "base/fd.h"
+#include "fiber/fiber.h"
+#include "wire/mime.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	FILES_AT_ONCE = 64,
+	HEADER_MOST_LIKELY = 16 * 1024,  /* octets: nearly every header fits */
+	LETTER_MAX = 1 << 30,
+};
+
+struct looking {
+	const struct search_key *key;
+	struct searcher s;
+	struct buf bytes;                /* one letter, serves one after the other */
+	struct arena a;
+	int fds[FILES_AT_ONCE];
+	uint32_t places[FILES_AT_ONCE];
+	bool fits[FILES_AT_ONCE];
+	size_t n;
+	bool is_short;                   /* no memory for some letter */
+};
+
+/* The first `most` octets of the file. */
+static bool take_bytes(struct looking *l, int fd, uint64_t most)
+{
+	struct stat st;
+	struct err e;
+	char *to;
+
+	buf_clear(&l->bytes);
+	if (fstat(fd, &st))
+		return false;
+	if ((uint64_t)st.st_size < most)
+		most = (uint64_t)st.st_size;
+	to = buf_room(&l->bytes, (size_t)most);
+	l->is_short |= !to;
+	return to && fd_pread_all(fd, to, (size_t)most, 0, &e);
+}
+
+static bool has_header_end(struct str bytes)
+{
+	return str_find_str(bytes, S("\n\r\n")) < bytes.n || str_find_str(bytes, S("\n\n")) < bytes.n;
+}
+
+static bool header_fits(struct looking *l, int fd)
+{
+	if (!take_bytes(l, fd, HEADER_MOST_LIKELY))
+		return false;
+	if (l->bytes.n == HEADER_MOST_LIKELY && !has_header_end(buf_str(&l->bytes)) && !take_bytes(l, fd, LETTER_MAX))
+		return false;
+	return search_field(&l->s, buf_str(&l->bytes), l->key->name);
+}
+
+static bool body_fits(struct looking *l, int fd)
+{
+	struct arena_mark mark = arena_mark(&l->a);
+	const struct mime_part *root;
+	bool fits;
+
+	if (!take_bytes(l, fd, LETTER_MAX))
+		return false;
+	if (l->key->what == SEARCH_TEXT && search_header(&l->s, buf_str(&l->bytes)))
+		return true;
+	root = mime_parse(buf_str(&l->bytes), &l->a);
+	fits = root && search_body(&l->s, buf_str(&l->bytes), root);
+	l->is_short |= !root;
+	arena_rewind(&l->a, mark);
+	return fits;
+}
+
+/* In a thread. */
+static void look(void *arg)
+{
+	struct looking *l = arg;
+
+	for (size_t i = 0; i < l->n; i++)
+		l->fits[i] = l->key->what == SEARCH_HEADER ? header_fits(l, l->fds[i]) : body_fits(l, l->fds[i]);
+}
+
+static void looking_end(struct looking *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		fd_end(&l->fds[i]);
+	searcher_end(&l->s);
+	buf_end(&l->bytes);
+	arena_end(&l->a);
+}
+
+/* Those that fit go to the front of p, behind the *kept that are there. */
+SUSPENDS static bool look_at_batch(struct looking *l, struct places *p, size_t *kept, struct err *e)
+{
+	off_loop(look, l);
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->fits[i])
+			p->p[(*kept)++] = l->places[i];
+		fd_end(&l->fds[i]);
+	}
+	l->n = 0;
+	if (l->is_short)
+		return fail(e, FAULT_TEMP, "no memory for a letter");
+	return fiber_check(e);
+}
+
+SUSPENDS bool search_files(struct box *b, const struct search_key *key, const uint32_t *uids, struct places *p,
+			   struct err *e)
+{
+	AUTO(looking_end) struct looking l = { .key = key, .bytes = buf_on_heap(LETTER_MAX), .a = { .limit = MIME_ARENA } };
+	size_t kept = 0;
+
+	if (!searcher_init(&l.s, key->text))
+		return fail(e, FAULT_PERM, "the text to be searched is too long");
+	for (size_t i = 0; i < p->n; i++) {
+		struct err why = { 0 };
+		int fd = box_letter_open(b, uids[p->p[i]], &why);
+
+		if (fd < 0 && why.fault == FAULT_CANCEL) {
+			*e = why;
+			return false;
+		}
+		if (fd < 0)
+			continue;
+		l.fds[l.n] = fd;
+		l.places[l.n++] = p->p[i];
+		if (l.n == FILES_AT_ONCE && !look_at_batch(&l, p, &kept, e))
+			return false;
+	}
+	if (l.n && !look_at_batch(&l, p, &kept, e))
+		return false;
+	p->n = kept;
+	return true;
+}

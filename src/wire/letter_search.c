@@ -1,0 +1,104 @@
+/* letter_search.c — looking for a text in a letter; see letter_search.h. */
+#include "wire/letter_search.h"
+
+#include "wire/decode.h"
+#include "wire/fold.h"
+#include "wire/header.h"
+#include "wire/mime.h"
+#include "wire/mime_header.h"
+
+bool searcher_init(struct searcher *s, struct str text)
+{
+	*s = (struct searcher){ .needle = buf_on_heap(SEARCH_NEEDLE_MAX), .text = buf_on_heap(SEARCH_TEXT_MAX),
+				.folded = buf_on_heap((SEARCH_PIECE + 8) * FOLD_GROWTH_MAX + SEARCH_NEEDLE_MAX) };
+	fold_add(&s->needle, text);
+	return !s->needle.full;
+}
+
+void searcher_end(struct searcher *s)
+{
+	buf_end(&s->needle);
+	buf_end(&s->text);
+	buf_end(&s->folded);
+}
+
+/* So many octets that no character is cut. */
+static size_t piece_of(struct str text)
+{
+	size_t n = text.n < SEARCH_PIECE ? text.n : SEARCH_PIECE;
+
+	for (size_t i = 0; n < text.n && i < 3 && (str_at(text, n) & 0xc0) == 0x80; i++)
+		n++;
+	return n;
+}
+
+/* Piece by piece; what may be the beginning of a find stays for the next one. */
+bool searcher_finds(struct searcher *s, struct str text)
+{
+	struct str needle = buf_str(&s->needle);
+
+	if (!needle.n)
+		return true;
+	buf_clear(&s->folded);
+	while (text.n) {
+		size_t n = piece_of(text);
+
+		fold_add(&s->folded, str_head(text, n));
+		if (s->folded.n >= needle.n && str_find_str(buf_str(&s->folded), needle) < s->folded.n)
+			return true;
+		if (s->folded.n >= needle.n)
+			buf_drop(&s->folded, s->folded.n - (needle.n - 1));
+		text = str_from(text, n);
+	}
+	return false;
+}
+
+static bool field_finds(struct searcher *s, const struct field *f, bool with_name)
+{
+	buf_clear(&s->text);
+	if (with_name) {
+		buf_add(&s->text, f->name);
+		buf_add(&s->text, S(": "));
+	}
+	mime_header_decode(str_head(f->value, SEARCH_FIELD_MAX), &s->text);
+	return searcher_finds(s, buf_str(&s->text));
+}
+
+bool search_field(struct searcher *s, struct str bytes, struct str name)
+{
+	struct header h = header_of(bytes);
+	struct field f;
+
+	h.is_lenient = true;
+	while (header_next(&h, &f))
+		if (str_eq_nocase(f.name, name) && field_finds(s, &f, false))
+			return true;
+	return false;
+}
+
+bool search_header(struct searcher *s, struct str bytes)
+{
+	struct header h = header_of(bytes);
+	struct field f;
+
+	h.is_lenient = true;
+	while (header_next(&h, &f))
+		if (field_finds(s, &f, true))
+			return true;
+	return false;
+}
+
+bool search_body(struct searcher *s, struct str letter, const struct mime_part *root)
+{
+	for (const struct mime_part *p = root; p; p = mime_next(p)) {
+		if (p != root && search_header(s, mime_bytes(letter, &p->header)))
+			return true;
+		if (p->kind != MIME_LEAF || !mime_is(p, S("text"), S("")))
+			continue;
+		buf_clear(&s->text);
+		mime_part_text(letter, p, &s->text);
+		if (searcher_finds(s, buf_str(&s->text)))
+			return true;
+	}
+	return false;
+}
