@@ -1,0 +1,135 @@
+"""The server under the IMAP and POP3 tests: waxwing, or Debian's Dovecot with
+TARGET=dovecot.  Both have host, imap, imaps, pop3, pop3s, login_name(), password(),
+maildir(), pids(), end(); see against_dovecot.py.
+
+A waxwing that cannot listen for IMAP yet is a reason to skip, with a word."""
+import os
+import subprocess
+import tempfile
+
+import server
+import tap
+
+TARGET = os.environ.get("TARGET", "waxwing")
+_here = {}
+
+
+def serves(protocol):
+    """Whether this waxwing accepts `listen PROTOCOL ADDRESS plaintext`."""
+    if protocol not in _here:
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as f:
+            f.write("hostname mail.example.org\ncontact postmaster@example.org\n"
+                    "domain example.org\naliases off\nstorage /tmp\nrun /tmp\n"
+                    "listen %s 127.0.0.1:1143 plaintext\n" % protocol)
+            f.flush()
+            p = subprocess.run([server.BINARY, "-c", f.name, "config", "check"],
+                               capture_output=True, text=True)
+        out = p.stdout + p.stderr
+        _here[protocol] = "listen %s" % protocol not in out and '"plaintext"' not in out
+    return _here[protocol]
+
+
+class Waxwing:
+    name = "waxwing"
+    host = "127.0.0.1"
+
+    def __init__(self, users=("alice", "bob", "carol"), variant="", extra="", dir=None,
+                 preexec=None):
+        if not serves("imap"):
+            tap.skip("this waxwing has no `listen imap` yet")
+        self.imap, self.imaps, self.pop3, self.pop3s = (server.free_port() for _ in range(4))
+        port = server.free_port()
+        listen = ["smtp 127.0.0.1:%d" % port,
+                  "imap 127.0.0.1:%d plaintext" % self.imap, "imap 127.0.0.1:%d tls" % self.imaps]
+        if serves("pop3"):
+            listen += ["pop3 127.0.0.1:%d plaintext" % self.pop3,
+                       "pop3 127.0.0.1:%d tls" % self.pop3s]
+        self.crowd = len(users) > 50
+        self.s = server.Server(extra, users=users, listen=listen, dir=dir)
+        self.s.port, self.s.addr = port, (self.host, port)
+        self.users, self.words = list(users), {}
+        self.s.start(preexec_fn=preexec)
+        for u in users:
+            code, out, err = self.s.command("user", "passwd", self.login_name(u),
+                                            stdin=self.password(u).encode() + b"\n")
+            if code:
+                self.s.end()
+                tap.fail("user passwd: %s%s" % (out, err))
+
+    folder = property(lambda self: self.s.dir)
+
+    def password(self, user):
+        return "secret-" + user.split("@")[0]
+
+    def login_name(self, user):
+        return "%s@%s" % (user, self.s.domain)
+
+    def home(self, user):
+        return self.s.home(user)
+
+    def maildir(self, user):
+        return self.s.maildir(user)
+
+    def own(self, user):
+        """A Maildir that was put there by others belongs to the account."""
+        home = self.home(user)
+        st = os.stat(home if os.path.exists(home) else os.path.dirname(home))
+        subprocess.run(["chown", "-R", "%d:%d" % (st.st_uid, st.st_gid), home], check=True)
+
+    def restart(self):
+        self.s.restart()
+        return self
+
+    def drop_caches(self, user):
+        top = os.path.join(self.home(user), "waxwing")
+        for d, _dirs, files in os.walk(top):
+            for f in files:
+                if "sqlite" in f or ".db" in f or "index" in f or "cache" in f:
+                    os.unlink(os.path.join(d, f))
+
+    def index_bytes(self, user):
+        n = 0
+        for d, _dirs, files in os.walk(self.home(user)):
+            n += sum(os.lstat(os.path.join(d, f)).st_blocks * 512 for f in files
+                     if os.path.basename(d) not in ("cur", "new", "tmp"))
+        return n
+
+    def problems(self):
+        self.s.scan_log()
+        return []
+
+    def pids(self):
+        return [self.s.pid] + server.children_of(self.s.pid)
+
+    def cpu_ticks(self):
+        return self.s.cpu_ticks()
+
+    def log(self):
+        return self.s.log() + self.s.stderr()
+
+    def end(self):
+        self.s.end()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+def start(name=None, **kw):
+    if (name or TARGET) == "dovecot":
+        import against_dovecot
+        return against_dovecot.Dovecot(**kw)
+    return Waxwing(**kw)
+
+
+_shared = {}
+
+
+def shared(**kw):
+    """One target for the tests of a file; it ends with it."""
+    if "t" not in _shared:
+        _shared["t"] = start(**kw)
+        tap.AT_END.append(lambda: _shared.pop("t").end() if "t" in _shared else None)
+    return _shared["t"]
