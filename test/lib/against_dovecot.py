@@ -7,6 +7,7 @@ It runs in a private root (peers.py), on loopback ports of its own, over homes b
 `folder` (home(user)/Maildir, owned by uid 2527).  Words in `variant`:
 
   fast       one login process serves many clients (Dovecot's high-performance mode)
+  reuse      an imap process serves 256 sessions, one after the other
   sha512     passwords are kept as SHA-512-crypt, not in clear
   cache      an authentication cache
   hibernate  idle sessions move to imap-hibernate after 2 seconds
@@ -89,7 +90,14 @@ service imap-login {
   }
   %(login)s
 }
+service auth {
+  client_limit = 20000
+}
+service anvil {
+  client_limit = 20000
+}
 service pop3-login {
+  process_limit = 200
   inet_listener pop3 {
     port = %(pop3)d
   }
@@ -102,6 +110,7 @@ service pop3-login {
 
 WORDS = {
     "fast": ("login", "service_count = 0\n  process_min_avail = 2\n  client_limit = 6000"),
+    "reuse": ("extra", "service imap {\n  service_count = 256\n  process_min_avail = 20\n}\n"),
     "cache": ("extra", "auth_cache_size = 10M\nauth_cache_ttl = 1 hour\n"),
     "hibernate": ("extra", "imap_hibernate_timeout = 2s\n"
                   "service imap {\n  unix_listener imap-master {\n    user = $default_internal_user\n  }\n"
