@@ -96,6 +96,9 @@ service auth {
 service anvil {
   client_limit = 20000
 }
+service imap {
+  process_limit = 6000
+}
 service pop3-login {
   process_limit = 200
   inet_listener pop3 {
