@@ -49,9 +49,7 @@ def give(t, user, letters, mailbox=b"INBOX"):
     with client(t, user) as c:
         if mailbox != b"INBOX":
             c.cmd(b"CREATE " + imap.quoted(mailbox))
-        c.send(b"m APPEND " + imap.quoted(mailbox) +
-               b"".join(b" {%d+}\r\n" % len(l) + l for l in letters) + b"\r\n")
-        r, _ = c.until(b"m")
+        r, _ = c.append_many(mailbox, letters)
         equal(r.status, b"OK", "MULTIAPPEND %r" % r)
 
 

@@ -8,7 +8,8 @@ import re
 import socket
 import ssl
 
-LITERAL = re.compile(rb"~?\{(\d+)\+?\}\r\n\Z")
+LITERAL = re.compile(rb"~?\{(\d+)\}\r\n\Z")
+PROSE = re.compile(rb"\+ |\S+ (?:OK|NO|BAD|BYE|PREAUTH) ", re.I)      # ends in text for people
 STATUS = (b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH")
 ATOM_END = re.compile(rb'[ ()\r\n]')
 BRACKET = re.compile(rb"(?:BODY|BINARY)(?:\.[A-Z]+)?\[", re.I)
@@ -129,7 +130,7 @@ class Imap:
             self.sock = tls_context().wrap_socket(self.sock)
         self.buf, self.at = b"", 0
         self.n = 0
-        self.untagged = []
+        self.have = None        # capabilities, once asked for
         self.greeting = self.response() if greet else None
 
     # Bytes
@@ -175,7 +176,7 @@ class Imap:
         line = self.line()
         if not line.endswith(b"\r\n"):
             raise Malformed("a line without CRLF: %r" % line[-100:])
-        if line[-3:-2] != b"}":
+        if line[-3:-2] != b"}" or PROSE.match(line):
             return line
         parts = [line]
         while True:
@@ -236,6 +237,31 @@ class Imap:
 
     def login(self, user, password):
         return self.ok(b"LOGIN " + quoted(user) + b" " + quoted(password))
+
+    def append_many(self, mailbox, letters, flags=b""):
+        """MULTIAPPEND of all; (tagged response, untagged ones).  Literals do not wait where the
+        server has LITERAL+, or LITERAL- and they are short (RFC 7888)."""
+        self.have = self.have or self.capabilities()
+        have, out = self.have, []
+        tag = self.tag()
+        text = [tag + b" APPEND " + quoted(mailbox)]
+        for l in letters:
+            wait = b"LITERAL+" not in have and (len(l) > 4096 or b"LITERAL-" not in have)
+            text.append(b" " + flags + b"{%d%s}\r\n" % (len(l), b"" if wait else b"+"))
+            if wait:
+                self.send(b"".join(text))
+                text = []
+                while True:
+                    r = self.response()
+                    if r.tag == tag:
+                        return r, out
+                    if r.tag == b"+":
+                        break
+                    out.append(r)
+            text.append(l)
+        self.send(b"".join(text) + b"\r\n")
+        r, more = self.until(tag)
+        return r, out + more
 
     def append(self, mailbox, letter, flags="", date=""):
         head = b"APPEND " + quoted(mailbox) + b" "
