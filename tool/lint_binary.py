@@ -1,7 +1,8 @@
 """The release binary is hardened and imports nothing that is banned.
 
 The notes for IBT and shadow stacks are looked for in our own objects: Debian
-12's crt1.o has none, so the linker leaves them out of every program.
+12's crt1.o has none, so the linker leaves them out of every program.  What only
+builds for tests have (base/hooks.h) must not be in it.
 """
 import re
 import stat
@@ -25,6 +26,12 @@ def without_cet():
             yield path
 
 
+def of_tests():
+    """What would tell that fault points were compiled in."""
+    points = re.findall(r'^POINT\(\w+, "([^"]+)"', source.text(source.SRC / "base/fault_points.def"), re.MULTILINE)
+    return [p.encode() for p in points] + [b"hooks_fault", b"fault_point", b"role_hooks", b"parent_clock"]
+
+
 def check():
     if not source.BINARY.exists():
         yield "skip: there is no build/release/waxwing"
@@ -45,6 +52,10 @@ def check():
         yield f"{where}: has an RPATH, RUNPATH or TEXTREL"
     for path in without_cet() if "X86-64" in elf else ():
         yield f"{source.name(path)}: no IBT and SHSTK notes"
+    content = source.BINARY.read_bytes()
+    for word in of_tests():
+        if word in content:
+            yield f"{where}: has {word.decode()}, which is for tests"
     if source.BINARY.stat().st_mode & (stat.S_ISUID | stat.S_ISGID):
         yield f"{where}: is setuid"
     for line in tool("nm", "-D", "--undefined-only").splitlines():

@@ -2,6 +2,7 @@
 #include "base/time.h"
 
 #include "base/buf.h"
+#include "base/hooks.h"
 
 #include <time.h>
 
@@ -15,12 +16,12 @@ static int64_t read_clock(clockid_t id)
 
 int64_t time_now(void)
 {
-	return read_clock(CLOCK_REALTIME);
+	return read_clock(CLOCK_REALTIME) + hooks_wall();
 }
 
 int64_t time_mono(void)
 {
-	return read_clock(CLOCK_MONOTONIC);
+	return read_clock(CLOCK_MONOTONIC) + hooks_mono();
 }
 
 /* Days ⇄ civil date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". */

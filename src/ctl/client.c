@@ -166,7 +166,8 @@ static pid_t start_helper(const struct ctl *c)
 /* What can be asked of the files alone. */
 static bool needs_no_server(const struct ctl *c)
 {
-	return c->n_args && (strcmp(c->args[0], "user") == 0 || strcmp(c->args[0], "test") == 0);
+	return c->n_args && (strcmp(c->args[0], "user") == 0 ||
+			     (strcmp(c->args[0], "test") == 0 && strcmp(c->args[1], "address") == 0));
 }
 
 static int reach(const struct ctl *c, struct str run, pid_t *helper)

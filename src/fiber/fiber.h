@@ -48,6 +48,10 @@ SUSPENDS void nursery_end(struct nursery *n);
 void loop_run(fiber_fn *fn, void *arg);
 struct uv_loop_s *loop_uv(void);
 bool fiber_inside(void);
+#ifdef WAXWING_HOOKS
+/* time_mono() jumped (base/hooks.h): what is due is looked for again. */
+void loop_clock_moved(void);
+#endif
 /* From now on waiting outside a fiber aborts. */
 void fiber_only(void);
 

@@ -67,6 +67,13 @@ static void arm_timer(int64_t due, int64_t now)
 	uv_timer_start(&timer, on_timer, due <= now ? 0 : (uint64_t)((due - now + 999) / 1000), 0);
 }
 
+#ifdef WAXWING_HOOKS
+void loop_clock_moved(void)
+{
+	timer_set = INT64_MIN;
+}
+#endif
+
 /* Everything that was ready when the turn began runs once. */
 static void run_turn(void)
 {

@@ -70,11 +70,11 @@ SUSPENDS static bool serve_begin(struct link *l, void *question, void *answer, s
 
 	(void)l, (void)a;
 	served++;
-	if (q->size == 1)
+	if (q->count == 1)
 		return fail(e, FAULT_PERM, "no");
-	if (q->size == 2 && !fiber_sleep(50 * MILLISECOND, e))
+	if (q->count == 2 && !fiber_sleep(50 * MILLISECOND, e))
 		return false;
-	r->id = q->size * 2;
+	r->id = q->count * 2;
 	return true;
 }
 
@@ -111,7 +111,7 @@ SUSPENDS static void ask_many(void *arg)
 	struct err e;
 
 	for (unsigned i = 0; i < 50; i++) {
-		assert_true(queue_begin(queue_link, &(struct queue_begin){ .size = 100 + i }, &r, &a, &e));
+		assert_true(queue_begin(queue_link, &(struct queue_begin){ .count = 100 + i }, &r, &a, &e));
 		assert_int_equal(r.id, (100 + i) * 2);
 	}
 	++*(unsigned *)arg;
@@ -143,10 +143,10 @@ SUSPENDS static void link_main(void *arg)
 	}
 	assert_int_equal(finished, 200);
 	assert_int_equal(served, 10000);
-	assert_false(queue_begin(queue_link, &(struct queue_begin){ .size = 1 }, &r, &a, &e));
+	assert_false(queue_begin(queue_link, &(struct queue_begin){ .count = 1 }, &r, &a, &e));
 	assert_true(e.fault == FAULT_PERM && strcmp(e.text, "no") == 0);
 	WITHIN(10 * MILLISECOND)
-		assert_false(queue_begin(queue_link, &(struct queue_begin){ .size = 2 }, &r, &a, &e));
+		assert_false(queue_begin(queue_link, &(struct queue_begin){ .count = 2 }, &r, &a, &e));
 	assert_true(e.timed_out);
 	assert_int_equal(queue_link->n_calls, 1);        /* abandoned, until its answer comes */
 	assert_true(fiber_sleep(100 * MILLISECOND, &e));
@@ -165,10 +165,10 @@ SUSPENDS static void link_main(void *arg)
 	assert_true(told == 1 && strcmp(last_peer, "192.0.2.1") == 0);
 	/* P17: nonsense closes the channel and hurts nobody else */
 	assert_int_equal(send(sv[0], "nonsense", 8, 0), 8);
-	assert_false(queue_begin(queue_link, &(struct queue_begin){ .size = 2 }, &r, &a, &e));
+	assert_false(queue_begin(queue_link, &(struct queue_begin){ .count = 2 }, &r, &a, &e));
 	assert_int_equal(e.fault, FAULT_TEMP);
 	assert_null(link_to(ROLE_QUEUE));
-	assert_false(queue_begin(link_to(ROLE_QUEUE), &(struct queue_begin){ .size = 2 }, &r, &a, &e));
+	assert_false(queue_begin(link_to(ROLE_QUEUE), &(struct queue_begin){ .count = 2 }, &r, &a, &e));
 }
 
 static void test_link(void **state)

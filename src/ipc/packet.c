@@ -1,6 +1,8 @@
 /* packet.c — see packet.h. */
 #include "ipc/packet.h"
 
+#include "base/hooks.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -25,7 +27,7 @@ ssize_t packet_send(int fd, const char *p, size_t n, const int *fds, size_t n_fd
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
 	}
 	do {
-		sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent = FAULT_POINT(ipc_send) ? -1 : sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (sent < 0 && errno == EINTR);
 	return sent;
 }

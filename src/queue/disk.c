@@ -4,6 +4,7 @@
 #include "queue/disk.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/id.h"
 #include "queue/bytes.h"
 
@@ -250,7 +251,8 @@ static void file_sync_run(void *arg)
 {
 	struct job *j = arg;
 
-	j->ok = fd_sync(j->fd, &j->err) && fd_sync_dir_at(j->d->dir, "in", &j->err);
+	j->ok = !FAULT_IN(spool_sync, &j->err) && fd_sync(j->fd, &j->err) &&
+		!FAULT_IN(spool_sync_dir, &j->err) && fd_sync_dir_at(j->d->dir, "in", &j->err);
 }
 
 SUSPENDS static bool disk_file_sync(struct queue *q, int fd, struct err *e)

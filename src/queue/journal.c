@@ -7,6 +7,7 @@
 #include "queue/journal_segment.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/rnd.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@ static ssize_t write_real(int fd, const struct iovec *iov, int n, off_t at)
 	ssize_t put;
 
 	do {
-		put = pwritev(fd, iov, n, at);
+		put = FAULT_POINT(journal_write) ? -1 : pwritev(fd, iov, n, at);
 	} while (put < 0 && errno == EINTR);
 	return put;
 }
@@ -30,7 +31,7 @@ static int sync_real(int fd)
 	int rc;
 
 	do {
-		rc = fdatasync(fd);
+		rc = FAULT_POINT(journal_sync) ? -1 : fdatasync(fd);
 	} while (rc && errno == EINTR);          /* interrupted is not failed: nothing was given up */
 	return rc;
 }

@@ -2,6 +2,7 @@
 #include "queue/spool.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/time.h"
 
 #include <dirent.h>
@@ -54,7 +55,7 @@ bool spool_file_write(struct spool *s, const char *name, struct str bytes, struc
 	unlinkat(s->dir, name, 0);
 	if (!spool_file_new(s, name, &fd, e))
 		return false;
-	if (!fd_write_all(fd, bytes, e) || !fd_sync(fd, e)) {
+	if (FAULT_IN(spool_write, e) || !fd_write_all(fd, bytes, e) || FAULT_IN(spool_sync, e) || !fd_sync(fd, e)) {
 		unlinkat(s->dir, name, 0);
 		return fail_in(e, "spool/%s", name);
 	}
@@ -74,7 +75,7 @@ bool spool_file_open(struct spool *s, struct str name, int *ret_fd, struct err *
 bool spool_dirs_sync(struct spool *s, struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if (!fd_sync_dir_at(s->dir, places[i], e))
+		if (FAULT_IN(spool_sync_dir, e) || !fd_sync_dir_at(s->dir, places[i], e))
 			return fail_in(e, "spool");
 	return true;
 }
@@ -232,7 +233,7 @@ bool spool_rows_write(struct spool *s, const struct spool_row *rows, size_t n, s
 	for (size_t i = 0; i < n; i++)
 		if (!row_write(s, &rows[i]))
 			return db_fail(s, "a row", e);
-	return db_do(s, "COMMIT", e);
+	return FAULT_POINT(spool_rows) ? db_fail(s, "COMMIT", e) : db_do(s, "COMMIT", e);
 }
 
 bool spool_rows_read(struct spool *s, bool (*row)(void *arg, const struct spool_row *r,

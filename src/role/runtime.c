@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "role/confine_role.h"
+#include "role/hooks.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -261,6 +262,7 @@ void role_main(const struct role_def *d)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	ipc_on_close(on_close);
+	hooks_hear(d->role);
 	ipc_hear(IPC_role_setup, hear_setup);
 	ipc_hear(IPC_role_channel, hear_channel);
 	ipc_hear(IPC_role_listener, hear_listener);

@@ -19,6 +19,7 @@ struct maildir {
 	char root[STORE_NAME_MAX + 1];
 	struct folder folders[FOLDERS_OPEN];
 	size_t n_folders, next_folder;
+	bool needs_tmp;                  /* see put_unnamed() */
 	_Atomic bool chain_safe;         /* the directories above the folders were synced by us */
 	char out[OUT_ROOM];
 	char back[BACK_ROOM];            /* what lies there already */

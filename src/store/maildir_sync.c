@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "wire/lf.h"
 
 #include <errno.h>
@@ -103,7 +104,7 @@ static bool sync_files(const struct folder *f, struct store_safe **names, size_t
 			(void)sync_file_range(fds[i], 0, 0, SYNC_FILE_RANGE_WRITE);
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (fds[i] >= 0 && !fd_sync(fds[i], &names[i]->err)) {
+		if (fds[i] >= 0 && (FAULT_IN(store_sync, &names[i]->err) || !fd_sync(fds[i], &names[i]->err))) {
 			names[i]->done = false;
 			names[i]->lost = true;
 		}
@@ -146,7 +147,7 @@ static void sync_folder(struct maildir *m, struct store_safe **names, size_t n)
 	}
 	if (!sync_files(&f, names, n))
 		return;
-	if (fd_sync(f.new, &e) && fd_sync(f.cur, &e) && sync_chain(m, &f, &e)) {
+	if (!FAULT_IN(store_sync_dir, &e) && fd_sync(f.new, &e) && fd_sync(f.cur, &e) && sync_chain(m, &f, &e)) {
 		for (size_t i = 0; i < n; i++)
 			if (names[i]->done)
 				names[i]->err = (struct err){ 0 };

@@ -5,6 +5,8 @@
  * together from text.  user_version 1 is this one; a newer one is refused. */
 #include "user/account_engine.h"
 
+#include "base/hooks.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -121,7 +123,7 @@ static bool sqlite_end(struct account_store *s, bool keep, struct err *e)
 {
 	struct err ignored = { 0 };
 
-	if (run(sqlite_of(s), keep ? ST_COMMIT : ST_ROLLBACK, e))
+	if (!(keep && FAULT_IN(user_commit, e)) && run(sqlite_of(s), keep ? ST_COMMIT : ST_ROLLBACK, e))
 		return true;
 	if (keep)
 		run(sqlite_of(s), ST_ROLLBACK, &ignored);

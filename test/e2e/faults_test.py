@@ -226,7 +226,7 @@ def honest(s):
 
 @cases([("P3 EIO from %s of %s" % (call, role), role, call) for role, call in [
     ("queue", "fdatasync"), ("queue", "pwritev"), ("queue", "write"), ("mailbox", "write"),
-    ("mailbox", "renameat2"), ("mailbox", "openat")]],
+    ("mailbox", "linkat"), ("mailbox", "openat")]],
     limit=100)
 def eio(role, call):
     s = Server(RETRY)
@@ -261,6 +261,28 @@ def eio(role, call):
         equal(s.stop(limit=30), 0, "a clean stop")
         if not hit:
             tap.skip("%s does not call %s" % (role, call))
+    finally:
+        if t:
+            detach(t)
+        s.end()
+
+
+@cases([("G7 a kernel that answers %s to the naming of a file without a name" % sys, sys)
+        for sys in ("ENOENT", "EOPNOTSUPP", "EPERM")], limit=60)
+def unnamed(sys):
+    s = Server(RETRY)
+    t = None
+    try:
+        s.start()
+        s.fence()
+        log = os.path.join(s.dir, "strace.out")
+        t = strace(s.roles()["mailbox"], "trace=linkat,renameat2", "inject=linkat:error=%s" % sys, out=log)
+        for a in [s.give()[0] for _ in range(3)]:
+            s.wait(a, limit=10)
+            equal(len(s.find(a)), 1, "copies")
+        calls = open(log).read()
+        equal(calls.count("INJECTED"), 1, "tried once only")
+        equal(calls.count("renameat2("), 3, "renames")
     finally:
         if t:
             detach(t)

@@ -228,11 +228,12 @@ def listen_fds():
     l.bind(("127.0.0.1", s.port))
     l.listen(64)
     try:
-        # A shell that sets LISTEN_PID to its own pid and then becomes the server.
+        # A shell that sets LISTEN_PID to its own pid and then becomes the server; sh knows no
+        # descriptors above 9.
         l.set_inheritable(True)
         s.err = open(s.dir + "/stderr", "ab")
         s.proc = subprocess.Popen(
-            ["/bin/sh", "-c", 'exec 3<&%d; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=smtp exec "$0" "$@"'
+            ["/bin/bash", "-c", 'exec 3<&%d; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=smtp exec "$0" "$@"'
              % l.fileno(), s.binary, "-c", s.conf, "serve"], pass_fds=(l.fileno(),),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=s.err, start_new_session=True)
         s.started = time.monotonic()

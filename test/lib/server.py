@@ -7,6 +7,7 @@ Maildirs, log.
 WAXWING names the binary (build/release/waxwing without it)."""
 import atexit
 import collections
+import fcntl
 import glob
 import os
 import random
@@ -51,9 +52,12 @@ def free_port():
             with socket.socket() as s:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 s.bind(("127.0.0.1", port))
-            CLAIMS.append(claim)
+            # high up: a shell that passes descriptors on knows those of one digit only
+            CLAIMS.append(fcntl.fcntl(claim, fcntl.F_DUPFD_CLOEXEC, 100))
             return port
         except OSError:
+            continue
+        finally:
             claim.close()
 
 

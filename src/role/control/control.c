@@ -65,6 +65,16 @@ static const struct verb *find_verb(const struct ipc_text *args, size_t n)
 	return NULL;
 }
 
+static int64_t time_for(const struct verb *v)
+{
+#ifdef WAXWING_HOOKS
+	if (v->run == run_test_clock)    /* it would run into its own deadline */
+		return INT64_MAX / 2;
+#endif
+	(void)v;
+	return MINUTE;
+}
+
 SUSPENDS static bool serve_command(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct control_command *q = question;
@@ -88,7 +98,7 @@ SUSPENDS static bool serve_command(struct link *l, void *question, void *answer,
 	if (c.n_args < v->args_min || c.n_args > v->args_max)
 		r->exit = (uint8_t)complain(&c, EXIT_USAGE, arena_printf(a, "usage: waxwing %s", v->usage));
 	else
-		WITHIN(MINUTE)
+		WITHIN(time_for(v))
 			r->exit = (uint8_t)v->run(&c);
 	return true;
 }

@@ -37,6 +37,11 @@ extern const struct verb command_verbs[];        /* ends with a NULL run */
 
 /* why.c */
 SUSPENDS int run_why(struct command *c);
+#ifdef WAXWING_HOOKS
+/* hooks.c */
+SUSPENDS int run_test_clock(struct command *c);
+SUSPENDS int run_test_fault(struct command *c);
+#endif
 
 void say(struct command *c, struct str text);
 /* Gives exit_code back. */

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "role/hooks.h"
 #include "role/roles.h"
 
 #include <errno.h>
@@ -173,6 +174,7 @@ void process_introduce(struct process *p)
 {
 	struct err e;
 
+	hooks_hand(p->link);
 	send_setup(p);
 	for (struct process *q = parent.processes; q; q = q->next)
 		if (q != p && q->link && are_acquainted(p, q) && !process_connect(p, q, &e))

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "role/hooks.h"
 #include "role/roles.h"
 #include "role/serve.h"
 
@@ -404,7 +405,7 @@ static bool set_up(const char *path, struct err *e)
 	if (text.n && (!ok || !parent.is_helper))
 		dprintf(STDERR_FILENO, STR_FMT, STR_ARG(buf_str(&text)));
 	buf_end(&text);
-	return ok && open_storage(e) && logs_open(e) && watch_open(e) &&
+	return ok && hooks_open(e) && open_storage(e) && logs_open(e) && watch_open(e) &&
 	       listeners_open(&parent.conf->c, copies_of(ROLE_SMTPD), e);
 }
 

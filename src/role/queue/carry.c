@@ -7,6 +7,7 @@
 #include "role/queue/queue_role.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -22,13 +23,18 @@ enum {
 	INLINE_MAX = 32 * 1024,          /* bytes sent in the message itself */
 	SYNC_AT_ONCE = 200,
 	AWAY_TRIES = 8,
+	LINE_WIDTH = 8,                  /* letters in one mailbox's hands */
 };
 #define PAUSE_LEAST (20 * MILLISECOND)   /* doubled each time: 5 s in all */
 #define LEASE (10 * MINUTE)
 #define DELIVER_WITHIN MINUTE
+#define LINE_PACE (20 * MILLISECOND)     /* a busy mailbox is woken so often, for what came meanwhile */
+
+struct line;
 
 struct waiting_claim {
 	struct waiting_claim *next;
+	struct line *line;
 	struct queue_claim claim;
 	int64_t until;           /* its lease; afterwards the letter may be gone */
 };
@@ -37,6 +43,9 @@ struct line {
 	char *account;
 	struct link *link;
 	bool is_running;
+	int64_t began;           /* monotonic: when its mailbox last got something */
+	unsigned in_hand;
+	struct wait landed;      /* none is in hand */
 	struct waiting_claim *first, *last;
 	struct wait opened;
 	bool is_opening;
@@ -228,21 +237,51 @@ SUSPENDS static void carry_with_patience(struct line *line, const struct queue_c
 	carry_out(line, c, true);
 }
 
+SUSPENDS static void carry_one(void *arg)
+{
+	struct waiting_claim *w = arg;
+	struct line *line = w->line;
+
+	if (time_now() < w->until - 2 * DELIVER_WITHIN)
+		carry_with_patience(line, &w->claim);
+	free(w);
+	if (--under_way == 0)
+		wait_wake_all(&settled);
+	if (--line->in_hand == 0)
+		wait_wake(&line->landed);
+}
+
+/* What came within the pace goes together; the first letter after a pause goes at once. */
+SUSPENDS static void keep_pace(struct line *line)
+{
+	int64_t left = line->began + LINE_PACE - time_mono();
+	struct err e;
+
+	if (left > 0 && !self.is_stopping)
+		fiber_sleep(left, &e);
+	line->began = time_mono();
+}
+
 SUSPENDS static void run_line(void *arg)
 {
 	struct line *line = arg;
+	struct err e;
 
 	while (line->first) {
-		struct waiting_claim *w = line->first;
+		keep_pace(line);
+		while (line->first && line->in_hand < LINE_WIDTH) {
+			struct waiting_claim *w = line->first;
 
-		line->first = w->next;
-		if (!line->first)
-			line->last = NULL;
-		if (time_now() < w->until - 2 * DELIVER_WITHIN)
-			carry_with_patience(line, &w->claim);
-		free(w);
-		if (--under_way == 0)
-			wait_wake_all(&settled);
+			line->first = w->next;
+			if (!line->first)
+				line->last = NULL;
+			line->in_hand++;
+			if (!fiber_start(&self.fibers, line->account, carry_one, w))
+				carry_one(w);
+		}
+		while (line->in_hand)
+			if (!wait_on(&line->landed, "letters in a mailbox's hands", &e))
+				break;
 	}
 	line->is_running = false;
 }
@@ -255,7 +294,7 @@ static void put_in_line(const struct queue_claim *c, int64_t until)
 	struct waiting_claim *w = malloc(sizeof(*w));
 
 	must(w, "out of memory for a claim");
-	*w = (struct waiting_claim){ .claim = *c, .until = until };
+	*w = (struct waiting_claim){ .line = line, .claim = *c, .until = until };
 	if (line->last)
 		line->last->next = w;
 	else
@@ -310,7 +349,7 @@ static void do_syncfs(void *arg)
 
 	if (fd < 0)
 		fd = open("journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	j->sys = fd < 0 || syncfs(fd) ? errno : 0;
+	j->sys = fd < 0 || FAULT_POINT(queue_syncfs) || syncfs(fd) ? errno : 0;
 }
 
 bool carry_sync_all(void *arg, struct err *e)

@@ -46,13 +46,6 @@ static bool answer(struct queue_commit_answer *r, enum reply_id id, struct str t
 	return true;
 }
 
-bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, struct arena *a, struct err *e)
-{
-	struct user_route q = { .rcpts.p = rcpts, .rcpts.n = n };
-
-	return user_route(link_to(ROLE_USER), &q, ret, a, e);
-}
-
 /* -- decide ---------------------------------------------------------------- */
 
 /* All that scan reads. */

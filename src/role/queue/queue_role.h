@@ -37,7 +37,7 @@ SUSPENDS void incoming_end(struct incoming *in, bool keep_file);
 
 /* commit.c */
 SUSPENDS bool serve_commit(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
-/* Where a list of addresses leads: targets[i].rcpt is an index into rcpts. */
+/* routes.c.  Where a list of addresses leads: targets[i].rcpt is an index into rcpts. */
 SUSPENDS bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, struct arena *a,
 			struct err *e);
 

@@ -9,6 +9,7 @@
 #include "role/queue/queue_role.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/log.h"
 
 #include <dirent.h>
@@ -119,7 +120,7 @@ static bool write_file(struct why_job *j, struct err *e)
 		return fail(e, FAULT_PERM, "today's file of why-records is not one of ours, or of a newer version");
 	if (st.st_size > DAY_BYTES)
 		return fail(e, FAULT_TEMP, "today's why-records are over their room");
-	if (!fd_write_all(fd, j->bytes, e))
+	if (FAULT_IN(why_write, e) || !fd_write_all(fd, j->bytes, e))
 		return false;
 	return fdatasync(fd) ? fail_sys(e, FAULT_TEMP, errno, "fdatasync") : true;
 }

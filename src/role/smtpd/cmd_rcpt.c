@@ -47,7 +47,7 @@ SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c)
 		refuse(s, said.id, r.why);
 		return said;
 	}
-	if (!transaction_add_rcpt(s->t, c, &e))
+	if (!transaction_add_rcpt(s->t, c, r.epoch, &e))
 		return refuse(s, REPLY_TEMPFAIL, str_from_z(e.text));
 	return answer(REPLY_RCPT_OK);
 }

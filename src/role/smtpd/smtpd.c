@@ -4,6 +4,7 @@
  * accepts, each connection one that converses (session.c).  At the end the
  * listeners go first, who waits for a command is told 421, and letters under way
  * have STOP_WITHIN to be answered. */
+#include "role/smtpd/ids.h"
 #include "role/smtpd/session.h"
 
 #include "base/fd.h"
@@ -295,4 +296,10 @@ SUSPENDS static bool run(struct err *e)
 	return true;
 }
 
-const struct role_def role_smtpd = { .role = ROLE_SMTPD, .prepare = prepare, .run = run, .listener = take_listener };
+static void unlinked(struct link *l)
+{
+	ids_unlinked(l);
+}
+
+const struct role_def role_smtpd = { .role = ROLE_SMTPD, .prepare = prepare, .run = run, .listener = take_listener,
+				    .unlinked = unlinked };

@@ -38,9 +38,10 @@ void transaction_close(struct transaction **t)
 	*t = NULL;
 }
 
-bool transaction_add_rcpt(struct transaction *t, const struct smtp_command *rcpt, struct err *e)
+bool transaction_add_rcpt(struct transaction *t, const struct smtp_command *rcpt, uint64_t epoch,
+			  struct err *e)
 {
-	struct ipc_rcpt r = { .notify = (uint8_t)rcpt->notify };
+	struct ipc_rcpt r = { .notify = (uint8_t)rcpt->notify, .epoch = epoch };
 
 	if (t->n_rcpts == t->cap_rcpts) {
 		size_t cap = t->cap_rcpts ? 2 * t->cap_rcpts : FIRST_RCPTS;

@@ -30,4 +30,6 @@ struct transaction *transaction_open(uint64_t id, const struct smtp_command *mai
 				     bool normalize);
 /* For AUTO; tells the queue to forget what it was not given. */
 void transaction_close(struct transaction **t);
-bool transaction_add_rcpt(struct transaction *t, const struct smtp_command *rcpt, struct err *e);
+/* epoch: of the answer that `user` gave. */
+bool transaction_add_rcpt(struct transaction *t, const struct smtp_command *rcpt, uint64_t epoch,
+			  struct err *e);

@@ -112,6 +112,7 @@ static void change_rows(const struct change *c)
 {
 	struct row *r = map_get(&rows, c->key);
 
+	world_touch();
 	if (c->what == DO_REMOVE) {
 		free(map_remove(&rows, c->key));
 		forget_sorted();

@@ -19,6 +19,7 @@ enum {
 	ASKS_MAX = 64,                   /* Linux accounts for one address */
 	ANSWER_ARENA = 4 << 20,
 	TARGETS_MAX = IPC_LIST_MAX,
+	FIRST_TARGETS = 16,              /* more than one for each recipient */
 	ANSWER_BYTES = IPC_MESSAGE_MAX - 4096,
 	TARGET_BYTES = 24,               /* of one target besides its texts */
 	USUAL_BYTES = 100,
@@ -92,6 +93,7 @@ SUSPENDS static bool serve_rcpt(struct link *l, void *question, void *answer, st
 	(void)l;
 	route(q->local, q->domain, &scratch, &found);
 	r->kind = (uint8_t)kind_of(&found);
+	r->epoch = world_epoch();
 	r->text = arena_str(a, found.text);
 	r->why = arena_str(a, str_head(found.reason, 1000));
 	return a->full ? fail(e, FAULT_TEMP, "out of memory") : true;
@@ -262,8 +264,29 @@ static struct ipc_target target_of(const struct route_target *t, struct arena *a
 struct answer {
 	struct user_route_answer *r;
 	struct arena *a;
-	size_t bytes;
+	size_t bytes, room;              /* of the message; for targets */
 };
+
+static bool make_room(struct answer *x, size_t room)
+{
+	struct ipc_target *p = ARENA_ARRAY(x->a, struct ipc_target, room);
+
+	if (!p)
+		return false;
+	if (x->room)
+		memcpy(p, x->r->targets.p, x->r->targets.n * sizeof(*p));
+	x->r->targets.p = p;
+	x->room = room;
+	return true;
+}
+
+static bool put_target(struct answer *x, struct ipc_target t)
+{
+	if (x->r->targets.n == x->room && !make_room(x, 2 * x->room))
+		return false;
+	x->r->targets.p[x->r->targets.n++] = t;
+	return true;
+}
 
 static size_t bytes_of(const struct ipc_target *t)
 {
@@ -282,9 +305,8 @@ static bool add_target(struct answer *x, size_t rcpt, size_t n_after, struct ipc
 	if (bytes + n_after * LATER_BYTES > ANSWER_BYTES || x->r->targets.n + n_after >= TARGETS_MAX)
 		return false;
 	t.rcpt = (uint16_t)rcpt;
-	x->r->targets.p[x->r->targets.n++] = t;
 	x->bytes = bytes;
-	return true;
+	return put_target(x, t);
 }
 
 static bool add_all(struct answer *x, size_t rcpt, size_t n_after, const struct route *found)
@@ -314,8 +336,8 @@ static void add_route(struct answer *x, size_t rcpt, size_t n_after, const struc
 		return;
 	x->r->targets.n = n;
 	x->bytes = bytes + LATER_BYTES;
-	x->r->targets.p[x->r->targets.n++] = (struct ipc_target){
-		.rcpt = (uint16_t)rcpt, .kind = TARGET_LATER, .text = S("too many at once") };
+	put_target(x, (struct ipc_target){
+		.rcpt = (uint16_t)rcpt, .kind = TARGET_LATER, .text = S("too many at once") });
 }
 
 SUSPENDS static bool serve_route(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
@@ -325,9 +347,9 @@ SUSPENDS static bool serve_route(struct link *l, void *question, void *answer, s
 	struct answer x = { .r = r, .a = a };
 
 	(void)l;
+	r->epoch = world_epoch();
 	a->limit = ANSWER_ARENA;                 /* texts that are left out again count too */
-	r->targets.p = ARENA_ARRAY(a, struct ipc_target, TARGETS_MAX);
-	if (!r->targets.p || q->rcpts.n > TARGETS_MAX)
+	if (q->rcpts.n > TARGETS_MAX || !make_room(&x, q->rcpts.n + FIRST_TARGETS))
 		return fail(e, FAULT_TEMP, "too many recipients at once");
 	for (size_t i = 0; i < q->rcpts.n; i++) {
 		AUTO(arena_end) struct arena scratch = { .limit = ROUTE_MEMORY };
@@ -338,6 +360,8 @@ SUSPENDS static bool serve_route(struct link *l, void *question, void *answer, s
 		if (a->full)
 			return fail(e, FAULT_TEMP, "not enough memory to route a letter");
 	}
+	if (r->epoch != world_epoch())
+		r->epoch = 0;
 	return true;
 }
 

@@ -21,6 +21,9 @@ bool world_has_user(struct str key);
 bool world_next_user(size_t *i, struct str *key);
 /* A configured file has never been read: "no such user" may be wrong. */
 bool world_is_incomplete(void);
+/* Another number, never 0, after each change from which a route may follow. */
+uint64_t world_epoch(void);
+void world_touch(void);
 
 /* -- files.c */
 

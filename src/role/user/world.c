@@ -5,6 +5,7 @@
 #include "role/user/user.h"
 
 #include "base/log.h"
+#include "base/time.h"
 #include "user/domain_name.h"
 #include "wire/address.h"
 
@@ -22,6 +23,18 @@ struct world {
 };
 
 static struct world *now;
+static uint64_t epoch;
+
+uint64_t world_epoch(void)
+{
+	return epoch;
+}
+
+void world_touch(void)
+{
+	/* counted up from the time of the first, so that no process gives a number of one before it */
+	epoch = epoch ? epoch + 1 : (uint64_t)time_now();
+}
 
 bool world_is_built(void)
 {
@@ -222,6 +235,7 @@ bool world_build(struct err *e)
 	}
 	world_close(now);
 	now = x;
+	world_touch();
 	files_sweep();
 	return true;
 }

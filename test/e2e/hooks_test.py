@@ -1,0 +1,340 @@
+#!/usr/bin/python3
+"""Builds for tests: the clock is moved and faults are ordered (src/base/hooks.h).
+
+Four days of retries in seconds; each fault point strikes once, as an error and as a
+death, then the whole server is killed: nothing that was acknowledged is lost.  Every
+other build answers that it has neither clock nor faults."""
+import email.utils
+import os
+import re
+import subprocess
+import time
+
+import letters
+import server
+import tap
+from faults import soon
+from letters import letter, token
+from server import SLOW, Server
+from smtp import Closed
+from tap import cases, check, equal, test
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+IS_FOR_TESTS = subprocess.run([server.BINARY, "-c", "/nonexistent", "test", "clock"],
+                              capture_output=True, text=True, check=False).returncode != 2
+
+
+def points():
+    with open(os.path.join(server.TOP, "src/base/fault_points.def")) as f:
+        return re.findall(r'^POINT\(\w+, "([^"]+)"', f.read(), re.M)
+
+
+def order(s, *words):
+    code, out, err = s.command("test", *words)
+    equal((code, err), (0, ""), "waxwing test %s" % " ".join(words))
+    return out
+
+
+def clock(s, move):
+    """Moves the clock of all roles; what it says then, in seconds since 1970."""
+    t = order(s, "clock", move).split()[0]
+    return email.utils.mktime_tz(email.utils.parsedate_tz(
+        time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.strptime(t[:19], "%Y-%m-%dT%H:%M:%S"))))
+
+
+class Gone:
+    """The Maildir of a user is out of reach."""
+
+    def __init__(self, s, user="alice"):
+        self.path = s.maildir(user)
+        os.makedirs(s.home(user), exist_ok=True)
+        if os.path.exists(self.path):
+            os.rename(self.path, self.path + ".aside")
+        open(self.path, "w").close()
+
+    def back(self):
+        os.unlink(self.path)
+        if os.path.exists(self.path + ".aside"):
+            os.rename(self.path + ".aside", self.path)
+
+
+def waiting(s, user="alice"):
+    """(tries, seconds until it is due) of the step for a user, or None."""
+    out = s.command("queue", "list")[1]
+    m = re.search(r"to=<%s@[^>]*> tries=(\d+) next=(\d+)s" % user, out)
+    return m and (int(m.group(1)), int(m.group(2)))
+
+
+GIVEN_UP = (0, 0)
+
+
+def next_try(s, tries, wait):
+    """Waits until there were so many tries and the next one is `wait` seconds away: how many there are
+    to go.  In between a report goes out, or a try is under way."""
+    def there():
+        at = waiting(s)
+        return GIVEN_UP if at is None else at if at[0] == tries and wait - 2 <= at[1] <= wait else None
+    return tap.eventually(there, 5 * SLOW, what=lambda: "try %d and %d s to the next one, but %s" %
+                          (tries, wait, waiting(s)))
+
+
+def moved_clock():
+    """All roles follow, also those that start later; reset brings the day back."""
+    with Server() as s:
+        s.fence()
+        now = time.time()
+        check(abs(clock(s, "+3d") - now - 3 * DAY) < 5, "the clock says something else")
+        tok, r = s.give("bob")
+        equal(r.code, 250, "reply")
+        got = s.wait(tok, "bob")
+        date = email.utils.mktime_tz(email.utils.parsedate_tz(
+            re.search(rb"^Received:.*?;\s*([^;\n]+)$", got.raw, re.M | re.S).group(1).decode()))
+        check(abs(date - now - 3 * DAY) < 10, "Received: has another day")
+        day = time.strftime("%Y-%m-%d", time.gmtime(now + 3 * DAY))
+        check(tok in s.command("why", day)[1] or "bob@" in s.command("why", day)[1],
+              "nothing was decided on %s" % day)
+        check(abs(clock(s, "reset") - now) < 10, "reset")
+        s.fence()
+        equal(s.command("test", "clock", "tomorrow")[0], 2, "a move that is none")
+
+
+def four_days():
+    """5m 15m 1h 4h … give-up 4d warn 4h, with the quick tries of a mailbox here in front."""
+    waits = [1, 5, 20, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR] + 40 * [4 * HOUR]
+    with Server() as s:
+        s.fence("bob")
+        alice = Gone(s)
+        tok = token()
+        with s.client() as c:
+            c.ehlo()
+            equal(c.deliver("alice@example.org", letter(tok), sender="bob@example.org").code, 250, "reply")
+        passed = tries = 0
+        while True:
+            at = next_try(s, tries + 1, waits[tries])
+            if at == GIVEN_UP:
+                break
+            tries += 1
+            passed += at[1] + 1
+            clock(s, "+%ds" % (at[1] + 1))
+        check(4 * DAY <= passed < 4 * DAY + 4 * HOUR, "given up after %d s" % passed)
+        reports = tap.eventually(lambda: len(s.letters("bob")) >= 3 and s.letters("bob"), 5 * SLOW,
+                                 what="a warning and a bounce")
+        kinds = sorted(m for l in reports for m in re.findall(rb"^Action: (\w+)", l.raw, re.M))
+        equal(kinds, [b"delayed", b"failed"], "reports")
+        alice.back()
+        clock(s, "+4h")
+        s.fence()
+        equal(s.find(tok), [], "delivered after it was given up")
+        equal(s.command("queue", "list")[1], "", "what waits still")
+
+
+def late():
+    """Back after two days: delivered once, and no bounce."""
+    with Server() as s:
+        s.fence("bob")
+        alice = Gone(s)
+        tok = token()
+        with s.client() as c:
+            c.ehlo()
+            c.deliver("alice@example.org", letter(tok), sender="bob@example.org")
+        tap.eventually(lambda: waiting(s), 5 * SLOW)
+        for _ in range(4):
+            clock(s, "+12h")
+            time.sleep(0.1)
+        alice.back()
+        clock(s, "+4h")
+        s.wait(tok)
+        time.sleep(0.2)
+        equal(len(s.find(tok)), 1, "copies")
+        check(not any(b"Action: failed" in l.raw for l in s.letters("bob")), "bounced")
+
+
+# What follows an order, as (what is done, the answer to it).
+def small(s):
+    return [s.give()]
+
+
+def large(s):
+    t = token()
+    return [s.give("alice", t, letter(t, size=400000))]
+
+
+def left_lying(s):
+    """Half a minute in the queue: the letter moves to the spool."""
+    alice = Gone(s)
+    given = s.give()
+    tap.eventually(lambda: waiting(s), 5 * SLOW)
+    for _ in range(3):
+        clock(s, "+20s")
+        time.sleep(0.05)
+    alice.back()
+    return [given]
+
+
+def lie_still(s):
+    """Nobody sends for some seconds: what was delivered is made safe."""
+    given = s.give()
+    s.wait(given[0])
+    for _ in range(9):
+        clock(s, "+1s")
+        time.sleep(0.02)
+    return [given]
+
+
+SYNCFS = "journal {\nsegments 2\ncheckpoint syncfs\n}\n"
+FSYNC = "journal {\nsegments 2\ncheckpoint fsync\n}\n"
+NOT_TAKEN, TAKEN, EITHER = (421, 451, 452), (250,), (250, 421, 451, 452)
+STRIKES = [
+    ("journal.write fail EIO", small, NOT_TAKEN, ""),
+    ("journal.write fail ENOSPC", small, NOT_TAKEN, ""),
+    ("journal.write kill", small, NOT_TAKEN, ""),
+    ("journal.sync fail EIO", small, NOT_TAKEN, ""),
+    ("journal.sync kill", small, NOT_TAKEN, ""),
+    ("journal.sync delay 1s", small, TAKEN, ""),
+    ("spool.drain fail ENOSPC", large, NOT_TAKEN, ""),
+    ("spool.sync fail EIO", large, NOT_TAKEN, ""),
+    ("spool.sync kill", large, NOT_TAKEN, ""),
+    ("spool.sync-dir fail EIO", large, NOT_TAKEN, ""),
+    ("spool.sync-dir kill", large, NOT_TAKEN, ""),
+    ("spool.write fail ENOSPC", left_lying, TAKEN, ""),
+    ("spool.write kill", left_lying, TAKEN, ""),
+    ("spool.sync fail EIO", left_lying, TAKEN, ""),
+    ("spool.sync-dir kill", left_lying, TAKEN, ""),
+    ("spool.rows fail EIO", left_lying, TAKEN, ""),
+    ("spool.rows kill", left_lying, TAKEN, ""),
+    ("why.write fail ENOSPC", lie_still, TAKEN, ""),
+    ("why.write kill", lie_still, TAKEN, ""),
+    ("store.write fail EDQUOT", small, TAKEN, ""),
+    ("store.write kill", small, TAKEN, ""),
+    ("store.link fail EIO", small, TAKEN, ""),
+    ("store.link kill", small, TAKEN, ""),
+    ("store.sync fail EIO", lie_still, TAKEN, FSYNC),
+    ("store.sync kill", lie_still, TAKEN, FSYNC),
+    ("store.sync-dir fail EIO", lie_still, TAKEN, FSYNC),
+    ("store.sync-dir kill", lie_still, TAKEN, FSYNC),
+    ("queue.syncfs fail EIO", lie_still, TAKEN, SYNCFS),
+    ("queue.syncfs kill", lie_still, TAKEN, SYNCFS),
+    ("ipc.send fail EPIPE in queue", small, EITHER, ""),
+    ("ipc.send fail ENOBUFS in queue", small, EITHER, ""),
+    ("ipc.send kill in queue", small, EITHER, ""),
+    ("ipc.send fail EPIPE in smtpd", small, EITHER, ""),
+    ("ipc.send kill in mailbox", small, TAKEN, ""),     # the letter has its name, nobody knows
+    ("ipc.send kill in scan", small, EITHER, ""),
+    ("ipc.send kill in user", small, EITHER, ""),
+]
+
+
+def strike(what, act, want, conf):
+    point, *rest = what.split()
+    i = rest.index("in") if "in" in rest else len(rest)
+    s = Server(conf)
+    s.expect_crash = True
+    try:
+        s.start()
+        kept = [s.give()]       # what was there before must not suffer
+        s.wait(kept[0][0])
+        order(s, "fault", point, *rest[:i], "nth", "1", *rest[i:])
+        try:
+            given = act(s)
+        except (Closed, OSError):       # smtpd itself was hit
+            given = []
+            check(250 not in want or 451 in want, "the connection ended")
+        for _, r in given:
+            check(r.code in want, "reply %r" % r)
+        s.log_wait(r"fault point=%s\b" % re.escape(point))
+        kept += [g for g in given if g[1].code == 250]
+        kept.append((soon(s, 5)[0], None))
+        s.kill_all()
+        s.start()
+        for tok, _ in kept:
+            tap.eventually(lambda: s.find(tok) or clock(s, "+10s") and False, 10 * SLOW, step=0.1,
+                           what="a letter that was acknowledged")
+        s.fence()
+        equal([len(s.find(tok)) for tok, _ in kept], [1] * len(kept), "copies")
+    finally:
+        s.end()
+
+
+def accounts():
+    """A change that cannot be committed is not said to be done, and is not done."""
+    with Server("domain example.com {\naccounts internal\n}\n") as s:
+        order(s, "fault", "user.commit", "fail", "EIO", "nth", "1")
+        code, _, err = s.command("user", "add", "dora@example.com", stdin=b"a long enough password\n")
+        check(code != 0 and err, "said to be done")
+        check("dora" not in s.command("user", "list")[1], "done")
+        equal(s.command("user", "add", "dora@example.com", stdin=b"a long enough password\n")[0], 0, "the next one")
+        check("dora" in s.command("user", "list")[1], "not done")
+
+
+def new_segment():
+    """The journal cannot get another file: no letter is taken that has no room, and as soon as it can,
+    they are again."""
+    s = Server()
+    s.expect_crash = True
+    try:
+        s.start()
+        s.kill_all()
+        for name in os.listdir(s.dir + "/journal")[1:]:
+            os.unlink(os.path.join(s.dir, "journal", name))
+        s.start()
+        order(s, "fault", "journal.segment", "fail", "ENOSPC")
+        clock(s, "+2s")
+        s.log_wait("fault point=journal.segment")
+        tok, r = s.give()
+        check(r.code in (250, 452), "reply %r" % r)
+        order(s, "fault", "clear")
+        clock(s, "+2s")
+        soon(s, 3)
+        if r.code == 250:
+            s.wait(tok)
+    finally:
+        s.end()
+
+
+def words():
+    """The commands themselves."""
+    with Server() as s:
+        listed = [l.split()[0] for l in order(s, "fault", "--list").splitlines()]
+        equal(listed, points(), "waxwing test fault --list")
+        for bad in ("no.such kill", "journal.sync", "journal.sync fail", "journal.sync fail EWHAT",
+                    "journal.sync off nth 1", "journal.sync kill nth 0", "journal.sync kill nth",
+                    "journal.sync kill in nobody", "journal.sync delay soon", "journal.sync burn"):
+            equal(s.command("test", "fault", *bad.split())[0], 2, bad)
+        order(s, "fault", "store.write", "fail", "EDQUOT", "nth", "3", "in", "mailbox")
+        check("fail EDQUOT nth 3 in mailbox" in order(s, "fault", "--list"), "not listed")
+        for n in (1, 2, 3):
+            check("point=store.write" not in s.log(), "struck before the third time")
+            s.give()
+            tap.eventually(lambda: "store.write      passed %d" % n in order(s, "fault"), 5 * SLOW)
+        s.log_wait("point=store.write")
+        order(s, "fault", "clear")
+        check("fail" not in order(s, "fault", "--list"), "still ordered")
+        s.stop()
+        equal(s.command("test", "clock")[0], 3, "without a server")
+
+
+def nothing_there():
+    """No other build has any of it."""
+    for words_ in (["clock"], ["clock", "+4d"], ["fault", "--list"], ["fault", "journal.sync", "kill"]):
+        p = subprocess.run([server.BINARY, "-c", "/nonexistent", "test"] + words_, capture_output=True,
+                           text=True, check=False)
+        equal(p.returncode, 2, "exit of test %s" % words_)
+        check("this build has no clock or faults" in p.stderr and not p.stdout, p.stderr)
+    with open(server.BINARY, "rb") as f:
+        binary = f.read()
+    equal([p for p in points() if p.encode() in binary], [], "names of fault points in the binary")
+
+
+if IS_FOR_TESTS:
+    test("hooks: the words of test clock and test fault")(words)
+    test("hooks: the clock of all roles is moved and set back")(moved_clock)
+    test("hooks: four days of retries, a warning, a bounce")(four_days)
+    test("hooks: a mailbox that is back after two days gets its letter once")(late)
+    test("hooks: an account that cannot be committed is not added")(accounts)
+    test("hooks: the journal without its next file")(new_segment)
+    cases([("%s while %s" % (row[0], row[1].__name__.replace("_", " ")),) + row for row in STRIKES],
+          name="hooks: {0}")(strike)
+else:
+    test("a build that is not for tests has no clock and no faults to move")(nothing_there)
+
+tap.main()
