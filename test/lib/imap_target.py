@@ -102,23 +102,32 @@ class Waxwing:
         st = os.stat(home if os.path.exists(home) else os.path.dirname(home))
         subprocess.run(["chown", "-R", "%d:%d" % (st.st_uid, st.st_gid), home], check=True)
 
-    def restart(self):
-        self.s.restart()
+    def stop(self):
+        self.s.stop(120)
+
+    def start(self):
+        self.s.start(preexec_fn=self.preexec)
         return self
 
-    def drop_caches(self, user):
-        top = os.path.join(self.home(user), "waxwing")
-        for d, _dirs, files in os.walk(top):
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def ours(self, user):
+        """Files beside the letters: our own, and those in Dovecot's formats."""
+        for d, dirs, files in os.walk(self.maildir(user)):
+            dirs[:] = [x for x in dirs if x not in ("cur", "new", "tmp", "gone")]
             for f in files:
-                if "sqlite" in f or ".db" in f or "index" in f or "cache" in f:
-                    os.unlink(os.path.join(d, f))
+                yield os.path.join(d, f)
+
+    def drop_caches(self, user):
+        """Everything that can be made again from the letters: Maildir/waxwing/*.db and theirs."""
+        for p in list(self.ours(user)):
+            if ".db" in os.path.basename(p) and os.path.basename(os.path.dirname(p)) == "waxwing":
+                os.unlink(p)
 
     def index_bytes(self, user):
-        n = 0
-        for d, _dirs, files in os.walk(self.home(user)):
-            n += sum(os.lstat(os.path.join(d, f)).st_blocks * 512 for f in files
-                     if os.path.basename(d) not in ("cur", "new", "tmp"))
-        return n
+        return sum(os.lstat(p).st_blocks * 512 for p in self.ours(user))
 
     def problems(self):
         self.s.scan_log()
