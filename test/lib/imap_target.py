@@ -4,6 +4,8 @@ maildir(), pids(), end(); see against_dovecot.py.
 
 A waxwing that cannot listen for IMAP yet is a reason to skip, with a word."""
 import glob
+import hashlib
+import hmac
 import os
 import sqlite3
 import subprocess
@@ -29,6 +31,16 @@ def serves(protocol):
         out = p.stdout + p.stderr
         _here[protocol] = "listen %s" % protocol not in out and '"plaintext"' not in out
     return _here[protocol]
+
+
+def secrets_of(word, rounds):
+    """(hash, salt, iterations, stored key, server key)"""
+    crypt = subprocess.run(["openssl", "passwd", "-6", "-salt", "rounds=%d$waxwingtest" % rounds, word],
+                           check=True, capture_output=True).stdout.strip()
+    salt, times = os.urandom(16), 4096
+    salted = hashlib.pbkdf2_hmac("sha256", word.encode(), salt, times)
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    return crypt, salt, times, hashlib.sha256(key).digest(), hmac.digest(salted, b"Server Key", "sha256")
 
 
 class Waxwing:
@@ -59,25 +71,28 @@ class Waxwing:
             raise
 
     def set_passwords(self, variant):
-        """The command gives a few accounts their SCRAM keys.  Its yescrypt hash takes 90 ms of
-        each login, so all get one of SHA-512 instead, with few rounds unless the test is
-        about that (variant sha512)."""
-        for u in self.users[:3]:
-            code, out, err = self.s.command("user", "passwd", self.login_name(u),
-                                            stdin=self.password(u).encode() + b"\n")
-            tap.equal(code, 0, "user passwd: %s%s" % (out, err))
+        """`waxwing user passwd` makes a yescrypt hash, which takes 90 ms of each login.  The
+        first account gets its row so; then all have a hash of SHA-512 instead, with few
+        rounds unless the test is about that (variant sha512), and SCRAM keys (RFC 5802 §3)."""
+        first = self.users[0]
+        code, out, err = self.s.command("user", "passwd", self.login_name(first),
+                                        stdin=self.password(first).encode() + b"\n")
+        tap.equal(code, 0, "user passwd: %s%s" % (out, err))
         self.s.stop(60)
         path = glob.glob(os.path.join(self.s.dir, "**", "accounts.db"), recursive=True)[0]
-        salt = "rounds=%d$waxwingtest" % (5000 if "sha512" in variant else 1000)
         db = sqlite3.connect(path)
-        one = {}
+        made = {}
         for u in self.users:
             word = self.password(u)
-            if word not in one:
-                one[word] = subprocess.run(["openssl", "passwd", "-6", "-salt", salt, word],
-                                           check=True, capture_output=True).stdout.strip()
-            db.execute("UPDATE account SET hash = ? WHERE local = ?",
-                       (one[word], u.split("@")[0].encode()))
+            made[word] = made.get(word) or secrets_of(word, 5000 if "sha512" in variant else 1000)
+            db.execute("INSERT INTO account (local, domain, kind, hash, scram_salt, scram_iterations,"
+                       " scram_stored_key, scram_server_key, disabled, created, made_by)"
+                       " SELECT ?, domain, kind, hash, scram_salt, scram_iterations, scram_stored_key,"
+                       " scram_server_key, disabled, created, made_by FROM account WHERE local = ?"
+                       " ON CONFLICT DO NOTHING", (u.encode(), first.encode()))
+            db.execute("UPDATE account SET hash = ?, scram_salt = ?, scram_iterations = ?,"
+                       " scram_stored_key = ?, scram_server_key = ? WHERE local = ?",
+                       made[word] + (u.encode(),))
         db.commit()
         db.close()
         self.s.start(preexec_fn=self.preexec)
