@@ -64,6 +64,16 @@ static bool is_away(struct err *e, const struct link *l)
 	return false;
 }
 
+/* Who had read all that was said to it, and then ended, had our questions in its hands. */
+static void is_gone(struct err *e, const struct link *l)
+{
+	is_away(e, l);
+	if (!l->has_ended || l->out_first)
+		return;
+	fail(e, FAULT_TEMP, "%s ended meanwhile", role_name(l->peer));
+	e->sys = EOWNERDEAD;
+}
+
 /* -- life ------------------------------------------------------------------ */
 
 static void link_release(struct link *l)
@@ -100,7 +110,7 @@ static void link_die(struct link *l)
 		struct link_call *c = &l->calls[i];
 
 		if (c->id && !c->is_abandoned && !c->is_done) {
-			is_away(&c->err, l);
+			is_gone(&c->err, l);
 			c->is_done = true;
 			wait_wake(&c->done);
 		}
@@ -192,6 +202,15 @@ static bool encode_large(const struct ipc_shape *shape, const void *v, int *fds,
 	return ok;
 }
 
+/* The kernel calls it a reset, not an end, if something was left unread. */
+static bool was_reset(int fd)
+{
+	int sys = 0;
+	socklen_t n = sizeof(sys);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &sys, &n) || sys == ECONNRESET;
+}
+
 static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind kind, uint64_t call,
 			 const struct ipc_shape *shape, const void *v, const struct err *fault, struct err *e)
 {
@@ -222,6 +241,7 @@ static bool send_message(struct link *l, const struct ipc_type *t, enum ipc_kind
 		int sys = errno;
 
 		if (sys == EPIPE || sys == ECONNRESET || sys == ENOTCONN) {
+			l->has_ended = sys == EPIPE && !was_reset(l->fd);
 			link_die(l);
 			return is_away(e, l);
 		}
@@ -535,6 +555,7 @@ static bool got_batch(struct link *l, size_t n, struct err *e)
 		else
 			packet_drop(&batch, i);
 	}
+	l->has_ended = ok && is_end;
 	if (!ok)
 		log_error("ipc", "peer=%s.%u why=%s next=\"the channel is closed\"", role_name(l->peer), l->instance,
 			  LOGQ(str_from_z(e->text)));

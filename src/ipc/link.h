@@ -15,6 +15,8 @@
 #include "fiber/fiber.h"
 #include "ipc/message.h"
 
+#include <errno.h>
+
 enum { LINK_WINDOW = 64 };
 
 struct link_out;
@@ -35,6 +37,7 @@ struct link {
 	uint32_t instance;
 	char *account;           /* of a mailbox; else "" */
 	bool is_dead;
+	bool has_ended;          /* the other side, with nothing of ours left unread */
 	unsigned users;          /* fibers inside; the last one frees a dead link */
 	struct link_call calls[LINK_WINDOW];
 	unsigned n_calls;
@@ -66,9 +69,15 @@ struct link *link_to_instance(enum role peer, uint32_t instance);
 /* Walk all live links: NULL begins. */
 struct link *link_next(struct link *l);
 
-/* A NULL or dead link fails with FAULT_TEMP and e->sys = ENOLINK; the link may be freed then.
- * Descriptors in *question are borrowed. */
+/* A NULL or dead link fails with FAULT_TEMP and e->sys = ENOLINK, or EOWNERDEAD if the other side had
+ * taken the question up when it ended; the link may be freed then.  Descriptors in *question are
+ * borrowed. */
 SUSPENDS bool link_ask(struct link *l, enum ipc_number number, const void *question, void *answer,
 		       struct arena *a, struct err *e);
+static inline bool link_is_away(const struct err *e)
+{
+	return e->sys == ENOLINK || e->sys == EOWNERDEAD;
+}
+
 /* Never waits. */
 bool link_say(struct link *l, enum ipc_number number, const void *tell, struct err *e);

@@ -21,6 +21,7 @@ struct reading {
 	struct queue *q;
 	int64_t now;
 	struct letter *next;             /* where record_moved() goes on */
+	size_t left_out;                 /* rows that nobody understands */
 };
 
 static void letter_found(struct reading *r, struct letter *l)
@@ -32,17 +33,15 @@ static void letter_found(struct reading *r, struct letter *l)
 		r->q->last_id = l->r.id;
 }
 
-static bool row_found(void *arg, const struct spool_row *row, struct err *e)
+static bool row_read(struct reading *r, const struct spool_row *row)
 {
-	struct reading *r = arg;
 	struct letter *l;
 	struct err why = { 0 };
 
-	(void)e;
 	if (!letter_new(row->record, &l, &why) || l->r.id != row->id) {
 		/* it stays in the database for a person to look at */
 		log_error("queue-row", "msg=%s why=\"its record is damaged\"", ID_Z(row->id));
-		return true;
+		return false;
 	}
 	l->is_spooled = true;
 	l->is_held = row->is_held;
@@ -50,6 +49,21 @@ static bool row_found(void *arg, const struct spool_row *row, struct err *e)
 	if (!letter_states_parse(&r->q->table, l, row->states))
 		log_error("queue-row", "msg=%s why=\"its states are damaged; all is done again\"",
 			  ID_Z(row->id));
+	return true;
+}
+
+static bool row_found(void *arg, const struct spool_row *row, struct err *e)
+{
+	struct reading *r = arg;
+
+	(void)e;
+	if (!hands_reading(&r->q->hands, HANDS_ROW, row->id)) {
+		log_error("queue-row", "msg=%s why=\"starts died of it\" next=\"it stays in queue.db\"", ID_Z(row->id));
+		r->left_out++;
+		return true;
+	}
+	r->left_out += !row_read(r, row);
+	hands_read(&r->q->hands);
 	return true;
 }
 
@@ -131,6 +145,18 @@ static bool held_seen(struct reading *r, struct cursor *c)
 	return !c->bad && c->in.n == 0;
 }
 
+static bool died_seen(struct reading *r, struct cursor *c)
+{
+	struct letter *l = table_get(&r->q->table, take_u64(c));
+	uint32_t deaths = take_u32(c);
+
+	if (!c->bad && l) {
+		letter_blame(&r->q->table, l, deaths, r->now);
+		l->is_dirty = true;
+	}
+	return !c->bad && c->in.n == 0;
+}
+
 static bool told_seen(struct reading *r, struct str payload, const struct journal_at *at,
 		      bool (*ref)(struct reading *r, struct step *s))
 {
@@ -143,7 +169,7 @@ static bool told_seen(struct reading *r, struct str payload, const struct journa
 	return c.in.n == 0 || letter_seen(r, payload, payload.n - c.in.n, at);
 }
 
-static bool record_seen(void *arg, enum journal_kind kind, struct str payload,
+static bool record_read(void *arg, enum journal_kind kind, struct str payload,
 			const struct journal_at *at)
 {
 	struct cursor c = { .in = payload };
@@ -163,10 +189,26 @@ static bool record_seen(void *arg, enum journal_kind kind, struct str payload,
 		return told_seen(arg, payload, at, ref_warned);
 	case JOURNAL_HELD:
 		return held_seen(arg, &c);
+	case JOURNAL_DIED:
+		return died_seen(arg, &c);
 	case JOURNAL_KINDS:
 		break;
 	}
 	return false;
+}
+
+/* One that a start died of, again and again, counts as not understood. */
+static bool record_seen(void *arg, enum journal_kind kind, struct str payload,
+			const struct journal_at *at)
+{
+	struct reading *r = arg;
+	bool ok = hands_reading(&r->q->hands, HANDS_RECORD, at->sequence) && record_read(arg, kind, payload, at);
+
+	hands_read(&r->q->hands);
+	if (!ok)
+		log_error("journal", "record=%llu why=\"it is not understood\" next=\"its segment is kept aside\"",
+			  (unsigned long long)at->sequence);
+	return ok;
 }
 
 static bool letter_is_kept(struct reading *r, struct str payload, size_t skip,
@@ -196,7 +238,7 @@ static bool record_keep(void *arg, enum journal_kind kind, struct str payload,
 		return letter_is_kept(r, payload, 0, at);
 	if (kind == JOURNAL_MOVED)
 		return false;
-	if (kind == JOURNAL_HELD) {
+	if (kind == JOURNAL_HELD || kind == JOURNAL_DIED) {
 		struct letter *l = table_get(&r->q->table, take_u64(&c));
 
 		return l && !l->is_finished && !l->is_spooled;
@@ -252,6 +294,29 @@ static bool name_is_known(void *arg, struct str name)
 	return false;
 }
 
+/* What the process before died with. */
+SUSPENDS static bool hands_blame(struct queue *q, struct err *e)
+{
+	for (size_t i = 0; i < q->hands.n_left; i++) {
+		struct letter *l = table_get(&q->table, q->hands.left[i]);
+
+		if (!l || l->is_finished)
+			continue;
+		l->holds++;
+		if (!letter_died(q, l, e) || !letters_follow(q, &l, 1, e))
+			return false;
+		l = table_get(&q->table, q->hands.left[i]);
+		if (l && l->is_held)
+			log_error("held", "msg=%s why=\"it was in hand when processes died, %u times\" "
+				  "next=\"waxwing queue release ID tries it again\"", ID_Z(l->r.id), l->deaths);
+		else
+			log_warn("died", "msg=%s why=\"it was in hand when the process before died\"",
+				 ID_Z(q->hands.left[i]));
+	}
+	hands_clear(&q->hands);
+	return true;
+}
+
 SUSPENDS static void finished_leave(struct queue *q)
 {
 	struct letter *next;
@@ -305,8 +370,11 @@ SUSPENDS static bool read_all(struct reading *r, struct disk *d, struct err *e)
 	    !journal_open(&conf, &reader, r->now, &d->journal, e))
 		return false;
 	finished_leave(r->q);
+	if (!hands_blame(r->q, e))
+		return false;
 	journal_status(d->journal, &status);
-	if (status.aside == 0 && !spool_sweep(d->spool, r->now, name_is_known, r->q, &removed, e))
+	if (r->left_out == 0 &&
+	    !spool_sweep(d->spool, r->now, status.aside_until, name_is_known, r->q, &removed, e))
 		log_warn("spool-sweep", "why=%s", LOGQ(str_from_z(e->text)));
 	return true;
 }
@@ -324,6 +392,10 @@ SUSPENDS bool queue_disk_open(const struct queue_conf *conf, int64_t now, struct
 		disk_end(d);
 		return false;
 	}
+	hands_close(&r.q->hands);
+	if (!hands_open(&r.q->hands, conf->storage, "db/queue/in-hand", e))
+		log_warn("in-hand", "why=%s next=\"a letter that ends this process is not known by it\"",
+			 LOGQ(str_from_z(e->text)));
 	if (!read_all(&r, d, e)) {
 		queue_close(r.q);
 		return false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fiber/fiber.h"
+#include "queue/hands.h"
 #include "queue/table.h"
 
 struct engine {
@@ -32,6 +33,7 @@ struct queue {
 	const struct engine *engine;
 	void *own;                       /* the engine's */
 	struct table table;
+	struct hands hands;
 	uint64_t last_id;
 	bool is_checkpointing, is_moving;
 	struct wait checkpointed;
@@ -41,6 +43,10 @@ bool queue_new(const struct queue_conf *conf, const struct engine *engine, void 
 	       struct queue **ret, struct err *e);
 /* Let go of a letter that queue.c or a reader of the journal held; frees it when finished. */
 SUSPENDS void letter_release(struct queue *q, struct letter *l);
+/* The rows of those that are spooled follow; then all are let go. */
+SUSPENDS bool letters_follow(struct queue *q, struct letter **held, size_t n, struct err *e);
+/* One death more of a letter that is held (holds > 0); durable. */
+SUSPENDS bool letter_died(struct queue *q, struct letter *l, struct err *e);
 /* The bytes in memory are no longer wanted. */
 void letter_body_drop(struct queue *q, struct letter *l);
 /* One of CLOSED and WARNED's payload, LETTER's too: the letter at the end of it. */

@@ -19,7 +19,7 @@
  *       one a good one of E                                renamed NN.TIME.aside and kept
  *   head bad, records behind  the head is damaged          as above (epoch of its first record)
  *   head of a newer version   a newer program's            the start is refused, nothing written
- *   NN.TIME.aside             kept for a person            never read, never removed
+ *   NN.TIME.aside             kept for a person            not read; removed after 30 days
  *
  * After reading, the records that still matter are copied to fresh segments
  * and synced before anything is carried out: what the page cache shows after a
@@ -42,6 +42,7 @@
 enum {
 	JOURNAL_SEGMENTS_MAX = 16,
 	JOURNAL_PARTS_MAX = 4,           /* of one record */
+	JOURNAL_ASIDE_DAYS = 30,
 	JOURNAL_GROUP_RECORDS = 128,
 	JOURNAL_GROUP_BYTES = 4 * 1024 * 1024,
 };
@@ -93,6 +94,7 @@ struct journal_reader {
 
 struct journal_status {
 	unsigned in_use, full, spare, aside, total;
+	int64_t aside_until;             /* when the last of those was put aside; 0: none is */
 	uint64_t records, syncs, bytes;
 	uint64_t sequence;               /* of the last record */
 };

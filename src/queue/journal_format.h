@@ -32,7 +32,8 @@ enum journal_kind {
 	JOURNAL_MOVED,                   /* letter ids u64…: their rows are in queue.db */
 	JOURNAL_CLOSED,                  /* count u32, step refs, then a LETTER payload or nothing */
 	JOURNAL_WARNED,                  /* the same; the steps stay open */
-	JOURNAL_HELD,                    /* id u64, held u8 */
+	JOURNAL_HELD,                    /* id u64, held u8; released: its deaths are forgotten */
+	JOURNAL_DIED,                    /* id u64, deaths u32 by now; QUEUE_DEATHS_MAX: it is held */
 	JOURNAL_KINDS,
 };
 

@@ -228,6 +228,22 @@ static int by_first(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
+/* "NN.TIME.aside", milliseconds: it may name spool files that are not younger than that. */
+static void aside_look(struct opening *o, const char *name)
+{
+	struct journal *j = o->j;
+	struct str rest, number = str_cut(str_from_z(name), '.', &rest), at = str_cut(rest, '.', &rest);
+	uint64_t ms;
+	int64_t when = str_u64(at, &ms) && ms < INT64_MAX / MILLISECOND ? (int64_t)ms * MILLISECOND : o->now;
+
+	(void)number;
+	if (when < o->now - JOURNAL_ASIDE_DAYS * DAY && unlinkat(j->conf.dir, name, 0) == 0)
+		return;
+	j->count.aside++;
+	if (when > j->count.aside_until)
+		j->count.aside_until = when;
+}
+
 static bool file_look(struct opening *o, const char *name, struct err *e)
 {
 	struct journal *j = o->j;
@@ -241,7 +257,7 @@ static bool file_look(struct opening *o, const char *name, struct err *e)
 		return true;
 	}
 	if (str_ends(s, S(".aside")))
-		j->count.aside++;
+		aside_look(o, name);
 	if (s.n < 2 || !str_u64(s, &number) || number > 9999)
 		return true;
 	fd = openat(j->conf.dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -391,6 +407,7 @@ static bool keep_aside(struct opening *o, struct segment *s, struct err *e)
 		return fail_sys(e, FAULT_TEMP, errno, "journal/%s", aside);
 	segment_remove(o->j, s);
 	o->j->count.aside++;
+	o->j->count.aside_until = o->now;
 	return true;
 }
 

@@ -25,6 +25,7 @@ bool queue_new(const struct queue_conf *conf, const struct engine *engine, void 
 		q->conf.schedule = schedule_default;
 	q->engine = engine;
 	q->own = own;
+	hands_open_memory(&q->hands);
 	*ret = q;
 	return true;
 }
@@ -34,6 +35,7 @@ SUSPENDS void queue_close(struct queue *q)
 	if (!q)
 		return;
 	q->engine->close(q);
+	hands_close(&q->hands);
 	table_end(&q->table);
 	free(q);
 }
@@ -220,6 +222,10 @@ SUSPENDS size_t queue_claim(struct queue *q, struct queue_claim *ret, size_t n, 
 
 		if (!s)
 			break;
+		if (s->letter->is_held) {        /* the lease ran out on whoever had it when it was held */
+			step_wait(&q->table, s, now);
+			continue;
+		}
 		step_claim(&q->table, s, until > now ? until : now + 1);
 		claim_fill(s, &ret[got++]);
 	}
@@ -295,9 +301,7 @@ static size_t letters_hold(struct queue *q, const struct step_ref *refs, size_t 
 	return got;
 }
 
-/* The rows of those that are spooled follow; then all are let go. */
-SUSPENDS static bool letters_follow(struct queue *q, struct letter **held, size_t n,
-				    struct err *e)
+SUSPENDS bool letters_follow(struct queue *q, struct letter **held, size_t n, struct err *e)
 {
 	struct letter **rows = calloc(n ? n : 1, sizeof *rows);
 	size_t n_rows = 0;
@@ -381,6 +385,7 @@ static bool step_report(struct queue *q, const struct queue_report *r, int64_t n
 
 	if (!s || s->state != STEP_CLAIMED)
 		return false;
+	s->letter->is_suspect = false;   /* whatever came of it, nobody died */
 	step_text(s, r->text);
 	switch (r->outcome) {
 	case OUTCOME_DONE:
@@ -507,70 +512,4 @@ SUSPENDS bool queue_warn(struct queue *q, const struct step_ref *refs, size_t n,
 			 const struct letter_record *warning, struct err *e)
 {
 	return tell(q, JOURNAL_WARNED, refs, n, warning, step_warned, e);
-}
-
-SUSPENDS bool queue_hold(struct queue *q, uint64_t id, bool held, struct err *e)
-{
-	struct letter *l = table_get(&q->table, id);
-	char bytes[9];
-	struct buf b = buf_over(bytes, sizeof bytes);
-	struct journal_at at;
-	struct str payload;
-	bool ok;
-
-	if (!l)
-		return fail(e, FAULT_PERM, "letter %s is not in the queue", ID_Z(id));
-	put_u64(&b, id);
-	put_u8(&b, held);
-	payload = buf_str(&b);
-	l->holds++;
-	ok = q->engine->append(q, JOURNAL_HELD, &payload, 1, &at, e);
-	if (ok) {
-		q->engine->release(q, &at);
-		letter_hold(&q->table, l, held, l->since);
-	}
-	return letters_follow(q, &l, 1, e) && ok;
-}
-
-void queue_retry(struct queue *q, uint64_t id, int64_t now)
-{
-	for (struct letter *l = q->table.first; l; l = l->next)
-		for (uint32_t i = 0; (id == 0 || l->r.id == id) && i < l->r.n_steps; i++)
-			if (l->steps[i].state == STEP_WAITING)
-				step_wait(&q->table, &l->steps[i], now);
-}
-
-void queue_status(const struct queue *q, struct queue_status *ret)
-{
-	*ret = (struct queue_status){
-		.letters = q->table.n,
-		.steps_open = q->table.open,
-		.steps_unsynced = q->table.done,
-		.has_room = queue_has_room(q),
-	};
-	for (const struct letter *l = q->table.first; l; l = l->next) {
-		ret->steps_waiting += l->todo;
-		ret->held += l->is_held;
-		ret->in_journal += !l->is_finished && !l->is_spooled;
-	}
-	q->engine->status(q, ret);
-}
-
-bool queue_next(const struct queue *q, struct queue_walk *at, struct queue_claim *ret,
-		int64_t *ret_due, bool *ret_held)
-{
-	const struct letter *l = at->id ? table_get(&q->table, at->id) : q->table.first;
-
-	for (; l; l = l->next, at->step = 0) {
-		for (uint32_t i = at->step; i < l->r.n_steps; i++) {
-			if (l->steps[i].state == STEP_SAFE || l->steps[i].state == STEP_DONE)
-				continue;
-			claim_fill(&l->steps[i], ret);
-			*ret_due = l->steps[i].due.key;
-			*ret_held = l->is_held;
-			*at = (struct queue_walk){ l->r.id, i + 1 };
-			return true;
-		}
-	}
-	return false;
 }

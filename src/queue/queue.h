@@ -37,6 +37,8 @@ enum {
 
 #define QUEUE_SPOOL_AFTER (30 * SECOND)
 
+enum { QUEUE_DEATHS_MAX = 3 };           /* then a letter is held */
+
 enum step_mode {                         /* as store/store.h's: how sure is it that nothing is there */
 	STEP_FRESH,
 	STEP_REDO,
@@ -61,6 +63,7 @@ struct queue_claim {
 	enum queue_task task;
 	enum step_mode mode;
 	unsigned tries;                  /* before this one */
+	bool is_suspect;                 /* the process that carried it out last died: one of them at a time */
 	const struct letter_record *letter;
 	const struct letter_step *step;
 	char text[QUEUE_TEXT_MAX];       /* the last error: what a bounce says */
@@ -167,14 +170,40 @@ SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e);
 /* Before a clean stop: everything safe or in the spool, the journal empty. */
 SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, struct err *e);
 
-/* For `waxwing queue`: id 0 is every letter.  Retry makes waiting steps due now. */
+/* -- who dies of it.  Between take_up and put_down a step is being carried out: if this process dies
+ *    meanwhile, the next start counts it as a death of the letter, as queue_died() does for the death
+ *    of another process.  With the QUEUE_DEATHS_MAX'th the letter is held, and only it: whatever else
+ *    was in hand is a suspect once, and is tried alone. */
+
+/* False: not now, it is held or is a suspect meanwhile; it is claimed again when it is due. */
+bool queue_take_up(struct queue *q, const struct queue_claim *c, int64_t now, unsigned *ret_place);
+void queue_put_down(struct queue *q, unsigned place);
+/* This process ends, and no letter is to blame. */
+void queue_put_all_down(struct queue *q);
+/* Durable; the step waits again.  *ret_deaths: how many it is by now. */
+SUSPENDS bool queue_died(struct queue *q, struct step_ref ref, int64_t now, unsigned *ret_deaths, struct err *e);
+
+/* -- for `waxwing queue`.  Held: not carried out until it is released; then it is due now. */
 SUSPENDS bool queue_hold(struct queue *q, uint64_t id, bool held, struct err *e);
+/* Waiting steps are due now; id 0 is every letter. */
 void queue_retry(struct queue *q, uint64_t id, int64_t now);
 void queue_status(const struct queue *q, struct queue_status *ret);
-/* Walk the steps that are not carried out; *at starts as { 0 }. */
+/* The one letter whose id agrees with `id` in the bits of `mask`. */
+bool queue_find(const struct queue *q, uint64_t id, uint64_t mask, uint64_t *ret, struct err *e);
+
+enum queue_state { QUEUE_WAITS, QUEUE_IN_HAND, QUEUE_DONE, QUEUE_SAFE };
+
+struct queue_entry {
+	struct queue_claim claim;
+	enum queue_state state;
+	int64_t due;                     /* when it waits */
+	bool is_held;
+	unsigned deaths;
+};
+/* Walk the steps; *at starts as { 0 }.  Between two calls letters may come and go. */
 struct queue_walk {
 	uint64_t id;
 	uint32_t step;
+	bool with_done;                  /* those that are carried out, too */
 };
-bool queue_next(const struct queue *q, struct queue_walk *at, struct queue_claim *ret,
-		int64_t *ret_due, bool *ret_held);
+bool queue_next(const struct queue *q, struct queue_walk *at, struct queue_entry *ret);

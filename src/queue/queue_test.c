@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include "base/rnd.h"
 #include "fiber/fiber.h"
+#include "queue/hands.h"
 #include "queue/journal.h"
 
 #include <errno.h>
@@ -15,6 +16,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -371,22 +374,147 @@ static void hold(struct world *w)
 	struct err e = { 0 };
 	uint64_t id = accept_letter(w, S("s@example.org"));
 	struct queue_walk at = { 0 };
-	struct queue_claim c;
-	int64_t due;
-	bool held;
+	struct queue_entry q;
 	size_t n = 0;
 
 	assert_true(queue_hold(w->q, id, true, &e));
 	assert_int_equal(carry_out(w, OUTCOME_DONE, ""), 0);
 	assert_int_equal(status_of(w).held, 1);
-	while (queue_next(w->q, &at, &c, &due, &held)) {
-		assert_true(held);
+	while (queue_next(w->q, &at, &q)) {
+		assert_true(q.is_held && q.state == QUEUE_WAITS);
 		n++;
 	}
 	assert_int_equal(n, STEPS);
 	assert_true(queue_hold(w->q, id, false, &e));
 	assert_int_equal(carry_out(w, OUTCOME_SAFE, ""), STEPS);
 	assert_false(queue_hold(w->q, id, true, &e));
+}
+
+static struct queue_claim claim_one(struct world *w)
+{
+	struct queue_claim c = { 0 };
+
+	assert_int_equal(queue_claim(w->q, &c, 1, w->now, w->now + MINUTE), 1);
+	return c;
+}
+
+/* Claim a step, begin, and see its process die; how many deaths that makes. */
+static unsigned die_of(struct world *w, uint64_t id, bool is_suspect)
+{
+	struct queue_claim c = claim_one(w);
+	unsigned place, deaths = 0;
+	struct err e;
+
+	assert_true(c.ref.id == id);
+	assert_int_equal(c.is_suspect, is_suspect);
+	assert_true(queue_take_up(w->q, &c, w->now, &place));
+	if (!queue_died(w->q, c.ref, w->now, &deaths, &e))
+		fail_msg("%s", e.text);
+	queue_put_down(w->q, place);
+	return deaths;
+}
+
+static void third_death(struct world *w)
+{
+	uint64_t bad = accept_letter(w, S("s@example.org")), good;
+	struct queue_walk at = { 0 };
+	struct queue_entry q;
+	struct err e;
+
+	assert_int_equal(die_of(w, bad, false), 1);
+	assert_int_equal(die_of(w, bad, true), 2);
+	assert_int_equal(status_of(w).held, 0);
+	assert_int_equal(die_of(w, bad, true), 3);
+	assert_int_equal(status_of(w).held, 1);
+	w->now += MINUTE;
+	assert_int_equal(carry_out(w, OUTCOME_DONE, ""), 0);
+	assert_true(queue_next(w->q, &at, &q));
+	assert_true(q.is_held && q.deaths == 3 && strstr(q.claim.text, "3 of 3"));
+
+	good = accept_letter(w, S("s@example.org"));
+	assert_int_equal(carry_out(w, OUTCOME_DONE, ""), STEPS);        /* mail goes on */
+	body_is_right(w, good);
+
+	assert_true(queue_hold(w->q, bad, false, &e));
+	at = (struct queue_walk){ .id = bad };
+	assert_true(queue_next(w->q, &at, &q));
+	assert_true(!q.is_held && q.deaths == 0 && q.due <= w->now);
+	assert_int_equal(carry_out(w, OUTCOME_DONE, ""), STEPS);
+}
+
+/* What passes is no suspect any more, and its deaths stay counted. */
+static void suspect_passes(struct world *w)
+{
+	uint64_t id = accept_letter(w, S("s@example.org"));
+	struct queue_report r = { .outcome = OUTCOME_LATER };
+	struct queue_claim c;
+	struct err e;
+
+	assert_int_equal(die_of(w, id, false), 1);
+	c = claim_one(w);
+	assert_true(c.is_suspect);
+	r.ref = c.ref;
+	assert_true(queue_report(w->q, &r, 1, w->now, &e));
+	assert_int_equal(die_of(w, id, false), 2);
+}
+
+/* Claims that wait in a line while something happens to their letter. */
+static void not_now(struct world *w)
+{
+	uint64_t id = accept_letter(w, S("s@example.org"));
+	struct queue_claim c[STEPS];
+	unsigned place, deaths;
+	struct err e;
+
+	assert_int_equal(queue_claim(w->q, c, STEPS, w->now, w->now + MINUTE), STEPS);
+	assert_true(queue_died(w->q, c[0].ref, w->now, &deaths, &e));
+	assert_false(queue_take_up(w->q, &c[1], w->now, &place));
+	c[1] = claim_one(w);
+	assert_true(c[1].is_suspect && queue_take_up(w->q, &c[1], w->now, &place));
+	queue_put_down(w->q, place);
+	assert_true(queue_hold(w->q, id, true, &e));
+	assert_false(queue_take_up(w->q, &c[1], w->now, &place));
+	/* the lease of c[2] runs out: it is not claimed while it is held */
+	assert_int_equal(queue_claim(w->q, c, STEPS, w->now + HOUR, w->now + 2 * HOUR), 0);
+	assert_true(queue_hold(w->q, id, false, &e));
+	assert_int_equal(queue_claim(w->q, c, STEPS, w->now + HOUR, w->now + 2 * HOUR), STEPS);
+}
+
+static void find(struct world *w)
+{
+	uint64_t one = accept_letter(w, S("s@example.org")), two = accept_letter(w, S("s@example.org")), got;
+	struct err e;
+
+	assert_true(queue_find(w->q, one, UINT64_MAX, &got, &e) && got == one);
+	assert_true(queue_find(w->q, two & 0x7fff, 0x7fff, &got, &e) && got == two);
+	assert_false(queue_find(w->q, 0, 0, &got, &e));          /* both */
+	assert_false(queue_find(w->q, ~one, UINT64_MAX, &got, &e));
+}
+
+/* A letter between two pages may leave. */
+static void walk_goes_on(struct world *w)
+{
+	uint64_t ids[3];
+	struct queue_walk at = { 0 };
+	struct queue_entry q;
+	struct queue_claim c[STEPS];
+	struct queue_report r[STEPS] = { 0 };
+	struct err e;
+
+	for (int i = 0; i < 3; i++) {
+		ids[i] = accept_letter(w, S("s@example.org"));
+		w->now += SECOND;
+	}
+	for (int i = 0; i < STEPS + 1; i++)
+		assert_true(queue_next(w->q, &at, &q));
+	assert_true(q.claim.ref.id == ids[1]);
+	assert_int_equal(queue_claim(w->q, c, STEPS, w->now, w->now + MINUTE), STEPS);
+	assert_int_equal(queue_claim(w->q, c, STEPS, w->now, w->now + MINUTE), STEPS);
+	for (int i = 0; i < STEPS; i++)
+		r[i] = (struct queue_report){ .ref = c[i].ref, .outcome = OUTCOME_SAFE };
+	assert_true(c[0].ref.id == ids[1] && queue_report(w->q, r, STEPS, w->now, &e));
+	assert_false(queue_find(w->q, ids[1], UINT64_MAX, &ids[1], &e));
+	assert_true(queue_next(w->q, &at, &q) && q.claim.ref.id == ids[2] && q.claim.ref.step == 0);
 }
 
 static void big_file(struct world *w)
@@ -445,6 +573,172 @@ static void test_disk_restart(void **state)
 	world_restart(w);
 	assert_int_equal(status_of(w).letters, 0);
 	assert_int_equal(status_of(w).segments_aside, 0);
+	world_free(w);
+}
+
+static struct queue_entry entry_of(struct world *w, uint64_t id)
+{
+	struct queue_walk at = { .id = id };
+	struct queue_entry q;
+
+	assert_true(queue_next(w->q, &at, &q));
+	assert_true(q.claim.ref.id == id);
+	return q;
+}
+
+/* The count and the hold outlive every process, in the journal and in the spool. */
+static void test_disk_deaths(void **state)
+{
+	struct world *w = world_new(true);
+	struct queue_entry q;
+	struct err e;
+	uint64_t id;
+
+	(void)state;
+	id = accept_letter(w, S("s@example.org"));
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(die_of(w, id, i > 1), i);
+		if (i == 2) {                    /* a row's states say it, too */
+			w->now += MINUTE;
+			assert_true(queue_tend(w->q, w->now, &e));
+		}
+		world_restart(w);
+		q = entry_of(w, id);
+		assert_int_equal(q.deaths, i);
+		assert_int_equal(q.is_held, i == 3);
+		w->now += MINUTE;
+	}
+	assert_true(queue_tend_all(w->q, w->now, &e));   /* no note in the journal is left */
+	world_restart(w);
+	assert_true(entry_of(w, id).is_held);
+	assert_int_equal(carry_out(w, OUTCOME_DONE, ""), 0);
+	assert_true(queue_hold(w->q, id, false, &e));
+	world_restart(w);
+	q = entry_of(w, id);
+	assert_true(!q.is_held && q.deaths == 0);
+	assert_int_equal(carry_out(w, OUTCOME_DONE, ""), STEPS);
+	world_free(w);
+}
+
+static void test_disk_held_moves(void **state)
+{
+	struct world *w = world_new(true);
+	struct err e;
+	uint64_t id;
+
+	(void)state;
+	id = accept_letter(w, S("s@example.org"));
+	for (int i = 0; i < 3; i++) {
+		die_of(w, id, i > 0);
+		w->now += 10 * SECOND;
+	}
+	assert_int_equal(status_of(w).in_journal, 1);
+	w->now += QUEUE_SPOOL_AFTER;
+	assert_true(queue_tend(w->q, w->now, &e));
+	assert_int_equal(status_of(w).in_journal, 0);
+	assert_int_equal(status_of(w).held, 1);
+	world_free(w);
+}
+
+/* The queue itself dies, with several letters in hand, and one of them does it. */
+static void test_disk_in_hand(void **state)
+{
+	struct world *w = world_new(true);
+	struct queue_claim c[3 * STEPS];
+	struct err e;
+	uint64_t ids[3];
+	unsigned place;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		ids[i] = accept_letter(w, S("s@example.org"));
+	assert_int_equal(queue_claim(w->q, c, ARRAY_LEN(c), w->now, w->now + MINUTE), ARRAY_LEN(c));
+	for (size_t i = 0; i < ARRAY_LEN(c); i++)
+		assert_true(c[i].ref.id == ids[2] || queue_take_up(w->q, &c[i], w->now, &place));
+	world_restart(w);
+	assert_int_equal(entry_of(w, ids[0]).deaths, 1);
+	assert_int_equal(entry_of(w, ids[1]).deaths, 1);
+	assert_int_equal(entry_of(w, ids[2]).deaths, 0);
+	for (unsigned deaths = 1; deaths < 3; deaths++) {
+		while ((c[0] = claim_one(w)).ref.id != ids[0])
+			continue;
+		assert_true(c[0].is_suspect && queue_take_up(w->q, &c[0], w->now, &place));
+		world_restart(w);
+	}
+	assert_true(entry_of(w, ids[0]).is_held);
+	assert_int_equal(entry_of(w, ids[1]).deaths, 1);
+	assert_int_equal(carry_out(w, OUTCOME_DONE, ""), 2 * STEPS);
+	assert_true(queue_hold(w->q, ids[0], false, &e));
+	assert_int_equal(queue_claim(w->q, c, 1, w->now, w->now + MINUTE), 1);
+	assert_true(queue_take_up(w->q, &c[0], w->now, &place));
+	queue_put_all_down(w->q);                /* a clean end is nobody's fault */
+	world_restart(w);
+	assert_int_equal(entry_of(w, ids[0]).deaths, 0);
+	world_free(w);
+}
+
+/* A start that dies of one record: the third time it does without, and its segment stays for a person. */
+static void test_disk_bad_record(void **state)
+{
+	struct world *w = world_new(true);
+	struct queue_entry q;
+	struct queue_walk at = { 0 };
+	struct hands h;
+	uint64_t ids[2];
+	struct err e;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		ids[i] = accept_letter(w, S("s@example.org"));
+	queue_close(w->q);
+	for (int i = 0; i < HANDS_DEATHS_MAX; i++) {
+		assert_true(hands_open(&h, w->dir, "db/queue/in-hand", &e));
+		assert_true(hands_reading(&h, HANDS_RECORD, 1));
+		hands_close(&h);
+	}
+	world_open(w);
+	assert_true(queue_next(w->q, &at, &q) && q.claim.ref.id == ids[1]);
+	assert_int_equal(status_of(w).letters, 1);
+	assert_int_equal(status_of(w).segments_aside, 1);
+	assert_int_equal(carry_out(w, OUTCOME_DONE, ""), STEPS);
+
+	/* what lies aside goes after 30 days */
+	w->now += 29 * DAY;
+	world_restart(w);
+	assert_int_equal(status_of(w).segments_aside, 1);
+	w->now += 2 * DAY;
+	world_restart(w);
+	assert_int_equal(status_of(w).segments_aside, 0);
+	world_free(w);
+}
+
+/* The sweep spares what a segment kept aside may name: files that are not younger. */
+static void test_disk_aside_sweep(void **state)
+{
+	struct world *w = world_new(true);
+	static const char *const names[] = { "spool/in/old", "spool/in/young" };
+	struct timespec times[2] = { 0 };
+	char aside[64];
+
+	(void)state;
+	queue_close(w->q);
+	snprintf(aside, sizeof aside, "journal/00.%lld.aside", (long long)(T0 / MILLISECOND));
+	for (int i = 0; i < 3; i++) {
+		int fd = openat(w->dir, i == 2 ? aside : names[i], O_WRONLY | O_CREAT, 0600);
+
+		assert_true(fd >= 0);
+		times[0].tv_sec = times[1].tv_sec = T0 / SECOND + (i == 1 ? HOUR : -HOUR) / SECOND;
+		assert_int_equal(futimens(fd, times), 0);
+		close(fd);
+	}
+	w->now = T0 + 3 * DAY;
+	world_open(w);
+	assert_int_equal(faccessat(w->dir, names[0], F_OK, 0), 0);
+	assert_int_equal(faccessat(w->dir, names[1], F_OK, 0), -1);
+	w->now = T0 + 31 * DAY;
+	world_restart(w);
+	assert_int_equal(faccessat(w->dir, names[0], F_OK, 0), -1);
+	assert_int_equal(faccessat(w->dir, aside, F_OK, 0), -1);
 	world_free(w);
 }
 
@@ -576,13 +870,12 @@ static void test_disk_walk(void **state)
 	world_restart(w);
 	queue_retry(w->q, 0, w->now);
 	for (size_t i = 0; i < n; i++) {
-		struct queue_walk at = { ids[i], 0 };
-		struct queue_claim c;
-		int64_t due;
-		bool held, open[STEPS] = { 0 };
+		struct queue_walk at = { .id = ids[i] };
+		struct queue_entry q;
+		bool open[STEPS] = { 0 };
 
-		while (queue_next(w->q, &at, &c, &due, &held) && c.ref.id == ids[i])
-			open[c.ref.step] = true;
+		while (queue_next(w->q, &at, &q) && q.claim.ref.id == ids[i])
+			open[q.claim.ref.step] = true;
 		for (size_t k = 0; k < STEPS; k++)
 			assert_true(open[k] != safe[i][k]);
 	}
@@ -786,7 +1079,8 @@ static void test_schedule(void **state)
 static void engine_rows(bool is_disk)
 {
 	static void (*const rows[])(struct world *w) = {
-		life, lease, retries, warn_then_bounce, null_sender, sync_lost, hold, big_file,
+		life, lease, retries, warn_then_bounce, null_sender, sync_lost, hold, big_file, third_death,
+		suspect_passes, not_now, find, walk_goes_on,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -816,6 +1110,11 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_disk),
 		cmocka_unit_test(test_disk_restart),
+		cmocka_unit_test(test_disk_deaths),
+		cmocka_unit_test(test_disk_held_moves),
+		cmocka_unit_test(test_disk_in_hand),
+		cmocka_unit_test(test_disk_bad_record),
+		cmocka_unit_test(test_disk_aside_sweep),
 		cmocka_unit_test(test_disk_spool),
 		cmocka_unit_test(test_disk_segments),
 		cmocka_unit_test(test_disk_clean_stop),

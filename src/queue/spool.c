@@ -94,7 +94,7 @@ static void dir_end(DIR **d)
 		closedir(*d);
 }
 
-static bool sweep_place(struct spool *s, const char *place, int64_t now,
+static bool sweep_place(struct spool *s, const char *place, int64_t now, int64_t spared,
 			bool (*is_known)(void *arg, struct str name), void *arg,
 			size_t *removed, struct err *e)
 {
@@ -113,7 +113,7 @@ static bool sweep_place(struct spool *s, const char *place, int64_t now,
 		if (fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
 			continue;
 		snprintf(name, sizeof name, "%s/%s", place, de->d_name);
-		if ((int64_t)st.st_mtime * SECOND > now - ORPHAN_AGE ||
+		if ((int64_t)st.st_mtime * SECOND > now - ORPHAN_AGE || (int64_t)st.st_mtime * SECOND <= spared ||
 		    is_known(arg, str_from_z(name)))
 			continue;
 		if (unlinkat(fd, de->d_name, 0) == 0)
@@ -122,12 +122,12 @@ static bool sweep_place(struct spool *s, const char *place, int64_t now,
 	return true;
 }
 
-bool spool_sweep(struct spool *s, int64_t now, bool (*is_known)(void *arg, struct str name),
+bool spool_sweep(struct spool *s, int64_t now, int64_t spared, bool (*is_known)(void *arg, struct str name),
 		 void *arg, size_t *ret_removed, struct err *e)
 {
 	*ret_removed = 0;
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if (!sweep_place(s, places[i], now, is_known, arg, ret_removed, e))
+		if (!sweep_place(s, places[i], now, spared, is_known, arg, ret_removed, e))
 			return false;
 	return true;
 }

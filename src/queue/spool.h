@@ -12,8 +12,8 @@
  *   any   yes  MOVED or -     waits here                      carried out from here
  *   any   -    MOVED or -     finished; the file comes last   removed after 36 hours
  *
- * While a damaged journal segment is kept aside, no file is removed: a record
- * in it may name one.  All calls block; the caller is in a thread. */
+ * While a damaged journal segment is kept aside, no file is removed that is as old as it: a
+ * record in it may name one.  All calls block; the caller is in a thread. */
 #pragma once
 
 #include "base/err.h"
@@ -44,6 +44,6 @@ void spool_file_drop(struct spool *s, struct str name);
 bool spool_rows_write(struct spool *s, const struct spool_row *rows, size_t n, struct err *e);
 bool spool_rows_read(struct spool *s, bool (*row)(void *arg, const struct spool_row *r,
 						  struct err *e), void *arg, struct err *e);
-/* Remove files older than 36 hours that is_known() does not know. */
-bool spool_sweep(struct spool *s, int64_t now, bool (*is_known)(void *arg, struct str name),
+/* Remove files older than 36 hours, and younger than `spared`, that is_known() does not know. */
+bool spool_sweep(struct spool *s, int64_t now, int64_t spared, bool (*is_known)(void *arg, struct str name),
 		 void *arg, size_t *ret_removed, struct err *e);

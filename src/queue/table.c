@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { STATES_VERSION = 1, LETTER_ARENA = 16 * 1024 * 1024 };
+enum { STATES_VERSION = 2, LETTER_ARENA = 16 * 1024 * 1024 };
 
 struct key {
 	char p[8];
@@ -198,9 +198,21 @@ void step_text(struct step *s, const char *text)
 void letter_hold(struct table *t, struct letter *l, bool held, int64_t now)
 {
 	l->is_held = held;
+	if (!held) {
+		l->deaths = 0;
+		l->is_suspect = false;
+	}
 	for (uint32_t i = 0; i < l->r.n_steps; i++)
 		if (l->steps[i].state == STEP_WAITING)
 			step_line_up(t, &l->steps[i], now);
+}
+
+void letter_blame(struct table *t, struct letter *l, uint32_t deaths, int64_t now)
+{
+	l->deaths = deaths;
+	l->is_suspect = deaths > 0;
+	if (deaths >= QUEUE_DEATHS_MAX)
+		letter_hold(t, l, true, now);
 }
 
 void claim_fill(const struct step *s, struct queue_claim *ret)
@@ -210,6 +222,7 @@ void claim_fill(const struct step *s, struct queue_claim *ret)
 		.task = s->task,
 		.mode = s->mode,
 		.tries = s->tries,
+		.is_suspect = s->letter->is_suspect,
 		.letter = &s->letter->r,
 		.step = &s->letter->r.steps[s->index],
 	};
@@ -233,6 +246,7 @@ struct step *table_due(const struct table *t, const struct schedule *sched, int6
 void letter_states_print(const struct letter *l, struct buf *b)
 {
 	put_u8(b, STATES_VERSION);
+	put_u32(b, l->deaths);
 	for (uint32_t i = 0; i < l->r.n_steps; i++) {
 		const struct step *s = &l->steps[i];
 		/* what a lease or a task ends at is not remembered: it is due then */
@@ -252,8 +266,12 @@ bool letter_states_parse(struct table *t, struct letter *l, struct str in)
 {
 	struct cursor c = { .in = in };
 
-	if (take_u8(&c) != STATES_VERSION)
+	uint8_t version = take_u8(&c);
+
+	if (version != STATES_VERSION && version != STATES_VERSION - 1)
 		return false;
+	if (version == STATES_VERSION)
+		letter_blame(t, l, take_u32(&c), l->since);
 	for (uint32_t i = 0; i < l->r.n_steps; i++) {
 		struct step *s = &l->steps[i];
 		bool is_safe = take_u8(&c);

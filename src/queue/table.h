@@ -43,6 +43,8 @@ struct letter {
 	uint32_t todo;                   /* steps that are WAITING or CLAIMED */
 	bool is_held, is_spooled, is_moving;
 	bool is_dirty;                   /* its row is behind (only while a start reads) */
+	uint32_t deaths;                 /* processes that ended while they carried it out */
+	bool is_suspect;                 /* the last one who did, did */
 	unsigned readers;                /* of body */
 	bool is_finished;                /* nothing open; goes when nobody holds it */
 	unsigned holds;
@@ -77,6 +79,9 @@ void step_claim(struct table *t, struct step *s, int64_t until);
 void step_done(struct table *t, struct step *s);
 void step_safe(struct table *t, struct step *s);
 void step_text(struct step *s, const char *text);
+/* With QUEUE_DEATHS_MAX deaths it is held. */
+void letter_blame(struct table *t, struct letter *l, uint32_t deaths, int64_t now);
+/* Released: what it did is forgotten. */
 void letter_hold(struct table *t, struct letter *l, bool held, int64_t now);
 void claim_fill(const struct step *s, struct queue_claim *ret);
 /* The first step that is due, or NULL. */

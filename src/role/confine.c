@@ -20,7 +20,8 @@
 
 enum {
 	CONNECTION_KIB = 80,     /* a fiber's stack and what it holds */
-	ARENAS_MAX = 2,          /* of malloc: each reserves 64 MiB of address space */
+	ARENAS_MAX = 1,          /* of malloc: a second reserves 64 MiB of address space, and asks
+				  * /proc/sys/vm/overcommit_memory when it shrinks */
 };
 
 PRINTF_LIKE(2, 3) static void warn(struct confine_report *r, const char *fmt, ...)

@@ -4,31 +4,6 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-static struct str by_whom(struct command *c)
-{
-	return arena_printf(c->a, "uid %lu", (unsigned long)(uintptr_t)c->by);
-}
-
-static int say_done(struct command *c, struct str text)
-{
-	struct buf b = buf_on_heap(4096);
-
-	if (c->is_json) {
-		struct json j = json_to(&b);
-
-		json_object(&j, NULL);
-		json_bool(&j, "ok", true);
-		json_str(&j, "text", text);
-		json_end_object(&j);
-	} else {
-		buf_add(&b, text);
-	}
-	buf_add_char(&b, '\n');
-	say(c, buf_str(&b));
-	buf_end(&b);
-	return EXIT_DONE;
-}
-
 /* The first line of what was typed. */
 static struct str password_of(struct command *c)
 {
@@ -254,6 +229,9 @@ static void print_text(struct buf *b, const struct figures *f)
 		buf_addf(b, "journal: %llu records, %llu syncs, %llu deliveries not yet safe, %llu full segments\n",
 			 (unsigned long long)f->queue.appended, (unsigned long long)f->queue.syncs,
 			 (unsigned long long)f->queue.unsafe, (unsigned long long)f->queue.segments);
+		if (f->queue.held)
+			buf_addf(b, "  WARNING: %llu letters are held until a person releases them; next: waxwing queue list\n",
+				 (unsigned long long)f->queue.held);
 		if (f->queue.trouble.n)
 			buf_addf(b, "  WARNING: " STR_FMT "\n", STR_ARG(f->queue.trouble));
 	} else {
@@ -321,20 +299,6 @@ SUSPENDS static int run_reload(struct command *c)
 	if (!r.is_ok)
 		return complain(c, EXIT_NO, r.text);
 	say(c, r.text);
-	return EXIT_DONE;
-}
-
-SUSPENDS static int run_queue_list(struct command *c)
-{
-	struct queue_lines_answer r;
-	struct err e;
-
-	if (!queue_lines(link_to(ROLE_QUEUE), &(struct queue_lines){ 0 }, &r, c->a, &e))
-		return complain_err(c, &e);
-	for (size_t i = 0; i < r.lines.n; i++) {
-		say(c, r.lines.p[i].text);
-		say(c, S("\n"));
-	}
 	return EXIT_DONE;
 }
 

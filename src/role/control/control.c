@@ -29,6 +29,31 @@ void say(struct command *c, struct str text)
 	}
 }
 
+struct str by_whom(struct command *c)
+{
+	return arena_printf(c->a, "uid %lu", (unsigned long)(uintptr_t)c->by);
+}
+
+int say_done(struct command *c, struct str text)
+{
+	struct buf b = buf_on_heap(4096);
+
+	if (c->is_json) {
+		struct json j = json_to(&b);
+
+		json_object(&j, NULL);
+		json_bool(&j, "ok", true);
+		json_str(&j, "text", text);
+		json_end_object(&j);
+	} else {
+		buf_add(&b, text);
+	}
+	buf_add_char(&b, '\n');
+	say(c, buf_str(&b));
+	buf_end(&b);
+	return EXIT_DONE;
+}
+
 int complain(struct command *c, int exit_code, struct str text)
 {
 	struct buf b = buf_on_heap(4096);

@@ -37,13 +37,26 @@ extern const struct verb command_verbs[];        /* ends with a NULL run */
 
 /* why.c */
 SUSPENDS int run_why(struct command *c);
+/* An id or its last letters, at least three, as the bits that are known of it. */
+bool id_ending_parse(struct str what, uint64_t *ret_id, uint64_t *ret_mask);
+
 #ifdef WAXWING_HOOKS
 /* hooks.c */
 SUSPENDS int run_test_clock(struct command *c);
 SUSPENDS int run_test_fault(struct command *c);
 #endif
 
+/* queue.c */
+SUSPENDS int run_queue_list(struct command *c);
+SUSPENDS int run_queue_show(struct command *c);
+SUSPENDS int run_queue_hold(struct command *c);
+SUSPENDS int run_queue_release(struct command *c);
+
+/* "uid 0" */
+struct str by_whom(struct command *c);
 void say(struct command *c, struct str text);
+/* As {"ok":true,"text":…} if JSON is wanted; gives EXIT_DONE. */
+int say_done(struct command *c, struct str text);
 /* Gives exit_code back. */
 int complain(struct command *c, int exit_code, struct str text);
 int complain_err(struct command *c, const struct err *e);

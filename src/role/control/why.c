@@ -25,11 +25,21 @@ static void search_end(struct search *s)
 	buf_end(&s->out);
 }
 
+bool id_ending_parse(struct str what, uint64_t *ret_id, uint64_t *ret_mask)
+{
+	char full[ID_TEXT + 1] = "0000000000000";
+
+	if (what.n < 3 || what.n > ID_TEXT)
+		return false;
+	memcpy(full + ID_TEXT - what.n, what.p, what.n);
+	*ret_mask = what.n == ID_TEXT ? UINT64_MAX : (UINT64_C(1) << 5 * what.n) - 1;
+	return id_parse(str_from_z(full), ret_id);
+}
+
 /* An id, the ending of one, or YYYY-MM-DD. */
 static bool search_begin(struct search *s, struct str what)
 {
 	struct time_parts t = { 0 };
-	char full[ID_TEXT + 1] = "0000000000000";
 
 	s->day = s->last_day = time_now() / DAY;
 	if (what.n == 10 && str_at(what, 4) == '-') {
@@ -41,11 +51,7 @@ static bool search_begin(struct search *s, struct str what)
 		s->day = s->last_day = time_join(&t) / DAY;
 		return true;
 	}
-	if (what.n < 3 || what.n > ID_TEXT)
-		return false;
-	memcpy(full + ID_TEXT - what.n, what.p, what.n);
-	s->mask = what.n == ID_TEXT ? UINT64_MAX : (UINT64_C(1) << 5 * what.n) - 1;
-	if (!id_parse(str_from_z(full), &s->id))
+	if (!id_ending_parse(what, &s->id, &s->mask))
 		return false;
 	s->day = what.n == ID_TEXT ? id_time(s->id) / DAY : s->last_day - LOOK_BACK;
 	return true;

@@ -3,7 +3,11 @@
  * One fiber claims what is due and puts each claim into the line of its account;
  * a line with something in it has a fiber that asks the account's mailbox, one
  * letter after the other.  A mailbox that is away is asked for again once; then
- * its claims wait their turn on the schedule, and harm nobody else. */
+ * its claims wait their turn on the schedule, and harm nobody else.
+ *
+ * A mailbox that ends with letters in its hands may have died of any of them.  Such
+ * letters, whosever they are, go through one line of their own, one at a time, each
+ * alone in its mailbox: who is innocent passes, and the third death holds the other. */
 #include "role/queue/queue_role.h"
 
 #include "base/fd.h"
@@ -34,7 +38,7 @@ struct line;
 
 struct waiting_claim {
 	struct waiting_claim *next;
-	struct line *line;
+	struct line *line;       /* its account's */
 	struct queue_claim claim;
 	int64_t until;           /* its lease; afterwards the letter may be gone */
 };
@@ -51,7 +55,8 @@ struct line {
 	bool is_opening;
 };
 
-static struct map lines;
+static struct map lines;                 /* by account */
+static struct line suspects;             /* of all accounts */
 static struct wait kick, settled;
 static unsigned under_way;
 
@@ -131,8 +136,11 @@ SUSPENDS static bool ask_mailbox(struct line *line, const struct queue_claim *c,
 	for (int tries = 0;; tries++) {
 		struct link *l = mailbox_of(line, a, e);
 
-		if (!l)
+		if (!l) {
+			if (link_is_away(e))
+				e->sys = ENOLINK;        /* whoever ended, it was not of this letter */
 			return false;
+		}
 		if (mailbox_deliver(l, q, ret, a, e))
 			return true;
 		/* it ended just now, idle or killed: the next one looks whether the letter is there */
@@ -196,6 +204,25 @@ static void note_result(const struct queue_claim *c, bool ok, const struct err *
 			.tries = c->tries + 1, .why = str_from_z(e->text) }.head);
 }
 
+/* The mailbox ended with the letter in its hands. */
+SUSPENDS static void note_death(const struct queue_claim *c)
+{
+	struct why_letter_held held = { .head = why_ours(WHY_letter_held, c->ref.id), .account = c->step->target };
+	unsigned deaths = 0;
+	struct err e = { 0 };
+
+	fail(&e, FAULT_TEMP, "its mailbox died while it delivered this");
+	note_result(c, false, &e);
+	if (!queue_died(queue, c->ref, time_now(), &deaths, &e)) {
+		log_error("died", "msg=%s why=%s", ID_Z(c->ref.id), LOGQ(str_from_z(e.text)));
+	} else if (deaths >= QUEUE_DEATHS_MAX) {
+		held.deaths = deaths;
+		held.head.nearest = S("waxwing queue release ID tries it again");
+		why_keep(&held.head);
+	}
+	carry_kick();
+}
+
 /* False: somebody it needs was away; nothing is reported yet. */
 SUSPENDS static bool carry_out(struct line *line, const struct queue_claim *c, bool is_last)
 {
@@ -211,7 +238,11 @@ SUSPENDS static bool carry_out(struct line *line, const struct queue_claim *c, b
 	} else {
 		ok = deliver(line, c, &a, &e);
 	}
-	if (!ok && e.sys == ENOLINK && !is_last)
+	if (!ok && e.sys == EOWNERDEAD && !self.is_stopping) {
+		note_death(c);
+		return true;
+	}
+	if (!ok && link_is_away(&e) && !is_last)
 		return false;
 	note_result(c, ok, &e);
 	if (!ok) {
@@ -237,18 +268,49 @@ SUSPENDS static void carry_with_patience(struct line *line, const struct queue_c
 	carry_out(line, c, true);
 }
 
+/* The claim is in this process's hands until it returns. */
+SUSPENDS static void carry_claim(struct line *line, const struct queue_claim *c)
+{
+	unsigned place;
+
+	if (!queue_take_up(queue, c, time_now(), &place))
+		return;
+	if (c->task == TASK_DELIVER)
+		carry_with_patience(line, c);
+	else if (c->task == TASK_BOUNCE)
+		report_bounce(c, 1);
+	else
+		report_warn(c, 1);
+	queue_put_down(queue, place);
+}
+
+SUSPENDS static void carry_waiting(struct waiting_claim *w)
+{
+	if (time_now() < w->until - 2 * DELIVER_WITHIN)
+		carry_claim(w->line, &w->claim);
+	free(w);
+	if (--under_way == 0)
+		wait_wake_all(&settled);
+}
+
 SUSPENDS static void carry_one(void *arg)
 {
 	struct waiting_claim *w = arg;
 	struct line *line = w->line;
 
-	if (time_now() < w->until - 2 * DELIVER_WITHIN)
-		carry_with_patience(line, &w->claim);
-	free(w);
-	if (--under_way == 0)
-		wait_wake_all(&settled);
+	carry_waiting(w);
 	if (--line->in_hand == 0)
-		wait_wake(&line->landed);
+		wait_wake_all(&line->landed);
+}
+
+static struct waiting_claim *take_first(struct line *line)
+{
+	struct waiting_claim *w = line->first;
+
+	line->first = w->next;
+	if (!line->first)
+		line->last = NULL;
+	return w;
 }
 
 /* What came within the pace goes together; the first letter after a pause goes at once. */
@@ -262,49 +324,79 @@ SUSPENDS static void keep_pace(struct line *line)
 	line->began = time_mono();
 }
 
+/* Wait until its mailbox has nothing in hand, suspects and others. */
+SUSPENDS static bool wait_landed(struct line *line)
+{
+	struct err e;
+
+	while (line->in_hand)
+		if (!wait_on(&line->landed, "letters in a mailbox's hands", &e))
+			return false;
+	return true;
+}
+
 SUSPENDS static void run_line(void *arg)
 {
 	struct line *line = arg;
-	struct err e;
 
 	while (line->first) {
 		keep_pace(line);
+		if (!wait_landed(line))
+			return;          /* the process ends */
 		while (line->first && line->in_hand < LINE_WIDTH) {
-			struct waiting_claim *w = line->first;
+			struct waiting_claim *w = take_first(line);
 
-			line->first = w->next;
-			if (!line->first)
-				line->last = NULL;
 			line->in_hand++;
 			if (!fiber_start(&self.fibers, line->account, carry_one, w))
 				carry_one(w);
 		}
-		while (line->in_hand)
-			if (!wait_on(&line->landed, "letters in a mailbox's hands", &e))
-				break;
+		if (!wait_landed(line))
+			return;
 	}
 	line->is_running = false;
+}
+
+/* One after the other, and each alone in its mailbox: if that dies, this one did it. */
+SUSPENDS static void run_suspects(void *arg)
+{
+	(void)arg;
+	while (suspects.first) {
+		struct waiting_claim *w = suspects.first;
+		struct line *line = w->line;
+
+		if (!wait_landed(line))
+			return;
+		(void)take_first(&suspects);
+		line->in_hand += LINE_WIDTH;
+		carry_waiting(w);
+		line->in_hand -= LINE_WIDTH;
+		if (line->in_hand == 0)
+			wait_wake_all(&line->landed);
+	}
+	suspects.is_running = false;
 }
 
 /* -- dispatch -------------------------------------------------------------- */
 
 static void put_in_line(const struct queue_claim *c, int64_t until)
 {
-	struct line *line = line_of(c->step->kind == STEP_LOCAL && c->step->target.n ? c->step->target : S("-"));
+	struct line *own = line_of(c->step->kind == STEP_LOCAL && c->step->target.n ? c->step->target : S("-"));
+	struct line *line = c->is_suspect ? &suspects : own;
 	struct waiting_claim *w = malloc(sizeof(*w));
 
 	must(w, "out of memory for a claim");
-	*w = (struct waiting_claim){ .line = line, .claim = *c, .until = until };
+	*w = (struct waiting_claim){ .line = own, .claim = *c, .until = until };
 	if (line->last)
 		line->last->next = w;
 	else
 		line->first = w;
 	line->last = w;
 	under_way++;
-	if (!line->is_running) {
-		line->is_running = fiber_start(&self.fibers, line->account, run_line, line);
-		must(line->is_running, "no memory for a fiber");
-	}
+	if (line->is_running)
+		return;
+	line->is_running = c->is_suspect ? fiber_start(&self.fibers, "suspects", run_suspects, NULL)
+					 : fiber_start(&self.fibers, line->account, run_line, line);
+	must(line->is_running, "no memory for a fiber");
 }
 
 SUSPENDS void carry_run(void *unused)
@@ -320,10 +412,8 @@ SUSPENDS void carry_run(void *unused)
 		for (size_t i = 0; i < n; i++) {
 			if (claims[i].task == TASK_DELIVER)
 				put_in_line(&claims[i], now + LEASE);
-			else if (claims[i].task == TASK_BOUNCE)
-				report_bounce(&claims[i], 1);
 			else
-				report_warn(&claims[i], 1);
+				carry_claim(NULL, &claims[i]);
 		}
 		if (n == CLAIMS_AT_ONCE)
 			continue;

@@ -69,8 +69,8 @@ SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 
 		if (scan_letter(scan, &s, &d->scan, d->a, e))
 			return true;
-		d->is_deadly |= scan && e->sys == ENOLINK;
-		if (e->sys != ENOLINK || tries == SCAN_TRIES || !fiber_sleep(SCAN_PAUSE, e))
+		d->is_deadly |= e->sys == EOWNERDEAD;
+		if (!link_is_away(e) || tries == SCAN_TRIES || !fiber_sleep(SCAN_PAUSE, e))
 			return false;
 	}
 }
@@ -335,7 +335,7 @@ SUSPENDS static bool take_letter(struct decision *d, struct err *e)
 /* A letter that ends each scan it is shown to is refused for good the third time it comes. */
 SUSPENDS static bool scan_failed(struct decision *d, struct queue_commit_answer *r, struct err *e)
 {
-	if (d->is_deadly && e->sys == ENOLINK && deaths_note(d->q->bytes, d->letter, d->q->size) >= SCAN_DEATHS_MAX) {
+	if (d->is_deadly && link_is_away(e) && deaths_note(d->q->bytes, d->letter, d->q->size) >= SCAN_DEATHS_MAX) {
 		log_error("deadly", "msg=%s from=%s why=\"scan dies of it\" next=\"it is refused\"", ID_Z(d->q->id),
 			  LOGQ(d->q->mail_from));
 		return answer(r, REPLY_LETTER_UNREADABLE, S(""), "scan died of it three times");
@@ -410,9 +410,7 @@ bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, st
 		free(d.bytes);
 	buf_end(&d.why);
 	incoming_end(d.in, taken);
-	if (queue_is_broken(queue)) {
-		log_error("journal", "why=\"a write or sync failed\" next=\"this process ends, the next one reads the journal anew\"");
-		_exit(70);
-	}
+	if (queue_is_broken(queue))
+		end_broken(S("a write or sync failed"));
 	return ok;
 }

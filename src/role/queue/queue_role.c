@@ -238,31 +238,7 @@ SUSPENDS static bool serve_figures(struct link *l, void *question, void *answer,
 		.pending = s.letters, .in_journal = s.in_journal, .unsafe = s.steps_unsynced, .waiting = s.steps_waiting, .held = s.held,
 		.segments = s.segments_full, .appended = s.records, .syncs = s.syncs,
 		.accepted = totals.accepted, .delivered = totals.delivered,
-		.trouble = s.segments_aside ? S("a damaged journal segment is kept aside in journal/") : S("") };
-	return true;
-}
-
-SUSPENDS static bool serve_lines(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
-{
-	enum { LINES_MAX = 200 };
-	struct queue_lines_answer *r = answer;
-	struct queue_walk at = { 0 };
-	struct queue_claim c;
-	int64_t due, now = time_now();
-	bool held;
-
-	(void)l, (void)question;
-	r->lines.p = ARENA_ARRAY(a, struct ipc_text, LINES_MAX);
-	if (!r->lines.p)
-		return fail(e, FAULT_TEMP, "out of memory");
-	while (r->lines.n < LINES_MAX && queue_next(queue, &at, &c, &due, &held)) {
-		struct str to = c.step->rcpt < c.letter->n_rcpts ? c.letter->rcpts[c.step->rcpt].address : S("");
-
-		r->lines.p[r->lines.n++].text = arena_printf(
-			a, "%s from=<" STR_FMT "> to=<" STR_FMT "> tries=%u next=%llds%s%s%s", ID_Z(c.ref.id),
-			STR_ARG(c.letter->from), STR_ARG(to), c.tries, (long long)(due > now ? (due - now) / SECOND : 0),
-			held ? " held" : "", c.text[0] ? " why=" : "", c.text);
-	}
+		.trouble = s.segments_aside ? S("a damaged journal segment is kept aside for 30 days: journal/*.aside") : S("") };
 	return true;
 }
 
@@ -306,9 +282,18 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_hear(IPC_queue_forget, hear_forget);
 	ipc_hear(IPC_queue_why, hear_why);
 	ipc_serve(IPC_queue_figures, serve_figures);
-	ipc_serve(IPC_queue_lines, serve_lines);
+	ipc_serve(IPC_queue_queued, serve_queued);
+	ipc_serve(IPC_queue_one, serve_one);
+	ipc_serve(IPC_queue_hold_letter, serve_hold);
 	ipc_serve(IPC_queue_explain, serve_explain);
 	return queue_disk_open(&c, time_now(), &queue, e);
+}
+
+void end_broken(struct str why)
+{
+	log_error("journal", "why=%s next=\"this process ends, the next one reads the journal anew\"", LOGQ(why));
+	queue_put_all_down(queue);
+	_exit(70);
 }
 
 /* Segments that fill up bring checkpoints of their own; when nobody sends, what lies about is made
@@ -338,11 +323,8 @@ SUSPENDS static void tend(void *unused)
 		why_flush();
 		if ((!queue_tend(queue, time_now(), &e) || !checkpoint_if_idle(&e)) && e.fault != FAULT_CANCEL)
 			log_warn("tend", "why=%s", LOGQ(str_from_z(e.text)));
-		if (queue_is_broken(queue)) {
-			log_error("journal", "why=%s next=\"this process ends, the next one reads the journal anew\"",
-				  LOGQ(str_from_z(e.text)));
-			_exit(70);
-		}
+		if (queue_is_broken(queue))
+			end_broken(str_from_z(e.text));
 		carry_kick();
 	}
 }
@@ -358,6 +340,7 @@ SUSPENDS static bool run(struct err *e)
 			log_warn("stop", "why=%s next=\"what is not done is done at the next start\"",
 				 LOGQ(str_from_z(e->text)));
 	why_flush();
+	queue_put_all_down(queue);
 	return true;
 }
 

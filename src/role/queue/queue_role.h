@@ -3,6 +3,7 @@
  *   commit.c   decide, write down, answer
  *   carry.c    carry out: claims go to the accounts' mailboxes
  *   report.c   bounces and warnings
+ *   person.c   what `waxwing queue` asks and wants
  *   why_files.c  why-records on the disk
  *   queue_role.c  life, large letters, status */
 #pragma once
@@ -18,6 +19,9 @@ struct queue_totals {
 	uint64_t accepted, delivered;
 };
 extern struct queue_totals totals;
+
+/* The journal cannot be written: what is in hand is not to blame for this end. */
+NORETURN void end_broken(struct str why);
 
 /* A letter between `begin` and `commit` (or `forget`). */
 struct incoming {
@@ -69,6 +73,11 @@ static inline struct why why_ours(enum why_kind kind, uint64_t letter)
 			     .instance = self.instance };
 }
 
+/* person.c */
+bool serve_queued(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+bool serve_one(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+SUSPENDS bool serve_hold(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+
 /* report.c */
-SUSPENDS void report_bounce(struct queue_claim *claims, size_t n);
-SUSPENDS void report_warn(struct queue_claim *claims, size_t n);
+SUSPENDS void report_bounce(const struct queue_claim *claims, size_t n);
+SUSPENDS void report_warn(const struct queue_claim *claims, size_t n);

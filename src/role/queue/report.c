@@ -171,7 +171,7 @@ static void report_end(struct report *r)
 	arena_end(&r->a);
 }
 
-void report_bounce(struct queue_claim *claims, size_t n)
+void report_bounce(const struct queue_claim *claims, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		AUTO(report_end) struct report r = { .kind = BOUNCE_FAILED, .claim = &claims[i], .a = { .limit = 2 << 20 } };
@@ -191,7 +191,7 @@ void report_bounce(struct queue_claim *claims, size_t n)
 	}
 }
 
-void report_warn(struct queue_claim *claims, size_t n)
+void report_warn(const struct queue_claim *claims, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		AUTO(report_end) struct report r = { .kind = BOUNCE_DELAYED, .claim = &claims[i], .a = { .limit = 2 << 20 } };

@@ -167,15 +167,13 @@ void why_flush(void)
 void why_begin(void)
 {
 	struct queue_walk at = { 0 };
-	struct queue_claim c;
+	struct queue_entry q;
 	uint64_t last = 0;
-	int64_t due;
-	bool held;
 
-	while (queue_next(queue, &at, &c, &due, &held)) {
-		if (c.ref.id != last && pending.n < BUFFER_MAX / 2)
-			why_keep_frames(c.letter->why);
-		last = c.ref.id;
+	while (queue_next(queue, &at, &q)) {
+		if (q.claim.ref.id != last && pending.n < BUFFER_MAX / 2)
+			why_keep_frames(q.claim.letter->why);
+		last = q.claim.ref.id;
 	}
 }
 
