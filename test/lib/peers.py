@@ -242,3 +242,16 @@ class Postfix:
     def end(self):
         self.root.run("postfix", "abort", check=False)
         self.root.end()
+
+
+PACKAGES = {"postfix": ["postfix"], "exim": ["exim4-daemon-light"],
+            "dovecot": ["dovecot-core", "dovecot-imapd", "dovecot-pop3d"]}
+
+
+if __name__ == "__main__":
+    # All of them now, so that the tests need no network later.
+    for name, packages in PACKAGES.items():
+        try:
+            unpack(name, *packages)
+        except tap.Skip as s:
+            print("peers: %s" % s)
