@@ -29,7 +29,7 @@ def cuts():
     led = ledger.Ledger(lambda: s.addr, USERS, clients=6, seed=SEED)
     try:
         try:
-            disk = loopfs.Disk(base, 4000)
+            disk = loopfs.Disk(base, 1000 + 150 * CUTS)
         except loopfs.Cannot as x:
             if os.environ.get("CI") == "true":
                 raise
