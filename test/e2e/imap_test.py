@@ -412,6 +412,45 @@ def qresync():
     check(b"* VANISHED (EARLIER) 2:4" in r.untagged, "UID FETCH: %r" % r.untagged)
 
 
+@test("a letter that lies in the Maildir is there for the next NOOP")
+def noop():
+    s = shared()
+    c = session(s)
+    r = ok(c, "SELECT INBOX")
+    n = int(re.search(rb"\* (\d+) EXISTS", b" ".join(r.untagged)).group(1))
+    for _ in range(15):
+        tok = letters.token()
+        s.give("alice", tok)
+        s.wait(tok, "alice")
+        n += 1
+        check(b"* %d EXISTS" % n in ok(c, "NOOP").untagged, "letter %d" % n)
+
+
+@test("a letter that was moved or expunged before a crash does not come back")
+def not_again():
+    s = shared()
+    s.fence("alice")
+    c, to = session(s), folder(s)
+    ok(c, "SELECT INBOX")
+    toks = [letters.token(), letters.token()]
+    for tok in toks:
+        s.give("alice", tok)
+        s.wait(tok, "alice")
+    ok(c, "NOOP")
+    ok(c, "STORE * +FLAGS (\\Deleted)")
+    r = ok(c, "FETCH * UID")
+    uid = int(re.search(rb"FETCH \(UID (\d+)\)", b" ".join(r.untagged)).group(1))
+    ok(c, "UID MOVE %d %s" % (uid - 1, to))
+    ok(c, "EXPUNGE")
+    s.kill_all()
+    s.start()
+    s.fence("alice")
+    left = [f for f in s.paths("alice") if any(t.encode() in open(f, "rb").read() for t in toks)]
+    equal(left, [], "in INBOX again")
+    c = session(s)
+    check(lines(ok(c, "SELECT " + to), rb"\* 1 EXISTS"), "the moved one is where it went, once")
+
+
 # -- bytes -------------------------------------------------------------------------
 
 
