@@ -29,7 +29,7 @@ enum { REFERENCE_MAX = 12 };     /* octets between & and ; */
 static bool is_in(struct str name, const struct str *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (str_eq_nocase(name, list[i]))
+		if (name.n == list[i].n && str_eq_nocase(name, list[i]))
 			return true;
 	return false;
 }
@@ -69,12 +69,12 @@ static struct str hidden_skip(struct str s, struct str name)
 	struct str at = s;
 
 	for (;;) {
-		size_t n = str_find_str(at, S("</"));
+		size_t n = str_find(at, '<');
 
 		if (n == at.n)
 			return s;
-		at = str_from(at, n + 2);
-		if (str_starts_nocase(at, name))
+		at = str_from(at, n + 1);
+		if (str_at(at, 0) == '/' && str_starts_nocase(str_from(at, 1), name))
 			return str_from(at, str_find(at, '>') + 1);
 	}
 }
@@ -105,7 +105,7 @@ static void mark_take(struct str *s, struct buf *ret, unsigned *unclosed)
 	if (!is_in(name, inlines, ARRAY_LEN(inlines)))
 		buf_add_char(ret, '\n');
 	for (size_t i = 0; !is_end && i < ARRAY_LEN(hidden); i++) {
-		if (!str_eq_nocase(name, hidden[i]) || *unclosed & 1U << i)
+		if (name.n != hidden[i].n || *unclosed & 1U << i || !str_eq_nocase(name, hidden[i]))
 			continue;
 		in = hidden_skip(*s, name);
 		if (in.n == s->n)

@@ -4,7 +4,7 @@
 #include "wire/imap_string.h"
 #include "wire/mail_address.h"
 
-enum { ADDRESS_ARENA = 8 << 20 };
+enum { ADDRESS_ARENA = 4 << 20 };
 
 static struct str or_nil(struct str s)
 {
@@ -47,28 +47,42 @@ static bool add_list(struct buf *b, const struct mime_value *v)
 	return true;
 }
 
-/* An address field, or else the one that stands for it. */
-static void add_addresses(struct buf *b, const struct mime_part *letter, enum mime_letter_field f, bool or_from)
+static void add_or_nil(struct buf *b, const struct mime_part *letter, enum mime_letter_field f)
 {
+	buf_add_char(b, ' ');
+	if (!add_list(b, &letter->fields[f]))
+		buf_add(b, S("NIL"));
+}
+
+/* An address field, or else what was written at `other` in b. */
+static void add_or_copy(struct buf *b, const struct mime_part *letter, enum mime_letter_field f, size_t other, size_t n)
+{
+	char *to;
+
 	buf_add_char(b, ' ');
 	if (add_list(b, &letter->fields[f]))
 		return;
-	if (!or_from || !add_list(b, &letter->fields[LETTER_FROM]))
-		buf_add(b, S("NIL"));
+	to = buf_room(b, n);
+	if (to)
+		memcpy(to, b->p + other, n);
 }
 
 void imap_envelope_add(struct buf *b, const struct mime_part *letter)
 {
+	size_t from, n;
+
 	buf_add_char(b, '(');
 	imap_add_field(b, mime_field(letter, LETTER_DATE));
 	buf_add_char(b, ' ');
 	imap_add_field(b, mime_field(letter, LETTER_SUBJECT));
-	add_addresses(b, letter, LETTER_FROM, false);
-	add_addresses(b, letter, LETTER_SENDER, true);
-	add_addresses(b, letter, LETTER_REPLY_TO, true);
-	add_addresses(b, letter, LETTER_TO, false);
-	add_addresses(b, letter, LETTER_CC, false);
-	add_addresses(b, letter, LETTER_BCC, false);
+	from = b->n + 1;
+	add_or_nil(b, letter, LETTER_FROM);
+	n = b->n - from;
+	add_or_copy(b, letter, LETTER_SENDER, from, n);
+	add_or_copy(b, letter, LETTER_REPLY_TO, from, n);
+	add_or_nil(b, letter, LETTER_TO);
+	add_or_nil(b, letter, LETTER_CC);
+	add_or_nil(b, letter, LETTER_BCC);
 	buf_add_char(b, ' ');
 	imap_add_field(b, mime_field(letter, LETTER_IN_REPLY_TO));
 	buf_add_char(b, ' ');

@@ -85,6 +85,8 @@ void imap_add_field(struct buf *b, struct str raw)
 	for (size_t i = 0; i < raw.n; i++) {
 		bool is_fold = raw.p[i] == '\n' || (raw.p[i] == '\r' && str_at(raw, i + 1) == '\n');
 
+		while (is_fold && line.n && line.p[line.n - 1] == ' ')
+			line.n--;
 		buf_add_char(&line, is_space(str_at(raw, i)) ? ' ' : raw.p[i]);
 		while (is_fold && is_space(str_at(raw, i + 1)))
 			i++;

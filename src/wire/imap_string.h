@@ -12,5 +12,6 @@ enum { IMAP_QUOTED_MAX = 4096 };         /* octets; longer ones go as literals *
 void imap_add_string(struct buf *b, struct str s);
 /* NIL if s.p is NULL. */
 void imap_add_nstring(struct buf *b, struct str s);
-/* The same for a raw header value: without white space at its ends, a fold and each TAB as one space. */
+/* The same for a raw header value: without white space at its ends, a fold with the blanks
+ * around it, and each TAB, as one space. */
 void imap_add_field(struct buf *b, struct str raw);

@@ -9,7 +9,7 @@
 #include "wire/thread_subject.h"
 
 enum {
-	TEXT_MAX = 16 << 20,             /* octets of an envelope or a structure */
+	TEXT_MAX = 64 << 20,             /* octets of envelope and structures: no letter has more */
 	DECODED_MAX = 8 << 10,           /* octets of a subject or a name */
 };
 
@@ -28,27 +28,45 @@ static struct str decoded(struct reading *r, struct str raw)
 	return arena_str(r->a, buf_str(&b));
 }
 
+struct ends {
+	size_t envelope, body, extended;
+};
+
 /* Envelope and structures, one after the other. */
+static struct ends texts_print(struct buf *b, const struct mime_part *root)
+{
+	struct ends e;
+
+	imap_envelope_add(b, root);
+	e.envelope = b->n;
+	imap_structure_add(b, root, false);
+	e.body = b->n;
+	imap_structure_add(b, root, true);
+	e.extended = b->n;
+	return e;
+}
+
 static bool texts_read(struct reading *r)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(TEXT_MAX);
-	size_t body, extended, end;
+	struct ends e = texts_print(&b, r->root);
 	struct str all;
 
-	imap_envelope_add(&b, r->root);
-	body = b.n;
-	imap_structure_add(&b, r->root, false);
-	extended = b.n;
-	imap_structure_add(&b, r->root, true);
-	end = b.n;
+	if (b.full || e.extended - e.envelope > SUMMARY_STRUCTURE_MAX) {
+		r->root = mime_parse_parts(r->letter, 1, r->scratch);
+		if (!r->root)
+			return false;
+		buf_clear(&b);
+		e = texts_print(&b, r->root);
+	}
 	preview_add(&b, r->letter, r->root);
 	all = arena_str(r->a, buf_str(&b));
 	if (b.full || all.n != b.n)
 		return false;
-	r->s->envelope = str_head(all, body);
-	r->s->body = str_sub(all, body, extended - body);
-	r->s->bodystructure = str_sub(all, extended, end - extended);
-	r->s->preview = str_from(all, end);
+	r->s->envelope = str_head(all, e.envelope);
+	r->s->body = str_sub(all, e.envelope, e.body - e.envelope);
+	r->s->bodystructure = str_sub(all, e.body, e.extended - e.body);
+	r->s->preview = str_from(all, e.extended);
 	return true;
 }
 

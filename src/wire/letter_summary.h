@@ -7,7 +7,11 @@
 #include "wire/mail_date.h"
 #include "wire/mime.h"
 
-enum { SUMMARY_REFERENCES_MAX = 1000 };
+enum {
+	SUMMARY_REFERENCES_MAX = 1000,
+	SUMMARY_STRUCTURE_MAX = 4 << 20,         /* octets of body and bodystructure; a letter with more is
+						  * one opaque part */
+};
 
 struct letter_summary {
 	struct str envelope;             /* as IMAP prints them, parentheses included */
@@ -31,6 +35,7 @@ struct letter_summary {
 	uint64_t size, crlf_size;        /* octets of the letter at rest, and as IMAP counts them */
 };
 
-/* All of *ret lies in `ret_arena`; `scratch` is rewound.  False if an arena is full. */
+/* All of *ret lies in `ret_arena`; `scratch` is rewound.  False if an arena is full;
+ * with MIME_ARENA for scratch only ret_arena can be. */
 bool letter_summary_read(struct str letter, struct arena *scratch, struct arena *ret_arena,
 			 struct letter_summary *ret);

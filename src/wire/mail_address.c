@@ -65,7 +65,7 @@ static struct str words_take(struct reader *r, const char *stop)
 		buf_add(&r->text, word);
 		r->s = str_from(r->s, word.n);
 	}
-	return arena_str(r->a, buf_str(&r->text));
+	return arena_str(r->a, str_trim(buf_str(&r->text)));
 }
 
 /* domain = dot-atom / domain-literal; spaces around dots go. */

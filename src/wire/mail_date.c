@@ -68,6 +68,7 @@ static int number_take(struct str *s)
 static bool time_take(struct str *s, int hour, struct parts *d)
 {
 	*s = str_from(*s, 1);
+	cfws_skip(s);
 	d->hour = hour;
 	d->minute = number_take(s);
 	d->second = 0;
@@ -134,22 +135,27 @@ static void word_take(struct str *s, struct parts *d)
 
 static bool year_set(struct parts *d, int v, size_t digits)
 {
-	/* RFC 5322 §4.3 */
-	d->year = digits == 2 && v < 50 ? v + 2000 : digits <= 3 ? v + 1900 : v;
+	/* RFC 5322 §4.3; "0102" is how some programs still write three digits */
+	d->year = digits == 2 && v < 50 ? v + 2000 : v < 1000 ? v + 1900 : v;
 	d->has_year = true;
 	return true;
 }
 
-/* A number: hour of a time, year-month-day, day or year. */
+/* A number: hour of a time, year-month-day or year/month/day, day or year. */
 static bool number_word(struct str *s, struct parts *d)
 {
 	size_t before = s->n, digits;
 	int v = number_take(s);
+	struct str behind = *s;
 
 	digits = before - s->n;
-	if (str_at(*s, 0) == ':' && !d->has_time)
+	cfws_skip(&behind);
+	if (str_at(behind, 0) == ':' && !d->has_time) {
+		*s = behind;
 		return time_take(s, v, d);
-	if (digits == 4 && str_at(*s, 0) == '-' && !d->has_year && ascii_is_digit(str_at(*s, 1))) {
+	}
+	if (digits == 4 && (str_at(*s, 0) == '-' || str_at(*s, 0) == '/') && !d->has_year &&
+	    ascii_is_digit(str_at(*s, 1))) {
 		year_set(d, v, digits);
 		*s = str_from(*s, 1);
 		d->month = number_take(s);

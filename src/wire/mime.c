@@ -26,7 +26,7 @@ struct walk {
 	struct point text_end;   /* the end of the line before, without its line end */
 	struct mime_part *part;
 	struct boundary *boundary;
-	size_t parts;
+	size_t parts, parts_max;
 	bool in_header;          /* of part */
 	/* the header field we are in */
 	size_t fields;
@@ -254,7 +254,7 @@ static bool header_end(struct walk *w)
 		     (mime_is(p, S("message"), S("global")) && p->encoding <= MIME_BINARY);
 	if (!is_message && !is_multipart)
 		return true;
-	if (p->depth == MIME_DEPTH_MAX || w->parts == MIME_PARTS_MAX) {
+	if (p->depth == MIME_DEPTH_MAX || w->parts >= w->parts_max) {
 		part_seal(p);
 		return true;
 	}
@@ -266,9 +266,11 @@ static bool header_end(struct walk *w)
 }
 
 /* Close the innermost parts up to `outer`, which stays open (NULL: all).  The line end before a
- * boundary belongs to the boundary (RFC 2046 §5.1.1), but not that of a header line. */
+ * boundary belongs to the boundary (RFC 2046 §5.1.1), but not that of a header. */
 static bool parts_close(struct walk *w, struct mime_part *outer, struct point end)
 {
+	if (!w->in_header && w->part->body.at > end.at)
+		end = w->here;
 	while (w->in_header) {
 		end = w->here;
 		/* a message without any header still holds a letter */
@@ -311,11 +313,13 @@ static bool boundary_line(struct walk *w, struct str text, struct point text_end
 	if (!parts_close(w, b->part, w->text_end))
 		return false;
 	w->text_end = text_end;
-	if (!is_last && w->parts == MIME_PARTS_MAX) {
+	if (!is_last && w->parts >= w->parts_max) {
 		/* no more parts: what follows is nobody's, as an epilogue is */
 		b->part->is_cut = true;
 		is_last = true;
 	}
+	/* a boundary in the very last line, without its end, begins nothing */
+	is_last |= next.lines == w->here.lines;
 	w->boundary = is_last ? b->outer : b;
 	w->here = next;
 	if (is_last)
@@ -356,9 +360,9 @@ static bool line_read(struct walk *w)
 	return true;
 }
 
-struct mime_part *mime_parse(struct str letter, struct arena *a)
+struct mime_part *mime_parse_parts(struct str letter, size_t max, struct arena *a)
 {
-	struct walk w = { .letter = letter, .a = a };
+	struct walk w = { .letter = letter, .a = a, .parts_max = max < MIME_PARTS_MAX ? max : MIME_PARTS_MAX };
 	struct mime_part *root = part_open(&w, NULL, true);
 
 	if (!root)
@@ -367,6 +371,19 @@ struct mime_part *mime_parse(struct str letter, struct arena *a)
 		if (!line_read(&w))
 			return NULL;
 	return parts_close(&w, NULL, w.here) && !a->full ? root : NULL;
+}
+
+struct mime_part *mime_parse(struct str letter, struct arena *a)
+{
+	struct arena_mark m = arena_mark(a);
+	struct mime_part *root = a->full ? NULL : mime_parse_parts(letter, MIME_PARTS_MAX, a);
+
+	if (root)
+		return root;
+	/* thousands of parts with a hundred parameters each */
+	arena_rewind(a, m);
+	a->full = false;
+	return mime_parse_parts(letter, 1, a);
 }
 
 struct mime_part *mime_next(const struct mime_part *p)

@@ -23,7 +23,7 @@ enum {
 	MIME_BOUNDARY_MAX = 2048,        /* octets; a longer one is no boundary */
 	MIME_FIELDS_MAX = 10000,         /* fields that are looked at in one header */
 	MIME_FIELD_SIZE_MAX = 1 << 20,   /* octets of one field; what is longer is cut there */
-	MIME_ARENA = 32 << 20,           /* a fitting limit of the arena: any letter within the limits fits */
+	MIME_ARENA = 32 << 20,           /* a fitting limit of the arena */
 };
 
 /* Octets of a letter: where, how many at rest, how many in CRLF form, and their lines. */
@@ -96,8 +96,11 @@ struct mime_part {
 							  * the root, a child of MIME_MESSAGE; else NULL */
 };
 
-/* The tree, or NULL if the arena is full. */
+/* The tree.  If the arena cannot hold it, the letter is one opaque part; NULL if not even that fits,
+ * which does not happen with MIME_ARENA. */
 struct mime_part *mime_parse(struct str letter, struct arena *a);
+/* At most `max` parts; NULL if the arena is full. */
+struct mime_part *mime_parse_parts(struct str letter, size_t max, struct arena *a);
 
 /* The next part in order of appearance, NULL behind the last: for (p = root; p; p = mime_next(p)) */
 struct mime_part *mime_next(const struct mime_part *p);

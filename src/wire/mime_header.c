@@ -119,11 +119,21 @@ static bool words_take(struct str *s, struct buf *ret)
 	}
 }
 
+/* Octets before the next "=?". */
+static size_t plain_length(struct str s)
+{
+	size_t n = 0;
+
+	while ((n += str_find(str_from(s, n), '=')) < s.n && str_at(s, n + 1) != '?')
+		n++;
+	return n;
+}
+
 void mime_header_decode(struct str raw, struct buf *ret)
 {
 	raw = str_trim(raw);
 	while (raw.n && !ret->full) {
-		struct str plain = str_head(raw, str_find_str(raw, S("=?")));
+		struct str plain = str_head(raw, plain_length(raw));
 
 		if (plain.n == 0 && words_take(&raw, ret))
 			continue;

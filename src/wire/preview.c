@@ -60,6 +60,18 @@ static bool is_attachment(const struct mime_part *p)
 	return str_starts_nocase(str_trim(raw), S("attachment"));
 }
 
+/* What the writer said, not what is quoted: lines that begin with ">" are left out. */
+static void add_unquoted(struct buf *ret, struct str s)
+{
+	while (s.n) {
+		struct str line = str_head(s, str_find(s, '\n') + 1);
+
+		if (s.p[0] != '>')
+			buf_add(ret, line);
+		s = str_from(s, line.n);
+	}
+}
+
 static bool add_part(struct buf *b, struct str letter, const struct mime_part *p)
 {
 	AUTO(buf_end) struct buf text = buf_on_heap(3 * PREVIEW_READ), plain = buf_on_heap(3 * PREVIEW_READ);
@@ -71,22 +83,46 @@ static bool add_part(struct buf *b, struct str letter, const struct mime_part *p
 		html_text_add(&plain, buf_str(&text));
 		add_squeezed(b, buf_str(&plain));
 	} else {
-		add_squeezed(b, buf_str(&text));
+		add_unquoted(&plain, buf_str(&text));
+		add_squeezed(b, buf_str(&plain));
+		if (b->n == before)
+			add_squeezed(b, buf_str(&text));
 	}
 	return b->n > before;
 }
 
-void preview_add(struct buf *b, struct str letter, const struct mime_part *root)
+/* Of alternatives the plain one says it best, wherever it stands. */
+static bool add_plain_sibling(struct buf *b, struct str letter, const struct mime_part *p)
+{
+	if (!p->parent || !mime_is(p->parent, S("multipart"), S("alternative")))
+		return false;
+	for (const struct mime_part *c = p->next; c; c = c->next)
+		if (mime_is(c, S("text"), S("plain")))
+			return add_part(b, letter, c);
+	return false;
+}
+
+/* The first text, and only if there is none, the first that is attached or of another kind. */
+static bool add_first(struct buf *b, struct str letter, const struct mime_part *root, bool is_any)
 {
 	size_t tried = 0;
 
 	for (const struct mime_part *p = root; p && tried < PREVIEW_PARTS_MAX; p = mime_next(p)) {
-		if (!mime_is(p, S("text"), S("plain")) && !mime_is(p, S("text"), S("html")))
+		bool is_html = mime_is(p, S("text"), S("html"));
+
+		if (!mime_is(p, S("text"), S("")) || p->encoding == MIME_UNKNOWN)
 			continue;
-		if (is_attachment(p) || p->encoding == MIME_UNKNOWN)
+		if (!is_any && (is_attachment(p) || (!is_html && !mime_is(p, S("text"), S("plain")))))
 			continue;
 		tried++;
-		if (add_part(b, letter, p))
-			return;
+		if ((is_html && add_plain_sibling(b, letter, p)) || add_part(b, letter, p))
+			return true;
 	}
+	return false;
+}
+
+void preview_add(struct buf *b, struct str letter, const struct mime_part *root)
+{
+	if (!add_first(b, letter, root, false))
+		add_first(b, letter, root, true);
 }
