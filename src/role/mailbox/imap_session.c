@@ -157,6 +157,7 @@ SUSPENDS static bool step(struct imap_session *s, struct err *e)
 	enum imap_event event = in.n ? imap_frame_feed(&s->frame, &in) : IMAP_MORE;
 
 	stream_eat(&s->io, was.n - in.n);
+	*e = (struct err){ 0 };          /* what the last command could not do is answered */
 	switch (event) {
 	case IMAP_MORE:
 		return read_more(s, e);
