@@ -155,6 +155,9 @@ SUSPENDS bool queue_report(struct queue *q, const struct queue_report *reports, 
 			   int64_t now, struct err *e);
 /* What a mailbox synced by itself: durable when this returns true. */
 SUSPENDS bool queue_safe(struct queue *q, const struct step_ref *refs, size_t n, struct err *e);
+/* The step that delivers under this base name to this account; false: no such step, or no more. */
+bool queue_find_step(const struct queue *q, uint64_t id, struct str account, struct str base,
+		     struct step_ref *ret);
 /* Close steps; in the same record the report about them (NULL: nobody is told). */
 SUSPENDS bool queue_bounce(struct queue *q, const struct step_ref *refs, size_t n,
 			   const struct letter_record *bounce, struct err *e);

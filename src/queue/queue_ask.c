@@ -27,6 +27,22 @@ SUSPENDS bool queue_hold(struct queue *q, uint64_t id, bool held, struct err *e)
 	return letters_follow(q, &l, 1, e) && ok;
 }
 
+bool queue_find_step(const struct queue *q, uint64_t id, struct str account, struct str base,
+		     struct step_ref *ret)
+{
+	const struct letter *l = table_get(&q->table, id);
+
+	for (uint32_t i = 0; l && i < l->r.n_steps; i++) {
+		const struct letter_step *s = &l->r.steps[i];
+
+		if (s->kind == STEP_LOCAL && str_eq(s->target, account) && str_eq(s->base, base)) {
+			*ret = (struct step_ref){ id, i };
+			return true;
+		}
+	}
+	return false;
+}
+
 void queue_retry(struct queue *q, uint64_t id, int64_t now)
 {
 	for (struct letter *l = q->table.first; l; l = l->next)

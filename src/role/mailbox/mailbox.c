@@ -28,6 +28,7 @@
 
 enum { STEPS_MAX = 1024 };
 #define IDLE_END MINUTE
+#define SAFE_WITHIN (30 * SECOND)
 
 static int home_fd = -1;
 static struct store *store;
@@ -151,6 +152,24 @@ SUSPENDS static bool serve_sync(struct link *l, void *question, void *answer, st
 	return true;
 }
 
+/* A session wants to move or remove a letter that the journal may deliver again. */
+SUSPENDS static bool make_safe(void *arg, struct str folder, struct str base, struct err *e)
+{
+	AUTO(arena_end) struct arena a = { 0 };
+	struct store_safe one = { .base = base, .folder = folder };
+	struct queue_synced_answer r;
+	bool ok = false;
+
+	(void)arg;
+	if (!store_sync(store, &one, 1)) {
+		*e = one.err;
+		return false;
+	}
+	WITHIN(SAFE_WITHIN)
+		ok = queue_synced(link_to(ROLE_QUEUE), &(struct queue_synced){ .base = base }, &r, &a, e);
+	return ok;
+}
+
 /* -- life ------------------------------------------------------------------ */
 
 SUSPENDS static bool prepare(struct err *e)
@@ -160,6 +179,7 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_mailbox_sync, serve_sync);
 	if (!maildir_open(home_fd, S("Maildir"), &store, e))
 		return false;
+	store_guard(store, make_safe, NULL);
 	sessions_hear(store);
 	return true;
 }

@@ -4,6 +4,7 @@
  *   carry.c    carry out: claims go to the accounts' mailboxes
  *   report.c   bounces and warnings
  *   person.c   what `waxwing queue` asks and wants
+ *   safe.c     what a mailbox synced by itself
  *   why_files.c  why-records on the disk
  *   queue_role.c  life, large letters, status */
 #pragma once
@@ -41,6 +42,8 @@ SUSPENDS void incoming_end(struct incoming *in, bool keep_file);
 
 /* commit.c */
 SUSPENDS bool serve_commit(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+/* safe.c */
+SUSPENDS bool serve_synced(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* routes.c.  Where a list of addresses leads: targets[i].rcpt is an index into rcpts. */
 SUSPENDS bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, struct arena *a,
 			struct err *e);
