@@ -1,4 +1,4 @@
-"""The release binary is hardened and imports nothing that is banned.
+"""The release binary is hardened, imports nothing that is banned, and has no name twice.
 
 The notes for IBT and shadow stacks are looked for in our own objects: Debian
 12's crt1.o has none, so the linker leaves them out of every program.  What only
@@ -32,11 +32,24 @@ def of_tests():
     return [p.encode() for p in points] + [b"hooks_fault", b"fault_point", b"role_hooks", b"parent_clock"]
 
 
+def twice():
+    """Names that two objects export: the linker silently takes the first of them out of an archive."""
+    owner = {}
+    for path in sorted(source.RELEASE.glob("src/libwaxwing-all.a.p/*.o")):
+        names = subprocess.run(["nm", "-g", "--defined-only", str(path)], check=True, capture_output=True,
+                               text=True).stdout
+        for name in re.findall(r"^\w+ [TDBR] (\w+)$", names, re.MULTILINE):
+            if name in owner:
+                yield f"{path.name}: exports {name}, as {owner[name].name} does"
+            owner[name] = path
+
+
 def check():
     if not source.BINARY.exists():
         yield "skip: there is no build/release/waxwing"
         return
     where = source.name(source.BINARY)
+    yield from twice()
     elf = tool("readelf", "-hW", "-lW", "-dW", "-nW")
     rules = [
         (r"Type:\s+DYN", "not position independent"),

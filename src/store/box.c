@@ -35,7 +35,8 @@ SUSPENDS bool box_sync(struct box *b, bool claim, uint32_t *ret_recent, struct e
 
 	if (b->is_gone)
 		return fail_sys(e, FAULT_TEMP, ENOENT, "the folder is gone");
-	if (watch_pending(b) || (claim && b->n_new)) {
+	/* who holds the shelf may be looking right now: what it finds counts too */
+	if (b->shelf->is_held || watch_pending(b) || (claim && b->n_new)) {
 		if (!shelf_hold(&held, b->shelf, e))
 			return false;
 		watch_poll(b->shelf);

@@ -230,6 +230,21 @@ def octets():
         check(b"{%d}\r\n%s)" % (len(letter), letter) in got, "octets of %r" % body[:20])
 
 
+@test("a letter of 8 MB goes in and out, in pieces too")
+def large():
+    c, name = filled(shared(), 0)
+    body = (b"0123456789abcdef" * 4 + b"\r\n") * 120000
+    letter = b"Subject: large\r\nContent-Type: text/plain\r\n\r\n" + body
+    append(c, name, letter)
+    got = next(u for u in ok(c, "FETCH 1 BODY.PEEK[]").untagged if b" FETCH " in u)
+    check(got.endswith(letter + b")"), "all of it")
+    got = ok(c, "FETCH 1 BODY.PEEK[TEXT]<7900003.70>").untagged[0]
+    check(got.endswith(b"{70}\r\n" + body[7900003:7900073] + b")"), "a piece: %r" % got)
+    got = ok(c, "FETCH 1 (BODY.PEEK[TEXT]<7919990.70> RFC822.SIZE ENVELOPE)").untagged[0]
+    check(b"{10}\r\n" + body[-10:] in got, "its end: %r" % got)
+    check(lines(ok(c, "FETCH 1 BINARY.SIZE[1]"), b" %d\\)" % len(body)), "BINARY.SIZE")
+
+
 @test("STORE: flags, keywords, UNCHANGEDSINCE")
 def store():
     c, name = filled(shared(), 3)
@@ -410,6 +425,45 @@ def qresync():
     check(b"* VANISHED 3" in r.untagged and r.code.startswith("HIGHESTMODSEQ"), "%r %r" % (r, r.untagged))
     r = ok(d, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d VANISHED)" % m)
     check(b"* VANISHED (EARLIER) 2:4" in r.untagged, "UID FETCH: %r" % r.untagged)
+
+
+@test("a letter that lies in the Maildir is there for the next NOOP")
+def noop():
+    s = shared()
+    c = session(s)
+    r = ok(c, "SELECT INBOX")
+    n = int(re.search(rb"\* (\d+) EXISTS", b" ".join(r.untagged)).group(1))
+    for _ in range(15):
+        tok = letters.token()
+        s.give("alice", tok)
+        s.wait(tok, "alice")
+        n += 1
+        check(b"* %d EXISTS" % n in ok(c, "NOOP").untagged, "letter %d" % n)
+
+
+@test("a letter that was moved or expunged before a crash does not come back")
+def not_again():
+    s = shared()
+    s.fence("alice")
+    c, to = session(s), folder(s)
+    ok(c, "SELECT INBOX")
+    toks = [letters.token(), letters.token()]
+    for tok in toks:
+        s.give("alice", tok)
+        s.wait(tok, "alice")
+    ok(c, "NOOP")
+    ok(c, "STORE * +FLAGS (\\Deleted)")
+    r = ok(c, "FETCH * UID")
+    uid = int(re.search(rb"FETCH \(UID (\d+)\)", b" ".join(r.untagged)).group(1))
+    ok(c, "UID MOVE %d %s" % (uid - 1, to))
+    ok(c, "EXPUNGE")
+    s.kill_all()
+    s.start()
+    s.fence("alice")
+    left = [f for f in s.paths("alice") if any(t.encode() in open(f, "rb").read() for t in toks)]
+    equal(left, [], "in INBOX again")
+    c = session(s)
+    check(lines(ok(c, "SELECT " + to), rb"\* 1 EXISTS"), "the moved one is where it went, once")
 
 
 # -- bytes -------------------------------------------------------------------------

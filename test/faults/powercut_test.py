@@ -29,7 +29,7 @@ def cuts():
     led = ledger.Ledger(lambda: s.addr, USERS, clients=6, seed=SEED)
     try:
         try:
-            disk = loopfs.Disk(base, 4000)
+            disk = loopfs.Disk(base, 1000 + 150 * CUTS)
         except loopfs.Cannot as x:
             if os.environ.get("CI") == "true":
                 raise
@@ -63,8 +63,10 @@ def cuts():
             time.sleep(0.05)
         check(led.acked() >= before + 10, "no service after the cuts")
         led.stop()
+        release = ledger.releaser(s)
         try:
-            print("# seed %d: %s" % (SEED, led.check(s.maildir, s.log(), 60 * SLOW, s.dir)))
+            print("# seed %d: %s" % (SEED, led.check(s.maildir, s.log(), 60 * SLOW, s.dir, release)))
+            print("# %d letters were held and released" % len(release.ids))
         except tap.Fail:
             print("# queue list: " + s.command("queue", "list")[1][-3000:].replace("\n", "\n# "))
             raise

@@ -145,10 +145,12 @@ class Ledger:
                         pass
         return have
 
-    def check(self, maildir_of, log="", limit=60, where=None):
-        """Waits until every acknowledged letter is there, then checks all of it."""
+    def check(self, maildir_of, log="", limit=60, where=None, release=lambda: None):
+        """Waits until every acknowledged letter is there, then checks all of it.  release() is called
+        meanwhile: who kills so often makes letters suspect that are innocent."""
         end = time.monotonic() + limit
         while True:
+            release()
             have = self.read(maildir_of)
             missing = [(e.tok, u, e.acks) for e in self.entries if e.acks for u in e.users
                        if not have.get(e.tok, {}).get(u)]
@@ -179,6 +181,18 @@ class Ledger:
                               (t, p, difference(stored.data, letters.on_disk(e.body))))
         return "%d attempted, %d acknowledged, %d faults, %d letters lie in the Maildirs" % (
             len(self.entries), self.acked(), len(self.faults), copies)
+
+
+def releaser(s):
+    """Lets go what is held after three deaths, as a person would; the ids so far are in .ids."""
+    def release():
+        code, out, _ = s.command("queue", "list", "--json")
+        for l in json.loads(out) if code == 0 else []:
+            if l["held"]:
+                release.ids.add(l["id"])
+                s.command("queue", "release", l["id"])
+    release.ids = set()
+    return release
 
 
 def traces(where, log, missing):

@@ -15,8 +15,8 @@ SUSPENDS struct imap_reply imap_cmd_capability(struct imap_session *s, struct er
 
 SUSPENDS struct imap_reply imap_cmd_noop(struct imap_session *s, struct err *e)
 {
-	if (s->sel.box && !box_sync(s->sel.box, !s->sel.is_read_only, NULL, e) && e->fault == FAULT_CANCEL)
-		return reply_broken();
+	if (s->sel.box && !box_sync(s->sel.box, !s->sel.is_read_only, NULL, e))
+		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
 	return reply_of(IMAP_REPLY_DONE);
 }
 

@@ -93,41 +93,44 @@ static void add_items(struct fetch *x, struct buf *b, const struct letter *l, un
 }
 
 /* "* 3 FETCH" and its items; what cannot be read is taken back. */
-SUSPENDS static void fetch_one(struct fetch *x, size_t i, bool was_seen_now)
+SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, struct err *e)
 {
 	struct imap_session *s = x->s;
 	struct buf *b = &s->out;
 	unsigned items = x->f->items;
-	size_t start, open;
+	size_t open;
+	bool is_begun;
 	const struct letter *l;
 	enum fetch_result result = FETCHED;
 
 	if (x->f->n_sections)
 		result = fetch_read(&x->reader, s->sel.box, x->uids[i], fetch_needs_body(x->f));
+	if (x->f->n_sections && result == FETCHED)
+		result = fetch_sections_begin(&x->reader, x->f);
 	l = box_find(s->sel.box, x->uids[i]);
 	if (!l || result == FETCH_GONE || (x->summaries && !x->summaries[i].n)) {
 		x->has_gone = true;
-		return;
+		return true;
+	}
+	if (result != FETCHED) {
+		x->worst = result;
+		return true;
 	}
 	if (was_seen_now)
 		items |= FETCH_FLAGS | (s->enabled & ENABLE_CONDSTORE ? FETCH_MODSEQ : 0);
-	start = b->n;
 	imap_add_untagged(b, view_seq(&s->sel.view, l->uid));
 	buf_add(b, S("FETCH "));
 	open = b->n;             /* each item puts a blank before itself; the first becomes "(" */
 	add_items(x, b, l, items);
 	if (x->summaries)
 		add_from_summary(b, items, x->summaries[i]);
-	if (result == FETCHED && x->f->n_sections)
-		result = fetch_sections_add(&x->reader, x->f, b);
-	if (result != FETCHED) {
-		x->worst = result;
-		b->n = start;
-		return;
-	}
-	if (b->n > open)
+	is_begun = b->n > open;
+	if (is_begun)
 		b->p[open] = '(';
+	if (x->f->n_sections && !fetch_sections_send(&x->reader, x->f, is_begun ? ' ' : '(', s, e))
+		return false;
 	buf_add(b, S(")\r\n"));
+	return true;
 }
 
 /* -- a batch --------------------------------------------------------------- */
@@ -176,8 +179,7 @@ SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
 	if (x->marks_seen && !mark_seen(x, seen, e))
 		return false;
 	for (size_t i = 0; i < x->n; i++) {
-		fetch_one(x, i, seen[i]);
-		if (!out_breathe(x->s, e))
+		if (!fetch_one(x, i, seen[i], e) || !out_breathe(x->s, e))
 			return false;
 	}
 	return true;

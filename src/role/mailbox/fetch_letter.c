@@ -17,6 +17,7 @@
 enum {
 	HEADER_FIRST = 16 * 1024,        /* read at once when only the header is wanted */
 	INLINE_MAX = 512 * 1024,         /* larger letters are read in a thread */
+	PIECE = 64 * 1024,               /* sent at once */
 	RAW_MAX = 1 << 30,
 	KEEP_MAX = 1 << 20,              /* of the buffer from letter to letter */
 };
@@ -157,132 +158,195 @@ static size_t crlf_size(struct str s)
 	return n;
 }
 
-static struct str partial_of(struct str s, const struct fetch_section *f)
+/* Which octets of the CRLF form are wanted. */
+struct wanted {
+	uint64_t from, to;
+	uint64_t at;                     /* how far we are */
+	bool has_nul;
+};
+
+static struct wanted wanted_of(const struct fetch_section *f, uint64_t size)
 {
-	return f->has_partial ? str_sub(s, f->offset, f->length) : s;
+	struct wanted w = { .to = size };
+
+	if (f->has_partial) {
+		w.from = f->offset < size ? f->offset : size;
+		w.to = size - w.from > f->length ? w.from + f->length : size;
+	}
+	return w;
 }
 
-static void literal_add(struct buf *out, struct str s)
+/* The part of a piece that is wanted.  No string may hold a NUL: it becomes 0x80, as with other servers. */
+static void piece_add(struct wanted *w, struct str piece, struct buf *out)
 {
-	buf_add_char(out, '{');
-	buf_add_u64(out, s.n);
-	buf_add(out, S("}\r\n"));
+	uint64_t from = w->from > w->at ? w->from - w->at : 0, room = w->to > w->at ? w->to - w->at : 0;
+	struct str s = from < piece.n ? str_from(str_head(piece, room), (size_t)from) : S("");
+	size_t start = out->n;
+
 	buf_add(out, s);
-}
-
-/* A letter with NUL goes as it is where that is allowed (literal8), else NUL becomes 0x80 as other servers
- * have it: no string may hold one. */
-static void text_literal_add(struct buf *out, struct str s)
-{
-	size_t from;
-
-	literal_add(out, s);
-	if (out->full || !s.n || !memchr(s.p, '\0', s.n))
-		return;
-	from = out->n - s.n;
-	for (size_t i = from; i < out->n; i++)
+	w->at += piece.n;
+	for (size_t i = start; w->has_nul && i < out->n; i++)
 		if (out->p[i] == '\0')
 			out->p[i] = (char)0x80;
 }
 
-/* At rest → literal in CRLF form. */
-static void range_add(struct fetch_reader *r, const struct fetch_section *f, struct str rest, struct buf *out)
+static void size_add(struct buf *out, uint64_t n)
 {
-	if (!f->has_partial && !(rest.n && memchr(rest.p, '\0', rest.n))) {
-		buf_add_char(out, '{');
-		buf_add_u64(out, crlf_size(rest));
-		buf_add(out, S("}\r\n"));
-		lf_restore(rest, out);
-		return;
-	}
-	buf_clear(&r->text);
-	lf_restore(rest, &r->text);
-	text_literal_add(out, partial_of(buf_str(&r->text), f));
+	buf_add_char(out, '{');
+	buf_add_u64(out, n);
+	buf_add(out, S("}\r\n"));
 }
 
-static void body_add(struct fetch_reader *r, const struct fetch_section *f, struct str letter,
-		     const struct mime_part *root, struct buf *out)
+/* At rest → a literal in CRLF form. */
+SUSPENDS static bool range_send(struct imap_session *s, const struct fetch_section *f, struct str rest, struct err *e)
+{
+	struct wanted w = wanted_of(f, crlf_size(rest));
+	int prev = -1;
+
+	w.has_nul = rest.n && memchr(rest.p, '\0', rest.n);
+	size_add(&s->out, w.to - w.from);
+	while (rest.n && w.at < w.to) {
+		struct str line = str_head(rest, PIECE);
+		size_t n = str_find(line, '\n');
+
+		piece_add(&w, str_head(line, n), &s->out);
+		prev = n ? str_at(line, n - 1) : prev;
+		if (n < line.n)
+			piece_add(&w, prev == '\r' ? S("\n") : S("\r\n"), &s->out);
+		rest = str_from(rest, n < line.n ? n + 1 : n);
+		prev = n < line.n ? '\n' : prev;
+		if (s->out.n >= PIECE && !out_breathe(s, e))
+			return false;
+	}
+	return true;
+}
+
+/* Octets as they are. */
+SUSPENDS static bool octets_send(struct imap_session *s, struct str octets, struct err *e)
+{
+	size_add(&s->out, octets.n);
+	while (octets.n) {
+		struct str piece = str_head(octets, PIECE);
+
+		buf_add(&s->out, piece);
+		octets = str_from(octets, piece.n);
+		if (s->out.n >= PIECE && !out_breathe(s, e))
+			return false;
+	}
+	return true;
+}
+
+SUSPENDS static bool body_send(struct fetch_reader *r, const struct fetch_section *f, struct imap_session *s, struct err *e)
 {
 	enum section_what what = f->section.what;
+	struct str letter = str_of(r->raw, r->n), bytes = letter;
 	struct mime_range range;
-	struct str bytes;
 
-	if (root && !section_find(root, &f->section, &range)) {
-		buf_add(out, S("NIL"));
-		return;
+	if (r->root && !section_find(r->root, &f->section, &range)) {
+		buf_add(&s->out, S("NIL"));
+		return true;
 	}
-	bytes = root ? mime_bytes(letter, &range) : letter;
+	if (r->root)
+		bytes = mime_bytes(letter, &range);
 	if (what == SECTION_FIELDS || what == SECTION_FIELDS_NOT) {
-		buf_clear(&r->decoded);
-		section_fields_add(bytes, &f->section, &r->decoded);
-		bytes = buf_str(&r->decoded);
+		buf_clear(&r->text);
+		section_fields_add(bytes, &f->section, &r->text);
+		bytes = buf_str(&r->text);
 	}
-	range_add(r, f, bytes, out);
+	return range_send(s, f, bytes, e);
 }
 
-static enum fetch_result binary_add(struct fetch_reader *r, const struct fetch_section *f, struct str letter,
-				    const struct mime_part *root, struct buf *out)
+/* The decoded octets of a part; what is not encoded stays at rest in *ret_rest. */
+static bool decode_part(struct fetch_reader *r, const struct fetch_section *f, bool *ret_found, struct str *ret_rest)
 {
-	const struct mime_part *part;
+	struct str letter = str_of(r->raw, r->n);
+	const struct mime_part *part = NULL;
 	struct mime_range range;
-	struct str s;
 
-	if (!section_binary(root, &f->section, &part))
-		return FETCH_UNKNOWN_CTE;
-	if (!section_find(root, &f->section, &range)) {
-		buf_add(out, f->form == FETCH_AS_BINARY_SIZE ? S("0") : S("NIL"));
-		return FETCHED;
-	}
-	buf_clear(&r->text);
+	*ret_found = section_find(r->root, &f->section, &range);
+	if (!*ret_found || !section_binary(r->root, &f->section, &part))
+		return false;
+	*ret_rest = mime_bytes(letter, &range);
+	if (!part)
+		return false;
 	buf_clear(&r->decoded);
-	lf_restore(mime_bytes(letter, &range), &r->text);
-	if (part)
-		decode_all(part->encoding, buf_str(&r->text), &r->decoded);
-	s = partial_of(buf_str(part ? &r->decoded : &r->text), f);
-	if (f->form == FETCH_AS_BINARY_SIZE) {
-		buf_add_u64(out, s.n);
-		return FETCHED;
+	buf_clear(&r->text);
+	if (part->encoding == MIME_QUOTED_PRINTABLE) {
+		lf_restore(*ret_rest, &r->text);         /* its line ends are text */
+		*ret_rest = buf_str(&r->text);
 	}
-	if (s.n && memchr(s.p, '\0', s.n))
-		buf_add_char(out, '~');
-	literal_add(out, s);
-	return FETCHED;
+	decode_all(part->encoding, *ret_rest, &r->decoded);
+	return true;
+}
+
+SUSPENDS static bool binary_send(struct fetch_reader *r, const struct fetch_section *f, struct imap_session *s,
+				 struct err *e)
+{
+	bool is_found, is_size = f->form == FETCH_AS_BINARY_SIZE, is_decoded;
+	struct str rest = S(""), octets;
+
+	is_decoded = decode_part(r, f, &is_found, &rest);
+	octets = buf_str(&r->decoded);
+	if (!is_found) {
+		buf_add(&s->out, is_size ? S("0") : S("NIL"));
+		return true;
+	}
+	if (is_size) {
+		buf_add_u64(&s->out, is_decoded ? octets.n : crlf_size(rest));
+		return true;
+	}
+	if (!is_decoded)
+		return range_send(s, f, rest, e);
+	if (f->has_partial)
+		octets = str_sub(octets, f->offset, f->length);
+	if (octets.n && memchr(octets.p, '\0', octets.n))
+		buf_add_char(&s->out, '~');
+	return octets_send(s, octets, e);
+}
+
+static bool is_binary(const struct fetch_section *f)
+{
+	return f->form == FETCH_AS_BINARY || f->form == FETCH_AS_BINARY_SIZE;
 }
 
 /* BODY[] alone needs no tree. */
 static bool needs_tree(const struct imap_fetch *f)
 {
-	for (size_t i = 0; i < f->n_sections; i++) {
-		const struct fetch_section *s = &f->sections[i];
-
-		if (s->section.what != SECTION_ALL || s->section.n_path || s->form == FETCH_AS_BINARY ||
-		    s->form == FETCH_AS_BINARY_SIZE)
+	for (size_t i = 0; i < f->n_sections; i++)
+		if (f->sections[i].section.what != SECTION_ALL || f->sections[i].section.n_path || is_binary(&f->sections[i]))
 			return true;
-	}
 	return false;
 }
 
-enum fetch_result fetch_sections_add(struct fetch_reader *r, const struct imap_fetch *f, struct buf *out)
+enum fetch_result fetch_sections_begin(struct fetch_reader *r, const struct imap_fetch *f)
 {
-	struct arena_mark m = arena_mark(&r->mime);
-	struct str letter = str_of(r->raw, r->n);
-	const struct mime_part *root = needs_tree(f) ? mime_parse(letter, &r->mime) : NULL;
-	enum fetch_result result = needs_tree(f) && !root ? FETCH_UNREADABLE : FETCHED;
+	const struct mime_part *part;
 
-	for (size_t i = 0; result == FETCHED && i < f->n_sections; i++) {
-		const struct fetch_section *s = &f->sections[i];
-
-		buf_add_char(out, ' ');
-		fetch_section_add(out, s);
-		buf_add_char(out, ' ');
-		if (s->form == FETCH_AS_BINARY || s->form == FETCH_AS_BINARY_SIZE)
-			result = binary_add(r, s, letter, root, out);
-		else
-			body_add(r, s, letter, root, out);
-	}
-	arena_rewind(&r->mime, m);
+	r->root = NULL;
+	if (!needs_tree(f))
+		return FETCHED;
+	arena_rewind(&r->mime, (struct arena_mark){ 0 });
 	r->mime.full = false;
-	if (r->text.full || r->decoded.full)
-		result = FETCH_UNREADABLE;
-	return result;
+	r->root = mime_parse(str_of(r->raw, r->n), &r->mime);
+	if (!r->root)
+		return FETCH_UNREADABLE;
+	for (size_t i = 0; i < f->n_sections; i++)
+		if (is_binary(&f->sections[i]) && !section_binary(r->root, &f->sections[i].section, &part))
+			return FETCH_UNKNOWN_CTE;
+	return FETCHED;
+}
+
+SUSPENDS bool fetch_sections_send(struct fetch_reader *r, const struct imap_fetch *f, char before,
+				  struct imap_session *s, struct err *e)
+{
+	for (size_t i = 0; i < f->n_sections; i++) {
+		const struct fetch_section *x = &f->sections[i];
+
+		buf_add_char(&s->out, i ? ' ' : before);
+		fetch_section_add(&s->out, x);
+		buf_add_char(&s->out, ' ');
+		if (is_binary(x) ? !binary_send(r, x, s, e) : !body_send(r, x, s, e))
+			return false;
+	}
+	return (!r->text.full && !r->decoded.full) || fail(e, FAULT_TEMP, "a part is too large");
 }

@@ -8,7 +8,8 @@ struct fetch_reader {
 	char *raw;                       /* the letter as it lies on disk */
 	size_t cap, n;
 	struct arena mime;               /* its tree, rewound */
-	struct buf text;                 /* a section in CRLF form */
+	const struct mime_part *root;    /* NULL: no section needs it */
+	struct buf text;                 /* chosen fields; quoted-printable in CRLF form */
 	struct buf decoded;
 };
 
@@ -26,5 +27,10 @@ enum fetch_result {
 bool fetch_needs_body(const struct imap_fetch *f);
 /* Read the letter: all of it, or its header. */
 SUSPENDS enum fetch_result fetch_read(struct fetch_reader *r, struct box *b, uint32_t uid, bool whole);
-/* Append " BODY[…] {n}…" of each section. */
-enum fetch_result fetch_sections_add(struct fetch_reader *r, const struct imap_fetch *f, struct buf *out);
+/* Can all sections be answered?  FETCHED if so. */
+enum fetch_result fetch_sections_begin(struct fetch_reader *r, const struct imap_fetch *f);
+/* Behind that: append "BODY[…] {n}…" of each section to s->out, `before` the first, blanks
+ * between; large ones are sent on the way; false: the
+ * stream broke. */
+SUSPENDS bool fetch_sections_send(struct fetch_reader *r, const struct imap_fetch *f, char before,
+				  struct imap_session *s, struct err *e);
