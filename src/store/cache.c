@@ -16,7 +16,7 @@
 
 enum {
 	CACHE_ID = 0x57584331,           /* "WXC1" */
-	CACHE_VERSION = 1,
+	CACHE_VERSION = 2,
 	PATH_BYTES = 1024,
 	BUSY_MS = 2000,
 };
@@ -45,7 +45,7 @@ static const char *const sql[STATEMENTS] = {
 		"ON CONFLICT (guid) DO UPDATE SET state = ?2",
 	[ST_BOX_MAKE] = "INSERT OR IGNORE INTO box (guid, state) VALUES (?1, x'')",
 	[ST_SUM_GET] = "SELECT uid, bytes FROM summary WHERE box = (SELECT id FROM box WHERE guid = ?1) "
-		"AND uid BETWEEN ?2 AND ?3 AND version = ?4 ORDER BY uid",
+		"AND version = ?4 AND uid BETWEEN ?2 AND ?3 ORDER BY uid",
 	[ST_SUM_PUT] = "INSERT OR REPLACE INTO summary (box, uid, version, bytes) "
 		"VALUES ((SELECT id FROM box WHERE guid = ?1), ?2, ?3, ?4)",
 };
@@ -56,11 +56,11 @@ static const char schema[] =
 	"BEGIN;"
 	"CREATE TABLE box (id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, state BLOB NOT NULL) STRICT;"
 	"CREATE TABLE summary (box INTEGER NOT NULL, uid INTEGER NOT NULL, version INTEGER NOT NULL,"
-	" bytes BLOB NOT NULL, PRIMARY KEY (box, uid)) STRICT, WITHOUT ROWID;"
+	" bytes BLOB NOT NULL, PRIMARY KEY (box, version, uid)) STRICT, WITHOUT ROWID;"
 	"PRAGMA application_id = 1465402161;"
-	"PRAGMA user_version = 1;"
+	"PRAGMA user_version = 2;"
 	"COMMIT;";
-_Static_assert(CACHE_ID == 1465402161 && CACHE_VERSION == 1, "the schema text says the same");
+_Static_assert(CACHE_ID == 1465402161 && CACHE_VERSION == 2, "the schema text says the same");
 
 struct cache {
 	struct shelf *shelf;

@@ -20,7 +20,9 @@ struct fetch {
 	struct arena batch;
 	const uint32_t *uids;            /* of the batch */
 	size_t n;
-	struct str *summaries;
+	struct str *summaries;           /* of `kind`, or NULL */
+	enum summary_kind kind;
+	struct str *headers;             /* or NULL: they are read from the files */
 	bool marks_seen;
 	bool has_gone;                   /* some letter was no longer there */
 	enum fetch_result worst;
@@ -40,8 +42,13 @@ static void add_nonempty(struct buf *b, struct str what, struct str value)
 	buf_add(b, value.n ? value : S("NIL"));
 }
 
-static void add_from_summary(struct buf *b, unsigned items, struct str summary)
+static void add_from_summary(struct buf *b, unsigned items, enum summary_kind kind, struct str summary)
 {
+	if (kind != KEPT_ALL) {
+		buf_add(b, kind == KEPT_ENVELOPE ? S(" ENVELOPE ") : S(" BODYSTRUCTURE "));
+		buf_add(b, summary);
+		return;
+	}
 	if (items & FETCH_ENVELOPE)
 		add_nonempty(b, S(" ENVELOPE "), summary_text(summary, SUMMARY_ENVELOPE));
 	if (items & FETCH_BODY)
@@ -103,7 +110,9 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 	const struct letter *l;
 	enum fetch_result result = FETCHED;
 
-	if (x->f->n_sections)
+	if (x->headers && x->headers[i].n > KEPT_TOO_LONG.n)
+		fetch_take(&x->reader, x->headers[i]);
+	else if (x->f->n_sections)
 		result = fetch_read(&x->reader, s->sel.box, x->uids[i], fetch_needs_body(x->f));
 	if (x->f->n_sections && result == FETCHED)
 		result = fetch_sections_begin(&x->reader, x->f);
@@ -123,7 +132,7 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 	open = b->n;             /* each item puts a blank before itself; the first becomes "(" */
 	add_items(x, b, l, items);
 	if (x->summaries)
-		add_from_summary(b, items, x->summaries[i]);
+		add_from_summary(b, items, x->kind, x->summaries[i]);
 	is_begun = b->n > open;
 	if (is_begun)
 		b->p[open] = '(';
@@ -160,6 +169,25 @@ SUSPENDS static bool mark_seen(struct fetch *x, bool *ret_seen, struct err *e)
 		      view_follow(&x->s->sel.view, &x->s->by, e));
 }
 
+static enum summary_kind kind_of(unsigned items)
+{
+	switch (items & FROM_SUMMARY) {
+	case FETCH_ENVELOPE:
+		return KEPT_ENVELOPE;
+	case FETCH_BODYSTRUCTURE:
+		return KEPT_BODYSTRUCTURE;
+	default:
+		return KEPT_ALL;
+	}
+}
+
+SUSPENDS static bool keep_get(struct fetch *x, enum summary_kind kind, struct str **ret, struct err *e)
+{
+	*ret = ARENA_ARRAY(&x->batch, struct str, x->n);
+	return *ret ? summary_kind_get(x->s->sel.box, kind, x->uids, x->n, &x->batch, *ret, e) :
+		      fail(e, FAULT_TEMP, "out of memory");
+}
+
 SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
 {
 	struct box *box = x->s->sel.box;
@@ -168,14 +196,11 @@ SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
 
 	if (known && !box_learn(box, x->uids, x->n, known, e))
 		return false;
-	x->summaries = NULL;
-	if (x->f->items & FROM_SUMMARY) {
-		x->summaries = ARENA_ARRAY(&x->batch, struct str, x->n);
-		if (!x->summaries)
-			return fail(e, FAULT_TEMP, "out of memory");
-		if (!summaries_get(box, x->uids, x->n, &x->batch, x->summaries, e))
-			return false;
-	}
+	x->summaries = x->headers = NULL;
+	if (x->f->items & FROM_SUMMARY && !keep_get(x, x->kind, &x->summaries, e))
+		return false;
+	if (x->f->n_sections && !fetch_needs_body(x->f) && !keep_get(x, KEPT_HEADER, &x->headers, e))
+		return false;
 	if (x->marks_seen && !mark_seen(x, seen, e))
 		return false;
 	for (size_t i = 0; i < x->n; i++) {
@@ -255,6 +280,7 @@ SUSPENDS struct imap_reply imap_cmd_fetch(struct imap_session *s, struct err *e)
 		return r;
 	if (x.f->has_changedsince)
 		n = keep_changed(s, x.f->changedsince, uids, n);
+	x.kind = kind_of(x.f->items);
 	x.marks_seen = !s->sel.is_read_only && imap_fetch_marks_seen(x.f);
 	if (!fetch_all(&x, uids, n, e))
 		return reply_of_err(s, e, IMAP_REPLY_EXPUNGED);

@@ -125,13 +125,19 @@ SUSPENDS enum fetch_result fetch_read(struct fetch_reader *r, struct box *b, uin
 	n = (size_t)st.st_size;
 	if (!read_bytes(r, fd, whole || n < HEADER_FIRST ? n : HEADER_FIRST))
 		return FETCH_UNREADABLE;
+	r->letter = str_of(r->raw, r->n);
 	if (whole)
 		return FETCHED;
 	header = header_size(str_of(r->raw, r->n));
 	if (header == r->n && r->n < n && !read_bytes(r, fd, n))
 		return FETCH_UNREADABLE;
-	r->n = header_size(str_of(r->raw, r->n));
+	r->letter = str_head(str_of(r->raw, r->n), header_size(str_of(r->raw, r->n)));
 	return FETCHED;
+}
+
+void fetch_take(struct fetch_reader *r, struct str header)
+{
+	r->letter = header;
 }
 
 bool fetch_needs_body(const struct imap_fetch *f)
@@ -239,7 +245,7 @@ SUSPENDS static bool octets_send(struct imap_session *s, struct str octets, stru
 SUSPENDS static bool body_send(struct fetch_reader *r, const struct fetch_section *f, struct imap_session *s, struct err *e)
 {
 	enum section_what what = f->section.what;
-	struct str letter = str_of(r->raw, r->n), bytes = letter;
+	struct str letter = r->letter, bytes = letter;
 	struct mime_range range;
 
 	if (r->root && !section_find(r->root, &f->section, &range)) {
@@ -259,7 +265,7 @@ SUSPENDS static bool body_send(struct fetch_reader *r, const struct fetch_sectio
 /* The decoded octets of a part; what is not encoded stays at rest in *ret_rest. */
 static bool decode_part(struct fetch_reader *r, const struct fetch_section *f, bool *ret_found, struct str *ret_rest)
 {
-	struct str letter = str_of(r->raw, r->n);
+	struct str letter = r->letter;
 	const struct mime_part *part = NULL;
 	struct mime_range range;
 
@@ -327,7 +333,7 @@ enum fetch_result fetch_sections_begin(struct fetch_reader *r, const struct imap
 		return FETCHED;
 	arena_rewind(&r->mime, (struct arena_mark){ 0 });
 	r->mime.full = false;
-	r->root = mime_parse(str_of(r->raw, r->n), &r->mime);
+	r->root = mime_parse(r->letter, &r->mime);
 	if (!r->root)
 		return FETCH_UNREADABLE;
 	for (size_t i = 0; i < f->n_sections; i++)

@@ -5,8 +5,9 @@
 
 /* Kept from letter to letter: nothing is allocated for each. */
 struct fetch_reader {
-	char *raw;                       /* the letter as it lies on disk */
+	char *raw;                       /* of its own */
 	size_t cap, n;
+	struct str letter;               /* as it lies on disk; in raw, or the caller's */
 	struct arena mime;               /* its tree, rewound */
 	const struct mime_part *root;    /* NULL: no section needs it */
 	struct buf text;                 /* chosen fields; quoted-printable in CRLF form */
@@ -27,6 +28,8 @@ enum fetch_result {
 bool fetch_needs_body(const struct imap_fetch *f);
 /* Read the letter: all of it, or its header. */
 SUSPENDS enum fetch_result fetch_read(struct fetch_reader *r, struct box *b, uint32_t uid, bool whole);
+/* The same with a header that is at hand; it stays the caller's. */
+void fetch_take(struct fetch_reader *r, struct str header);
 /* Can all sections be answered?  FETCHED if so. */
 enum fetch_result fetch_sections_begin(struct fetch_reader *r, const struct imap_fetch *f);
 /* Behind that: append "BODY[…] {n}…" of each section to s->out, `before` the first, blanks

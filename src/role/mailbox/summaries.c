@@ -128,9 +128,9 @@ bool summary_parse(struct str summary, struct arena *a, struct letter_summary *r
 struct reading {
 	int fds[READ_AT_ONCE];
 	size_t which[READ_AT_ONCE];      /* index into the caller's list */
+	struct str made[READ_AT_ONCE][SUMMARY_KINDS];
 	size_t n;
-	struct arena *a;                 /* of the results */
-	struct str *ret;
+	struct arena scratch;            /* of `made` */
 };
 
 static bool read_whole(int fd, struct str *ret)
@@ -150,6 +150,20 @@ static bool read_whole(int fd, struct str *ret)
 	return true;
 }
 
+static struct reading *reading_new(void)
+{
+	struct reading *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->scratch.limit = READ_AT_ONCE * (size_t)SUMMARY_MAX;
+	return r;
+}
+
+static uint32_t version_of(enum summary_kind kind)
+{
+	return (uint32_t)kind << 16 | SUMMARY_VERSION;
+}
+
 static void summary_make(struct reading *r, size_t i)
 {
 	AUTO(arena_end) struct arena scratch = { .limit = MIME_ARENA }, result = { .limit = MIME_ARENA };
@@ -160,9 +174,14 @@ static void summary_make(struct reading *r, size_t i)
 	if (!read_whole(r->fds[i], &letter))
 		return;
 	if (letter_summary_read(letter, &scratch, &result, &s)) {
+		struct str header = str_head(letter, s.header_n);
+
 		summary_print(&s, &b);
-		if (!b.full)
-			r->ret[r->which[i]] = arena_str(r->a, buf_str(&b));
+		r->made[i][KEPT_ALL] = b.full ? S("") : arena_str(&r->scratch, buf_str(&b));
+		r->made[i][KEPT_ENVELOPE] = arena_str(&r->scratch, s.envelope);
+		r->made[i][KEPT_BODYSTRUCTURE] = arena_str(&r->scratch, s.bodystructure);
+		r->made[i][KEPT_HEADER] = header.n && header.n <= KEPT_HEADER_MAX ? arena_str(&r->scratch, header) :
+										    KEPT_TOO_LONG;
 	}
 	free((char *)(uintptr_t)letter.p);
 }
@@ -175,30 +194,42 @@ static void reading_run(void *arg)
 		summary_make(r, i);
 }
 
-static void reading_end(struct reading *r)
+static void reading_forget(struct reading *r)
 {
 	for (size_t i = 0; i < r->n; i++)
 		fd_end(&r->fds[i]);
+	memset(r->made, 0, sizeof(r->made));
+	arena_end(&r->scratch);
 	r->n = 0;
 }
 
-SUSPENDS static bool read_some(struct box *b, const uint32_t *uids, struct reading *r, struct err *e)
+static void reading_free(struct reading **r)
 {
-	off_loop(reading_run, r);
-	for (size_t i = 0; i < r->n; i++)
-		if (r->ret[r->which[i]].n)
-			box_summary_put(b, SUMMARY_VERSION, uids[r->which[i]], r->ret[r->which[i]]);
-	reading_end(r);
-	return !r->a->full || fail(e, FAULT_TEMP, "no memory for summaries");
+	if (*r)
+		reading_forget(*r);
+	free(*r);
 }
 
-SUSPENDS bool summaries_get(struct box *b, const uint32_t *uids, size_t n, struct arena *a,
-			    struct str *ret, struct err *e)
+SUSPENDS static bool read_some(struct box *b, struct reading *r, enum summary_kind kind, const uint32_t *uids,
+			       struct arena *a, struct str *ret, struct err *e)
 {
-	AUTO(reading_end) struct reading r = { .a = a, .ret = ret };
+	off_loop(reading_run, r);
+	for (size_t i = 0; i < r->n; i++) {
+		for (unsigned k = 0; k < SUMMARY_KINDS && r->made[i][KEPT_ALL].n; k++)
+			box_summary_put(b, version_of((enum summary_kind)k), uids[r->which[i]], r->made[i][k]);
+		ret[r->which[i]] = arena_str(a, r->made[i][kind]);
+	}
+	reading_forget(r);
+	return !a->full || fail(e, FAULT_TEMP, "no memory for summaries");
+}
+
+SUSPENDS bool summary_kind_get(struct box *b, enum summary_kind kind, const uint32_t *uids, size_t n,
+			       struct arena *a, struct str *ret, struct err *e)
+{
+	AUTO(reading_free) struct reading *r = NULL;
 
 	must(n <= SUMMARIES_AT_ONCE, "summaries are asked for in batches");
-	if (!box_summaries(b, SUMMARY_VERSION, uids, n, a, ret, e))
+	if (!box_summaries(b, version_of(kind), uids, n, a, ret, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		struct err none;
@@ -206,10 +237,20 @@ SUSPENDS bool summaries_get(struct box *b, const uint32_t *uids, size_t n, struc
 
 		if (fd < 0)
 			continue;
-		r.fds[r.n] = fd;
-		r.which[r.n++] = i;
-		if (r.n == READ_AT_ONCE && !read_some(b, uids, &r, e))
+		if (!r && !(r = reading_new())) {
+			fd_end(&fd);
+			return fail(e, FAULT_TEMP, "out of memory");
+		}
+		r->fds[r->n] = fd;
+		r->which[r->n++] = i;
+		if (r->n == READ_AT_ONCE && !read_some(b, r, kind, uids, a, ret, e))
 			return false;
 	}
-	return !r.n || read_some(b, uids, &r, e);
+	return !r || !r->n || read_some(b, r, kind, uids, a, ret, e);
+}
+
+SUSPENDS bool summaries_get(struct box *b, const uint32_t *uids, size_t n, struct arena *a,
+			    struct str *ret, struct err *e)
+{
+	return summary_kind_get(b, KEPT_ALL, uids, n, a, ret, e);
 }
