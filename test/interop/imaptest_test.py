@@ -12,6 +12,15 @@ import tap
 NEED = {"BINARY", "ESEARCH", "CONDSTORE", "ID", "MOVE", "MULTIAPPEND", "SORT",
         "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT"}
 
+# Where waxwing ends otherwise: (how the mismatch begins, why, whether that is right).
+JUDGED = {
+    "append-binary": ("line 35:", "BINARY gives the part as it was appended (RFC 3516 section 4.2); Dovecot "
+                      "recodes it and loses a line end", True),
+    "id": ("line 4:", "32 KB in one command before anybody is known is over a limit of ours", True),
+    "search-addresses": ("line 4:", "SEARCH FROM looks at the field's text; with comments inside an address "
+                         "the envelope's text (RFC 9051 section 6.4.4) is another", False),
+}
+
 
 def script(name):
     t = imap_target.shared(users=("alice", "bob", "carol"))
@@ -19,6 +28,14 @@ def script(name):
     runner = imaptest_runner.Runner((t.host, t.imap), users)
     try:
         runner.run(name)
+        tap.check(t.name != "waxwing" or name not in JUDGED, "no mismatch any more: take it out of JUDGED")
+    except imaptest_runner.Mismatch as x:
+        begin, why, is_right = JUDGED.get(name, ("", "", False)) if t.name == "waxwing" else ("", "", False)
+        if not why or not str(x).startswith(begin):
+            raise
+        if not is_right:
+            tap.skip("later: " + why)
+        print("# %s: %s" % (name, why))
     except imaptest_runner.Skipped as x:
         missing = set(str(x).split()[1:])
         tap.check(not missing & NEED, "the server does not announce %s" % missing)
