@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Folders over IMAP: LIST and its kin, STATUS, CREATE, DELETE, RENAME, subscriptions, quota; rows G3, G4."""
+"""Folders over IMAP: LIST and its kin, STATUS, CREATE, DELETE, RENAME, subscriptions, quota; row G6."""
 import os
 import re
 
@@ -206,12 +206,13 @@ def quota():
             equal((r.status, r.code), ("NO", code), bad)
 
 
-@test("G3 no name leads out of the Maildir")
+@test("G6 no name leads out of the Maildir")
 def escape():
     s = shared()
     with tree() as c:
         before = sorted(os.listdir(s.home("alice")))
-        for name in ("../x", "/etc", "a/b", "..", "...", "a/../b", "x/", "&AC8-", "&AC4-.&AC4-", "tmp/x", "x\\y"):
+        for name in ("../x", "/etc", "a/b", "..", "...", "a/../b", "x/", "&AC8-", "&AC4-.&AC4-", "tmp/x", "/etc/passwd", "a/../../b", "INBOX/../..",
+                     "&AC4ALg-", "&AAA-", "&AGE-", "&", "x\\y"):
             for command in ('CREATE "%s"', 'RENAME Sent "%s"', 'SUBSCRIBE "%s"', 'STATUS "%s" (MESSAGES)', 'DELETE "%s"', 'SELECT "%s"'):
                 r = c.cmd(command % name.replace("\\", "\\\\"))
                 if "x\\y" not in name and not (name == "x/" and command.startswith(("CREATE", "RENAME", "DELETE", "SUBSCRIBE", "STATUS", "SELECT"))):

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "role/confine_role.h"
 #include "role/mailbox/commands.h"
+#include "role/mailbox/facts.h"
 #include "role/mailbox/session.h"
 #include "role/runtime.h"
 #include "store/store.h"
@@ -216,6 +217,7 @@ SUSPENDS static bool run(struct err *e)
 			last_work = time_mono();
 	}
 	sessions_end();
+	facts_end();
 	while ((busy || commands_n()) && fiber_sleep(10 * MILLISECOND, e))
 		continue;
 	settle();
