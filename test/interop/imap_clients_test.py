@@ -66,6 +66,8 @@ def content(t, user, mailbox=b"INBOX"):
         for r in c.ok(b"UID FETCH 1:* (FLAGS BODY.PEEK[])"):
             if r.word(1) == b"FETCH":
                 got = dict(zip([bytes(k).upper() for k in r.args[2][::2]], r.args[2][1::2]))
+                if b"BODY[]" not in got:         # another session's change, told by the way
+                    continue
                 flags = {bytes(f).lower() for f in got[b"FLAGS"]} - {b"\\recent"}
                 out[message_id(got[b"BODY[]"])] = (flags, got[b"BODY[]"])
     return out
