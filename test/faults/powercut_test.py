@@ -65,7 +65,7 @@ def cuts():
         led.stop()
         release = ledger.releaser(s)
         try:
-            print("# seed %d: %s" % (SEED, led.check(s.maildir, s.log(), 60 * SLOW, s.dir, release)))
+            print("# seed %d: %s" % (SEED, led.check(s.maildir, s.log(), (60 + CUTS) * SLOW, s.dir, release)))
             print("# %d letters were held and released" % len(release.ids))
         except tap.Fail:
             print("# queue list: " + s.command("queue", "list")[1][-3000:].replace("\n", "\n# "))

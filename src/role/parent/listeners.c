@@ -22,6 +22,8 @@
 
 enum { BACKLOG = 4096, LISTENERS_MAX = 512 };
 #define NO_LINE UINT32_MAX
+#define LEFT_OVER_WITHIN (3 * SECOND)
+#define LEFT_OVER_PAUSE (50 * MILLISECOND)
 
 union address {
 	struct sockaddr any;
@@ -153,9 +155,26 @@ static bool is_leaving(uint16_t port)
 	return false;
 }
 
+/* Is the port free?  A server that was killed a moment ago leaves roles that are about to end: at the
+ * start they are waited for. */
+static bool probe_port(const union address *a, socklen_t n, struct err *e)
+{
+	int64_t until = n_applied ? 0 : time_mono() + LEFT_OVER_WITHIN;
+	int fd;
+
+	for (;;) {
+		fd = open_one(a, n, true, e);
+		if (fd >= 0 || e->sys != EADDRINUSE || time_mono() >= until)
+			break;
+		usleep(LEFT_OVER_PAUSE);
+	}
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static bool open_address(uint32_t index, enum role role, struct str text, uint16_t port, struct err *e)
 {
-	AUTO(fd_end) int probe = -1;
 	struct listener l = { .role = role, .index = NO_LINE, .next = index, .copy = UINT32_MAX };
 	socklen_t n = make_address(text, port, &l.at);
 
@@ -169,12 +188,8 @@ static bool open_address(uint32_t index, enum role role, struct str text, uint16
 	if (l.is_given)
 		return fd_set_nonblocking(l.fd, e) && keep(l, e);
 	/* With SO_REUSEPORT two servers could share a port unseen: first see that it is free. */
-	if (!is_leaving(port)) {
-		probe = open_one(&l.at, n, true, e);
-		if (probe < 0)
-			return fail_in(e, "listen " STR_FMT ":%u", STR_ARG(text), port);
-		fd_end(&probe);
-	}
+	if (!is_leaving(port) && !probe_port(&l.at, n, e))
+		return fail_in(e, "listen " STR_FMT ":%u", STR_ARG(text), port);
 	for (l.copy = 0; l.copy < serve_copies(role); l.copy++) {
 		l.fd = open_one(&l.at, n, false, e);
 		if (l.fd < 0)
