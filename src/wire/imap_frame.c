@@ -160,7 +160,7 @@ static enum imap_event skip_literal(struct imap_frame *f, const struct literal *
 
 static enum imap_reply_id literal_fault(const struct imap_frame *f, const struct literal *l, bool letter)
 {
-	if (f->n_literals >= IMAP_LITERALS_MAX || (letter && f->n_streams >= IMAP_STREAMS_MAX))
+	if (letter ? f->n_streams >= IMAP_STREAMS_MAX : f->n_literals - f->n_streams >= IMAP_LITERALS_MAX)
 		return IMAP_REPLY_TOO_MANY_LITERALS;
 	if (letter && l->size > f->stream_max)
 		return IMAP_REPLY_TOO_BIG;

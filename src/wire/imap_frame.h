@@ -26,12 +26,12 @@
 enum {
 	IMAP_LINE_MAX = 64 * 1024,       /* octets of a command without its literals */
 	IMAP_LITERAL_MAX = 64 * 1024,    /* octets of a literal that is kept */
-	IMAP_LITERALS_MAX = 1000,        /* in one command */
+	IMAP_LITERALS_MAX = 1000,        /* that are kept, in one command */
 	IMAP_COMMAND_MAX = 1024 * 1024,  /* octets of a command with the literals that are kept */
 	IMAP_PREAUTH_MAX = 8 * 1024,     /* for all of these before anybody is known */
 	IMAP_AUTH_LINE_MAX = 12 * 1024,  /* an answer within AUTHENTICATE */
 	IMAP_NONSYNC_MAX = 4096,         /* LITERAL- (RFC 7888 §5) */
-	IMAP_STREAMS_MAX = 500,          /* letters in one MULTIAPPEND, parts in one CATENATE */
+	IMAP_STREAMS_MAX = 5000,         /* letters in one MULTIAPPEND, parts in one CATENATE */
 	IMAP_SKIP_MAX = 16 * 1024 * 1024,/* octets we read only to drop them; then we hang up */
 	IMAP_TAG_MAX = 128,
 };

@@ -494,6 +494,8 @@ def compress():
     equal(c.cmd("COMPRESS DEFLATE").code, "COMPRESSIONACTIVE", "only once")
     append(c, name, b"Subject: x\r\n\r\n" + b"y" * 300000)
     check(lines(ok(c, "FETCH 3 BODY.PEEK[TEXT]"), b"y" * 300000), "a large one")
+    c.send(b"".join(b"p%d UID FETCH 1 (UID FLAGS INTERNALDATE)\r\n" % i for i in range(2000)))
+    equal(c.answer(b"p1999").status, "OK", "2,000 commands at once, which are small when packed")
 
 
 @test("G8 what unfolds without end is held by the limits of a command")

@@ -15,6 +15,8 @@
 #define IDLE_MOST (30 * MINUTE)          /* RFC 9051 §5.4: no less */
 #define STALL_MOST (5 * MINUTE)          /* within a command */
 
+enum { SESSION_LINE_MAX = 256 * 1024 };  /* thousands of letters in one APPEND */
+
 struct verb_row {
 	imap_handler *run;
 	enum imap_updates updates;
@@ -213,6 +215,7 @@ static struct imap_session *session_begin(struct conn *c, struct session_facts *
 	snprintf(s->who, sizeof(s->who), "imap/%llx " STR_FMT, (unsigned long long)f->number, STR_ARG(f->peer));
 	s->by.who = str_from_z(s->who);
 	s->frame.stream_max = IMAP_APPEND_MAX;
+	s->frame.line_max = SESSION_LINE_MAX;
 	return s;
 }
 

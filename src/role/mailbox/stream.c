@@ -66,11 +66,10 @@ SUSPENDS bool stream_fill(struct stream *s, struct err *e)
 		return conn_fill(s->conn, e);
 	if (!stream_flush(s, e))
 		return false;
-	do {
+	/* what came may have unfolded to more than fitted at once */
+	for (unfold(s); s->z->at == s->z->n && !s->z->is_wrong; unfold(s))
 		if (!conn_fill(s->conn, e))
 			return false;
-		unfold(s);
-	} while (s->z->at == s->z->n && !s->z->is_wrong);
 	return !s->z->is_wrong || fail(e, FAULT_PEER, "what came is not compressed");
 }
 
