@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""SEARCH, SORT and THREAD over IMAP: the words of the RFCs."""
+"""SEARCH, SORT and THREAD over IMAP: the words of the RFCs; rows G4 and G5."""
 import re
 import time
 
@@ -156,13 +156,32 @@ def load():
         equal(c.answer(b"big").status, "OK", "the big one")
 
 
-@test("deep and long programs: a limit, not an end")
+@test("G5 references in circles and 10,000 of them: a thread each, at once")
+def circles():
+    with session() as c:
+        c.cmd("CREATE Circles")
+        many = b" ".join(b"<r%d@x>" % i for i in range(10000))
+        for i in range(40):
+            l = b"Message-ID: <c%d@x>\r\nReferences: <c%d@x> <c%d@x>\r\nSubject: s%d\r\n\r\n" % (i, (i + 1) % 40, (i + 20) % 40, i)
+            equal(c.cmd(b"APPEND Circles {%d+}\r\n%s" % (len(l), l)).status, "OK", "APPEND")
+        l = b"Message-ID: <many@x>\r\nReferences: " + many.replace(b"> <", b">\r\n <") + b"\r\nSubject: many\r\n\r\n"
+        equal(c.cmd(b"APPEND Circles {%d+}\r\n%s" % (len(l), l)).status, "OK", "APPEND")
+        c.cmd("SELECT Circles")
+        at = time.monotonic()
+        words = answer(c, "THREAD REFERENCES UTF-8 ALL")
+        check(time.monotonic() - at < 2 * SLOW, "it took %.1f s" % (time.monotonic() - at))
+        equal(sorted(int(n) for n in re.findall(r"\d+", words)), list(range(1, 42)), "each letter once")
+
+
+@test("G4 deep and long programs and sets: a limit, not an end")
 def limits():
     with session() as c:
         equal(c.cmd("SEARCH " + "NOT " * 40 + "ALL").status, "OK", "40 levels")
-        for big in ("NOT " * 5000 + "ALL", "(" * 5000 + "ALL" + ")" * 5000, " ".join(["ALL"] * 5000)):
+        for big in ("NOT " * 5000 + "ALL", "(" * 5000 + "ALL" + ")" * 5000, " ".join(["ALL"] * 5000), "OR " * 20000 + "ALL",
+                    ",".join(["1"] * 30000)):
             r = c.cmd("SEARCH " + big)
             check(r.status in ("BAD", "NO"), repr(r))
+        equal(found(c, "1,1,1,*:1,1:* 2"), [2], "a set in no order")
         equal(c.cmd("NOOP").status, "OK", "the session goes on")
 
 

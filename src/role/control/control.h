@@ -56,6 +56,14 @@ SUSPENDS int run_test_clock(struct command *c);
 SUSPENDS int run_test_fault(struct command *c);
 #endif
 
+/* mailbox.c */
+SUSPENDS int run_mailbox_list(struct command *c);
+SUSPENDS int run_mailbox_status(struct command *c);
+SUSPENDS int run_mailbox_create(struct command *c);
+SUSPENDS int run_mailbox_delete(struct command *c);
+SUSPENDS int run_mailbox_verify(struct command *c);
+SUSPENDS int run_mailbox_gone(struct command *c);
+
 /* queue.c */
 SUSPENDS int run_queue_list(struct command *c);
 SUSPENDS int run_queue_show(struct command *c);

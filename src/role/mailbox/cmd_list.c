@@ -15,6 +15,30 @@ struct listing {
 	size_t n_patterns;
 };
 
+static bool is_below(struct str name, struct str above)
+{
+	if (!above.n)
+		return str_starts_nocase(name, S("INBOX."));
+	return name.n > above.n && str_starts(name, above) && name.p[above.n] == SEPARATOR;
+}
+
+/* A name that is only subscribed is nobody's child. */
+static void mark_children(struct listing *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct folder_row *r = &l->rows[i];
+
+		r->has_children = false;
+		for (size_t k = i + 1; k < l->n && !r->has_children; k++) {
+			bool below = is_below(l->rows[k].name, r->name);
+
+			if (!below && r->name.n)
+				break;           /* rows are sorted; those below INBOX may be anywhere */
+			r->has_children = below && l->rows[k].exists;
+		}
+	}
+}
+
 SUSPENDS static bool listing_make(struct imap_session *s, struct listing *l, struct err *e)
 {
 	const struct imap_list *q = &s->c.list;
@@ -25,7 +49,10 @@ SUSPENDS static bool listing_make(struct imap_session *s, struct listing *l, str
 		l->patterns[i] = arena_printf(s->a, STR_FMT STR_FMT, STR_ARG(q->reference), STR_ARG(q->patterns[i]));
 	if (!l->patterns || s->a->full)
 		return fail(e, FAULT_TEMP, "out of memory");
-	return folder_list(s->store, s->a, &l->rows, &l->n, e);
+	if (!folder_list(s->store, s->a, &l->rows, &l->n, e))
+		return false;
+	mark_children(l);
+	return true;
 }
 
 static bool row_fits(struct imap_session *s, const struct listing *l, const struct folder_row *r)
@@ -52,13 +79,6 @@ static bool row_is_chosen(const struct folder_row *r, unsigned flags)
 		return false;
 	/* what is only subscribed and was never there */
 	return flags & LIST_SELECT_SUBSCRIBED || r->exists || r->has_children;
-}
-
-static bool is_below(struct str name, struct str above)
-{
-	if (!above.n)
-		return str_starts_nocase(name, S("INBOX."));
-	return name.n > above.n && str_starts(name, above) && name.p[above.n] == SEPARATOR;
 }
 
 /* Is a folder below it chosen?  Rows are sorted: those below follow; of INBOX they may be anywhere. */

@@ -65,7 +65,7 @@ void add_folder_name(struct imap_session *s, struct buf *b, struct str folder)
 	if (!folder.n)
 		imap_add_astring(b, S("INBOX"));
 	else if (session_is_utf8(s) && imap_utf7_decode(folder, s->a, &name))
-		imap_add_astring(b, name);
+		imap_add_mailbox(b, name, true);
 	else
 		imap_add_astring(b, folder);
 }

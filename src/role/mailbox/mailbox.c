@@ -12,6 +12,8 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "role/confine_role.h"
+#include "role/mailbox/commands.h"
+#include "role/mailbox/facts.h"
 #include "role/mailbox/session.h"
 #include "role/runtime.h"
 #include "store/store.h"
@@ -181,6 +183,7 @@ SUSPENDS static bool prepare(struct err *e)
 		return false;
 	store_guard(store, make_safe, NULL);
 	sessions_hear(store);
+	commands_serve(store);
 	return true;
 }
 
@@ -206,15 +209,16 @@ SUSPENDS static bool run(struct err *e)
 	last_work = time_mono();
 	if (!store_sweep(store, time_now(), &removed, e))
 		log_debug("sweep", "why=%s", LOGQ(str_from_z(e->text)));
-	while (!self.is_stopping && (busy || sessions_n() || time_mono() - last_work < IDLE_END)) {
+	while (!self.is_stopping && (busy || commands_n() || sessions_n() || time_mono() - last_work < IDLE_END)) {
 		WITHIN(10 * SECOND)
 			if (!wait_on(&self.stop, "work", e) && !e->timed_out)
 				return true;
-		if (sessions_n())
+		if (sessions_n() || commands_n())
 			last_work = time_mono();
 	}
 	sessions_end();
-	while (busy && fiber_sleep(10 * MILLISECOND, e))
+	facts_end();
+	while ((busy || commands_n()) && fiber_sleep(10 * MILLISECOND, e))
 		continue;
 	settle();
 	if (!self.is_stopping)

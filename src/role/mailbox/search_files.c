@@ -1,11 +1,15 @@
-/* search_files.c — reads letters for SEARCH, a batch at a time in a thread; see search_files.h. */
+/* search_files.c — reads letters for SEARCH, a batch at a time in a thread; see search_files.h.
+ *
+ * Headers come from the cache, where they lie one behind the other; only a very long one is read from
+ * its letter. */
 #include "role/mailbox/search_files.h"
 
 #include "base/fd.h"
 #include "fiber/fiber.h"
+#include "role/mailbox/summaries.h"
 #include "wire/mime.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +17,7 @@ enum {
 	FILES_AT_ONCE = 64,
 	HEADER_MOST_LIKELY = 16 * 1024,  /* octets: nearly every header fits */
 	LETTER_MAX = 1 << 30,
+	HEADERS_BYTES = 2 * SUMMARIES_AT_ONCE * KEPT_HEADER_MAX,
 };
 
 struct looking {
@@ -108,7 +113,7 @@ SUSPENDS static bool look_at_batch(struct looking *l, struct places *p, size_t *
 	return fiber_check(e);
 }
 
-SUSPENDS bool search_files(struct box *b, const struct search_key *key, const uint32_t *uids, struct places *p,
+SUSPENDS static bool search_letters(struct box *b, const struct search_key *key, const uint32_t *uids, struct places *p,
 			   struct err *e)
 {
 	AUTO(looking_end) struct looking l = { .key = key, .bytes = buf_on_heap(LETTER_MAX), .a = { .limit = MIME_ARENA } };
@@ -135,4 +140,97 @@ SUSPENDS bool search_files(struct box *b, const struct search_key *key, const ui
 		return false;
 	p->n = kept;
 	return true;
+}
+
+/* ---- headers out of the cache ---- */
+
+struct headers_look {
+	const struct search_key *key;
+	struct searcher s;
+	struct arena a;
+	uint32_t uids[SUMMARIES_AT_ONCE];
+	struct str headers[SUMMARIES_AT_ONCE];
+	bool fits[SUMMARIES_AT_ONCE];
+	size_t n;
+};
+
+static void headers_end(struct headers_look *h)
+{
+	searcher_end(&h->s);
+	arena_end(&h->a);
+}
+
+/* In a thread. */
+static void look_at_headers(void *arg)
+{
+	struct headers_look *h = arg;
+
+	for (size_t i = 0; i < h->n; i++)
+		h->fits[i] = search_field(&h->s, h->headers[i], h->key->name);
+}
+
+/* A letter whose header is not kept. */
+static bool is_left(const struct headers_look *h, size_t i)
+{
+	return !h->headers[i].n || str_eq(h->headers[i], KEPT_TOO_LONG);
+}
+
+/* One batch of the places from `from`: those that fit go to *kept, those to be read to *left. */
+SUSPENDS static bool headers_batch(struct box *b, struct headers_look *h, const uint32_t *uids, const struct places *p,
+				   size_t from, struct places *kept, struct places *left, struct err *e)
+{
+	struct arena_mark mark = arena_mark(&h->a);
+
+	for (h->n = 0; h->n < SUMMARIES_AT_ONCE && from + h->n < p->n; h->n++)
+		h->uids[h->n] = uids[p->p[from + h->n]];
+	if (!summary_kind_get(b, KEPT_HEADER, h->uids, h->n, &h->a, h->headers, e))
+		return false;
+	off_loop(look_at_headers, h);
+	for (size_t i = 0; i < h->n; i++) {
+		if (is_left(h, i))
+			left->p[left->n++] = p->p[from + i];
+		else if (h->fits[i])
+			kept->p[kept->n++] = p->p[from + i];
+	}
+	arena_rewind(&h->a, mark);
+	return fiber_check(e);
+}
+
+SUSPENDS static bool search_headers(struct box *b, struct headers_look *h, const uint32_t *uids, struct places *p,
+				    struct err *e)
+{
+	AUTO(places_end) struct places left = { 0 };
+	struct places kept = { .p = p->p };      /* in place: it never overtakes */
+
+	if (!places_copy(p, &left, e))
+		return false;
+	left.n = 0;
+	for (size_t i = 0; i < p->n; i += SUMMARIES_AT_ONCE)
+		if (!headers_batch(b, h, uids, p, i, &kept, &left, e))
+			return false;
+	p->n = kept.n;
+	if (left.n && !search_letters(b, h->key, uids, &left, e))
+		return false;
+	places_merge(p, &left);
+	return true;
+}
+
+SUSPENDS bool search_files(struct box *b, const struct search_key *key, const uint32_t *uids, struct places *p,
+			   struct err *e)
+{
+	struct headers_look *h;
+	bool ok;
+
+	if (key->what != SEARCH_HEADER)
+		return search_letters(b, key, uids, p, e);
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return fail(e, FAULT_TEMP, "out of memory");
+	h->key = key;
+	h->a.limit = HEADERS_BYTES;
+	ok = searcher_init(&h->s, key->text) ? search_headers(b, h, uids, p, e) :
+					      fail(e, FAULT_PERM, "the text to be searched is too long");
+	headers_end(h);
+	free(h);
+	return ok;
 }

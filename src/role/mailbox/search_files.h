@@ -1,15 +1,10 @@
 /* search_files.h — keys of SEARCH for which letters are read. */
 #pragma once
 
+#include "role/mailbox/places.h"
 #include "store/box.h"
 #include "wire/imap_search.h"
 #include "wire/letter_search.h"
-
-/* Places of letters in a list of UIDs, ascending. */
-struct places {
-	uint32_t *p;
-	size_t n;
-};
 
 /* Of these places those stay whose letters fit `key`: SEARCH_HEADER, SEARCH_BODY or SEARCH_TEXT.  A letter
  * that is gone fits nothing. */

@@ -1,7 +1,7 @@
 /* mailboxes.c — who may open a mailbox.
  *
- * `user` tells who an account is (uid, home); `queue` asks for the mailbox of an
- * account by name; the zygote makes the process; we hand a channel to each side.
+ * `user` tells who an account is (uid, home); `queue`, and `control` for the administrator, ask for the
+ * mailbox of an account by name; the zygote makes the process; we hand a channel to each side.
  * `user` also says whose a session of login is: then the account's mailbox gets one end of a new
  * stream and that session the other.  Nobody else ever names an account to us. */
 #include "role/parent/parent.h"
@@ -130,7 +130,7 @@ SUSPENDS static bool serve_mailbox(struct link *l, void *question, void *answer,
 		return false;
 	if (!process_pair(&r->channel, &theirs, e))
 		return false;
-	role_channel(p->link, &(struct role_channel){ .role = ROLE_QUEUE, .channel = theirs });
+	role_channel(p->link, &(struct role_channel){ .role = (uint8_t)l->peer, .channel = theirs });
 	return true;
 }
 

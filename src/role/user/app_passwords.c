@@ -137,8 +137,7 @@ static struct str make_password(struct arena *a)
 	return str_of(p, n);
 }
 
-/* "Alice@Example.ORG" → "alice@example.org"; a name alone is a Linux account. */
-SUSPENDS static bool account_key(struct str address, struct arena *a, struct account_name *name, struct str *ret, struct err *e)
+SUSPENDS bool account_key(struct str address, struct arena *a, struct account_name *name, struct str *ret, struct err *e)
 {
 	struct smtp_path p;
 

@@ -193,6 +193,16 @@ SUSPENDS static bool serve_account(struct link *l, void *question, void *answer,
 	return routes_tell_account(q->account, e);
 }
 
+SUSPENDS static bool serve_whose(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct user_whose *q = question;
+	struct user_whose_answer *r = answer;
+	struct account_name name;
+
+	(void)l;
+	return account_key(q->name, a, &name, &r->account, e) && routes_tell_account(r->account, e);
+}
+
 /* -- a letter's recipients ------------------------------------------------- */
 
 /* "users file F line 3: sales@x → alice@x; alice@x: account alice@x" */
@@ -403,6 +413,7 @@ bool routes_open(struct err *e)
 	ipc_serve(IPC_user_rcpt, serve_rcpt);
 	ipc_serve(IPC_user_route, serve_route);
 	ipc_serve(IPC_user_account, serve_account);
+	ipc_serve(IPC_user_whose, serve_whose);
 	ipc_serve(IPC_user_explain, serve_explain);
 	return find_mail_user(e);
 }

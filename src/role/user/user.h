@@ -92,6 +92,9 @@ void access_give(void);
 
 bool app_passwords_open(struct err *e);
 bool app_passwords_has(struct str account);
+/* "Alice@Example.ORG" → "alice@example.org"; a name alone is a Linux account.  False if there is none. */
+SUSPENDS bool account_key(struct str address, struct arena *a, struct account_name *name, struct str *ret,
+			  struct err *e);
 /* Those of an account, at most APP_PASSWORDS_MAX. */
 SUSPENDS bool app_passwords_find(struct str account, struct arena *a, struct app_password **ret, size_t *ret_n,
 				 struct err *e);

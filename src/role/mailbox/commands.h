@@ -1,0 +1,13 @@
+/* commands.h — what the administrator asks of a mailbox (waxwing mailbox …). */
+#pragma once
+
+#include "base/attr.h"
+
+#include <stddef.h>
+
+struct store;
+
+/* `s` stays the caller's. */
+void commands_serve(struct store *s);
+/* How many are being carried out. */
+size_t commands_n(void);
