@@ -9,13 +9,11 @@ import imaptest_runner
 import tap
 
 # Capabilities that a waxwing must have by now: a script that needs one of these does not skip.
-NEED = {"BINARY", "ESEARCH", "CONDSTORE", "ID", "MOVE", "MULTIAPPEND", "SORT",
+NEED = {"ESEARCH", "CONDSTORE", "ID", "MOVE", "MULTIAPPEND", "SORT",
         "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT"}
 
 # Where waxwing ends otherwise: (how the mismatch begins, why, whether that is right).
 JUDGED = {
-    "append-binary": ("line 35:", "BINARY gives the part as it was appended (RFC 3516 section 4.2); Dovecot "
-                      "recodes it and loses a line end", True),
     "id": ("line 4:", "32 KB in one command before anybody is known is over a limit of ours", True),
     "search-addresses": ("line 4:", "SEARCH FROM looks at the field's text; with comments inside an address "
                          "the envelope's text (RFC 9051 section 6.4.4) is another", False),
