@@ -40,6 +40,7 @@ static ipc_hear_fn *hearers[NUMBER_MAX];
 static void (*closer)(struct link *l);
 static struct link *links;
 static struct packet_batch batch;        /* all links' */
+static size_t in_hand;                   /* questions being served */
 static char out_buf[IPC_MESSAGE_MAX];
 
 void ipc_serve(enum ipc_number number, ipc_serve_fn *fn)
@@ -394,6 +395,12 @@ SUSPENDS static void serve(void *arg)
 	link_release(s->l);
 	arena_end(&s->a);
 	free(s);
+	in_hand--;
+}
+
+size_t ipc_in_hand(void)
+{
+	return in_hand;
 }
 
 static bool got_question(struct link *l, const struct ipc_type *t, const struct ipc_header *h, struct str body,
@@ -422,6 +429,7 @@ static bool got_question(struct link *l, const struct ipc_type *t, const struct 
 		free(s);
 		return fail(e, FAULT_TEMP, "no memory for a fiber");
 	}
+	in_hand++;
 	return true;
 }
 

@@ -54,6 +54,8 @@ typedef void ipc_hear_fn(struct link *l, void *tell);
 /* Strings of the answer must live in *a or longer. */
 void ipc_serve(enum ipc_number number, ipc_serve_fn *fn);
 void ipc_hear(enum ipc_number number, ipc_hear_fn *fn);
+/* Questions taken off the links and not yet answered, by all handlers. */
+size_t ipc_in_hand(void);
 /* Told once for each link that dies, before it is freed. */
 void ipc_on_close(void (*fn)(struct link *l));
 

@@ -15,30 +15,6 @@ enum {
 };
 
 static struct store *store;
-static size_t under_way;
-
-size_t commands_n(void)
-{
-	return under_way;
-}
-
-/* One command: while it lasts the process stays. */
-struct working {
-	bool is_on;
-};
-
-static struct working working_begin(void)
-{
-	under_way++;
-	return (struct working){ true };
-}
-
-static void working_end(struct working *w)
-{
-	if (w->is_on)
-		under_way--;
-}
-#define WORKING AUTO(working_end) struct working working = working_begin(); (void)working
 
 /* ---- names ---- */
 
@@ -69,7 +45,6 @@ static bool name_meant(struct str name, struct arena *a, struct str *ret, struct
 
 SUSPENDS static bool serve_folders(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
-	WORKING;
 	struct mailbox_folders *q = question;
 	struct mailbox_folders_answer *r = answer;
 	struct folder_row *rows;
@@ -98,7 +73,6 @@ SUSPENDS static bool serve_folders(struct link *l, void *question, void *answer,
 
 SUSPENDS static bool serve_folder(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
-	WORKING;
 	struct mailbox_folder *q = question;
 	struct str folder;
 
@@ -110,7 +84,6 @@ SUSPENDS static bool serve_folder(struct link *l, void *question, void *answer, 
 
 SUSPENDS static bool serve_usage(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
-	WORKING;
 	struct mailbox_usage_answer *r = answer;
 	struct quota u;
 
@@ -124,7 +97,6 @@ SUSPENDS static bool serve_usage(struct link *l, void *question, void *answer, s
 
 SUSPENDS static bool serve_verify(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
-	WORKING;
 	AUTO(buf_end) struct buf report = buf_on_heap(REPORT_MAX);
 	struct mailbox_verify *q = question;
 	struct mailbox_verify_answer *r = answer;
@@ -144,7 +116,6 @@ SUSPENDS static bool serve_verify(struct link *l, void *question, void *answer, 
 
 SUSPENDS static bool serve_gone(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
-	WORKING;
 	struct mailbox_gone *q = question;
 	struct mailbox_gone_answer *r = answer;
 	struct gone_row *rows;
@@ -166,7 +137,6 @@ SUSPENDS static bool serve_gone(struct link *l, void *question, void *answer, st
 
 SUSPENDS static bool serve_restore(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
-	WORKING;
 	struct mailbox_restore *q = question;
 	struct str folder = S("");
 

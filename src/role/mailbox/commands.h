@@ -3,11 +3,7 @@
 
 #include "base/attr.h"
 
-#include <stddef.h>
-
 struct store;
 
 /* `s` stays the caller's. */
 void commands_serve(struct store *s);
-/* How many are being carried out. */
-size_t commands_n(void);

@@ -34,7 +34,6 @@ enum { STEPS_MAX = 1024 };
 
 static int home_fd = -1;
 static struct store *store;
-static unsigned busy;
 static int64_t last_work;
 
 /* -- one letter ------------------------------------------------------------ */
@@ -119,12 +118,10 @@ SUSPENDS static bool serve_deliver(struct link *l, void *question, void *answer,
 	r->done.p = ARENA_ARRAY(a, struct ipc_done, q->steps.n ? q->steps.n : 1);
 	if (!r->done.p || q->steps.n > STEPS_MAX)
 		return fail(e, FAULT_TEMP, "too many steps at once");
-	busy++;
 	for (size_t i = 0; i < q->steps.n; i++, r->done.n++)
 		if (!deliver_one(&src, &q->steps.p[i], q->redo, &r->done.p[i], a))
 			log_warn("deliver", "msg=%s folder=%s why=%s", ID_Z(q->id), LOGQ(q->steps.p[i].folder),
 				 LOGQ(r->done.p[i].text));
-	busy--;
 	last_work = time_mono();
 	return true;
 }
@@ -142,9 +139,7 @@ SUSPENDS static bool serve_sync(struct link *l, void *question, void *answer, st
 		return fail(e, FAULT_TEMP, "too many names at once");
 	for (size_t i = 0; i < n; i++)
 		names[i] = (struct store_safe){ .base = q->steps.p[i].base, .folder = q->steps.p[i].folder };
-	busy++;
 	store_sync(store, names, n);
-	busy--;
 	for (size_t i = 0; i < n; i++)
 		r->done.p[r->done.n++] = (struct ipc_done){
 			.number = q->steps.p[i].number, .is_lost = names[i].lost,
@@ -201,6 +196,11 @@ SUSPENDS static void settle(void)
 		log_warn("settle", "why=%s", LOGQ(str_from_z(e.text)));
 }
 
+static bool is_idle(void)
+{
+	return !ipc_in_hand() && !sessions_n() && time_mono() - last_work >= IDLE_END;
+}
+
 SUSPENDS static bool run(struct err *e)
 {
 	size_t removed;
@@ -209,20 +209,25 @@ SUSPENDS static bool run(struct err *e)
 	last_work = time_mono();
 	if (!store_sweep(store, time_now(), &removed, e))
 		log_debug("sweep", "why=%s", LOGQ(str_from_z(e->text)));
-	while (!self.is_stopping && (busy || commands_n() || sessions_n() || time_mono() - last_work < IDLE_END)) {
-		WITHIN(10 * SECOND)
-			if (!wait_on(&self.stop, "work", e) && !e->timed_out)
-				return true;
-		if (sessions_n() || commands_n())
-			last_work = time_mono();
+	for (;;) {
+		while (!self.is_stopping && !is_idle()) {
+			WITHIN(10 * SECOND)
+				if (!wait_on(&self.stop, "work", e) && !e->timed_out)
+					return true;
+			if (ipc_in_hand() || sessions_n())
+				last_work = time_mono();
+		}
+		if (self.is_stopping)
+			break;
+		settle();
+		if (!self.is_stopping && is_idle())      /* nothing came meanwhile */
+			_exit(0);        /* what arrives in this moment is asked of the next process */
 	}
 	sessions_end();
 	facts_end();
-	while ((busy || commands_n()) && fiber_sleep(10 * MILLISECOND, e))
+	while (ipc_in_hand() && fiber_sleep(10 * MILLISECOND, e))
 		continue;
 	settle();
-	if (!self.is_stopping)
-		_exit(0);        /* idle: what arrives in this moment is asked of the next process */
 	return true;
 }
 
