@@ -87,6 +87,23 @@ def children_of(root):
     return out
 
 
+def listeners_of(port):
+    """The pids that hold a socket listening on this port; -1: nobody that can be seen."""
+    inodes, pids = set(), []
+    with open("/proc/net/tcp") as f:
+        for w in map(str.split, f):
+            if w[3] == "0A" and w[1].endswith(":%04X" % port):
+                inodes.add("socket:[%s]" % w[9])
+    for name in os.listdir("/proc") if inodes else []:
+        try:
+            if name.isdigit() and any(os.readlink("/proc/%s/fd/%s" % (name, fd)) in inodes
+                                      for fd in os.listdir("/proc/%s/fd" % name)):
+                pids.append(int(name))
+        except OSError:
+            pass
+    return pids or ([-1] if inodes else [])
+
+
 def argv_of(pid):
     try:
         with open("/proc/%d/cmdline" % pid, "rb") as f:
@@ -221,6 +238,20 @@ class Server:
             except ProcessLookupError:
                 pass
         self.proc.wait()
+        self.kill_left_over()
+
+    def kill_left_over(self):
+        """Who was born between the listing and the kill; the kernel may hold the port a moment, too."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            left = listeners_of(self.port)
+            if not left:
+                return
+            for p in left:
+                print("# left over at port %d: pid %d %s %s" % (self.port, p, argv_of(p)[:4], proc_stat(p)))
+                if p > 0 and argv_of(p)[:1] == ["waxwing"]:
+                    os.kill(p, signal.SIGKILL)
+            time.sleep(0.1)
 
     def end(self):
         try:

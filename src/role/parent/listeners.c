@@ -22,7 +22,7 @@
 
 enum { BACKLOG = 4096, LISTENERS_MAX = 512 };
 #define NO_LINE UINT32_MAX
-#define LEFT_OVER_WITHIN (3 * SECOND)
+#define LEFT_OVER_WITHIN (10 * SECOND)
 #define LEFT_OVER_PAUSE (50 * MILLISECOND)
 
 union address {
