@@ -78,7 +78,8 @@ struct box {
 	struct put_summary *puts;        /* newest first */
 	size_t puts_n;                   /* bytes */
 	uint32_t search_from;            /* below this UID letters were looked at for the search index */
-	bool search_is_damaged;          /* a search found it so */
+	size_t search_slots;             /* of its file, as it was last looked at */
+	bool search_is_damaged;          /* a search found it so, or gone */
 
 	bool is_stale;                   /* the cache has an older state */
 	int64_t saved_at;                /* monotonic: when it was last written to the cache */

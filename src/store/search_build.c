@@ -167,8 +167,9 @@ SUSPENDS static bool block_make(struct build *w, unsigned kind, const struct wai
 		return fail(e, FAULT_TEMP, "too many letters could not be read");
 	if (!wait_for_quiet(w, e))
 		return false;
-	w->slot = w->spare < w->have.n_spare ? w->have.spare[w->spare++] : w->have.slots++;
+	w->slot = w->spare < w->have.n_spare ? w->have.spare[w->spare++] : w->have.slots;
 	off_loop(write_run, w);
+	w->have.slots += w->ok && w->slot == w->have.slots;
 	*e = w->e;
 	return w->ok;
 }
@@ -245,6 +246,7 @@ SUSPENDS static void tail_cut(struct build *w)
 	}
 	if (w->have.slots < was && !w->b->is_gone)
 		off_loop(cut_run, w);
+	w->b->search_slots = w->have.slots;
 }
 
 SUSPENDS static bool box_build(struct build *w, struct err *e)
@@ -300,6 +302,7 @@ SUSPENDS void search_build(struct shelf *s)
 		b->users++;
 		if (!box_build(w, &e)) {
 			b->search_from = b->next;
+			b->search_slots = 0;
 			b->search_is_damaged = false;
 		}
 		b->users--;

@@ -130,6 +130,7 @@ static void narrow_run(void *arg)
 	bool ok;
 
 	j->absent = calloc(j->b->n + 1, 1);
+	j->is_damaged = s && s->n < j->b->search_slots;
 	while (s && j->absent && slots_next(s, &ok)) {
 		if (!ok || s->block.validity != j->b->validity)
 			continue;
@@ -154,7 +155,10 @@ SUSPENDS bool search_index_narrow(struct box *b, struct str folded, uint32_t *ui
 	if (!shelf_hold(&held, b->shelf, e))
 		return false;
 	off_loop(narrow_run, &j);
-	b->search_is_damaged |= j.is_damaged;
+	if (j.is_damaged) {
+		b->search_is_damaged = true;
+		shelf_wake(b->shelf);
+	}
 	for (size_t i = 0; i < *n && j.absent; i++) {
 		const struct letter *l = box_find(b, uids[i]);
 
