@@ -328,7 +328,7 @@ static void test_letters_come_and_go(void **state)
 static void test_other_letters(void **state)
 {
 	char *text, *was = NULL;
-	size_t n, lines = 0, bad;
+	size_t n = 0, lines = 0, bad;
 	FILE *f;
 	int fd;
 
