@@ -3,6 +3,7 @@
 
 #include "wire/decode.h"
 #include "wire/fold.h"
+#include "wire/grams.h"
 #include "wire/header.h"
 #include "wire/mime.h"
 #include "wire/mime_header.h"
@@ -32,11 +33,30 @@ static size_t piece_of(struct str text)
 	return n;
 }
 
+/* What searcher_finds() would look through. */
+static void note(struct searcher *s, struct str text)
+{
+	grams_begin(s->note);
+	while (text.n) {
+		size_t n = piece_of(text);
+
+		buf_clear(&s->folded);
+		fold_add(&s->folded, str_head(text, n));
+		s->is_short |= s->folded.full;
+		grams_add(s->note, buf_str(&s->folded));
+		text = str_from(text, n);
+	}
+}
+
 /* Piece by piece; what may be the beginning of a find stays for the next one. */
 bool searcher_finds(struct searcher *s, struct str text)
 {
 	struct str needle = buf_str(&s->needle);
 
+	if (s->note) {
+		note(s, text);
+		return false;
+	}
 	if (!needle.n)
 		return true;
 	buf_clear(&s->folded);
@@ -61,6 +81,7 @@ static bool field_finds(struct searcher *s, const struct field *f, bool with_nam
 		buf_add(&s->text, S(": "));
 	}
 	mime_header_decode(str_head(f->value, SEARCH_FIELD_MAX), &s->text);
+	s->is_short |= s->text.full;
 	return searcher_finds(s, buf_str(&s->text));
 }
 
@@ -97,6 +118,7 @@ bool search_body(struct searcher *s, struct str letter, const struct mime_part *
 			continue;
 		buf_clear(&s->text);
 		mime_part_text(letter, p, &s->text);
+		s->is_short |= s->text.full;
 		if (searcher_finds(s, buf_str(&s->text)))
 			return true;
 	}

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+struct grams;
 struct mime_part;
 
 enum {
@@ -21,6 +22,8 @@ enum {
 struct searcher {
 	struct buf needle;               /* folded */
 	struct buf text, folded;
+	struct grams *note;              /* if set, nothing is found: every text is noted there */
+	bool is_short;                   /* a text was cut off: there was no memory for it, or it was too long */
 };
 
 /* False if the text is too long. */
