@@ -9,7 +9,7 @@ import imaptest_runner
 import tap
 
 # Capabilities that a waxwing must have by now: a script that needs one of these does not skip.
-NEED = {"ESEARCH", "CONDSTORE", "ID", "MOVE", "MULTIAPPEND", "SORT",
+NEED = {"ESEARCH", "ESORT", "BINARY", "CATENATE", "CONDSTORE", "ID", "MOVE", "MULTIAPPEND", "SORT",
         "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT"}
 
 # Where waxwing ends otherwise: (how the mismatch begins, why, whether that is right).
