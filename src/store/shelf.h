@@ -23,6 +23,7 @@ struct shelf {
 	struct wait free;
 	struct wait work;                /* told when store_tend() has something to do */
 	bool has_work;
+	bool is_calm;                    /* nothing goes on: what is open only to be quick is closed */
 	bool has_news;                   /* letters came: sessions that wait are told at once */
 	uint64_t key[2];                 /* of the boxes' indexes */
 	int inotify;                     /* -1: none, directories' times are looked at */
