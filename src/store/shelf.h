@@ -25,6 +25,7 @@ struct shelf {
 	bool has_work;
 	int64_t used;                    /* monotonic: when a session or a delivery last had work here */
 	bool is_indexing;                /* search_build() is under way */
+	bool is_calm;                    /* nothing goes on: what is open only to be quick is closed */
 	bool has_news;                   /* letters came: sessions that wait are told at once */
 	uint64_t key[2];                 /* of the boxes' indexes */
 	int inotify;                     /* -1: none, directories' times are looked at */

@@ -211,6 +211,20 @@ SUSPENDS static bool tend_box(struct box *b, bool all, struct err *e)
 	return true;
 }
 
+static void rest_run(void *arg)
+{
+	cache_rest(((struct tend_job *)arg)->s->cache);
+}
+
+SUSPENDS static void rest(struct shelf *s)
+{
+	struct tend_job j = { .s = s };
+
+	if (s->is_calm && cache_is_open(s->cache))
+		off_loop(rest_run, &j);
+	s->is_calm = false;
+}
+
 /* *ret_more: there is more to be done soon. */
 SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struct err *e)
 {
@@ -230,7 +244,20 @@ SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struc
 	*ret_more = s->has_work;
 	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
 		*ret_more |= ((struct box *)box)->n_dirty > 0;
-	return *ret_more || names_follow_all(s, e);
+	if (!*ret_more && !names_follow_all(s, e))
+		return false;
+	rest(s);
+	return true;
+}
+
+void store_calm(struct store *s)
+{
+	struct maildir *m = maildir_of(s);
+
+	if (!m || !m->shelf || !cache_is_open(m->shelf->cache))
+		return;
+	m->shelf->is_calm = true;
+	wait_wake_all(&m->shelf->work);
 }
 
 SUSPENDS bool store_settle(struct store *s, struct err *e)

@@ -201,11 +201,17 @@ static bool is_idle(void)
 	return !ipc_in_hand() && !sessions_n() && time_mono() - last_work >= IDLE_END;
 }
 
+static void on_calm(void)
+{
+	store_calm(store);
+}
+
 SUSPENDS static bool run(struct err *e)
 {
 	size_t removed;
 
 	fiber_start(&self.fibers, "tend", tend_run, store);
+	loop_on_calm(on_calm);
 	last_work = time_mono();
 	if (!store_sweep(store, time_now(), &removed, e))
 		log_debug("sweep", "why=%s", LOGQ(str_from_z(e->text)));
