@@ -47,6 +47,7 @@ struct appending {
 	bool is_gathered;                /* the letter is in `gathered`, not yet on its way */
 	bool is_binary;                  /* some part of it was a literal8 */
 	struct buf gathered;
+	uint64_t copied;                 /* octets of the letters that URLs had read */
 	uint32_t replaces;               /* REPLACE: a UID of the open folder */
 	uint64_t replaced_octets;
 };
