@@ -7,6 +7,8 @@
 
 #define SEPARATOR '.'
 
+enum { ROWS_AT_ONCE = 16 };              /* looked at before others run: a pattern may cost */
+
 /* The folders, and for each whether it fits a pattern and what lies below. */
 struct listing {
 	struct folder_row *rows;
@@ -161,9 +163,12 @@ SUSPENDS struct imap_reply imap_cmd_list(struct imap_session *s, struct err *e)
 		use_condstore(s);
 	if (!listing_make(s, &l, e))
 		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
-	for (size_t i = 0; i < l.n; i++)
+	for (size_t i = 0; i < l.n; i++) {
 		if (!list_row(s, &l, i, e))
 			return reply_broken();
+		if (i % ROWS_AT_ONCE == 0)
+			breathe();
+	}
 	return reply_of(IMAP_REPLY_DONE);
 }
 
@@ -179,6 +184,8 @@ SUSPENDS struct imap_reply imap_cmd_lsub(struct imap_session *s, struct err *e)
 	for (size_t i = 0; i < l.n; i++) {
 		const struct folder_row *r = &l.rows[i];
 
+		if (i % ROWS_AT_ONCE == 0)
+			breathe();
 		if ((!r->is_subscribed && !(wants_parents && chosen_below(&l, i, LIST_SELECT_SUBSCRIBED))) ||
 		    !row_fits(s, &l, r))
 			continue;
