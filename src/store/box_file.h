@@ -77,6 +77,10 @@ struct box {
 
 	struct put_summary *puts;        /* newest first */
 	size_t puts_n;                   /* bytes */
+	uint32_t search_from;            /* below this UID letters were looked at for the search index */
+	size_t search_slots;             /* of its file, as it was last looked at */
+	bool search_is_damaged;          /* a search found it so, or gone */
+
 	bool is_stale;                   /* the cache has an older state */
 	int64_t saved_at;                /* monotonic: when it was last written to the cache */
 };
@@ -96,6 +100,11 @@ bool box_index_make(struct box *b, struct err *e);
 void box_index_add(struct box *b, const struct letter *l);
 /* What a file's name says becomes the letter's disk state; with `effective` also its flags. */
 bool letter_set_file(struct box *b, struct letter *l, struct str name, bool in_new, struct err *e);
+
+/* ---- box_learn.c ---- */
+
+/* As box_letter_open(), if the file has the name we know; does not wait. */
+int box_letter_open_now(struct box *b, uint32_t uid, struct err *e);
 
 /* ---- box_log.c: what happened ---- */
 
