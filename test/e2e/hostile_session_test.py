@@ -183,7 +183,7 @@ def many(cmd, status, **kw):
     s = folder_of_many()
     with raw(s) as c:
         equal(c.cmd("SELECT Many").status, "OK", "SELECT")
-        with hostile.Watched(s, cmd[:50], wait=0.5, **kw):
+        with hostile.Watched(s, cmd[:50], wait=1.0, **kw):
             r = c.cmd(cmd)
         check(r.status in status, "%s: %r" % (cmd[:60], r))
         check(r.status != "BAD" or r.code in ("LIMIT", "TOOBIG", "CLIENTBUG") or " at " in r.text, "%r" % r)
@@ -249,7 +249,7 @@ def patterns(p):
             r = c.cmd(text)
             check(r.status == "OK" or len(p) > 1024 and r.status in ("NO", "BAD") and r.code, "%r" % r)
         took = time.monotonic() - at
-        n.end(0.5)
+        n.end(1.0)
         check(took < 4 * SLOW, "it took %.1f s" % took)
 
 

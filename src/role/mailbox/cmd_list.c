@@ -10,7 +10,7 @@
 
 #define SEPARATOR '.'
 
-enum { ROWS_AT_ONCE = 16 };              /* looked at before others run: a pattern may cost */
+enum { PATTERNS_AT_ONCE = 16 };          /* tried before others run: each may cost 100 us */
 
 /* The folders, and for each whether it fits a pattern and what lies below. */
 struct listing {
@@ -18,7 +18,17 @@ struct listing {
 	size_t n;
 	struct str *patterns;            /* with the reference before them */
 	size_t n_patterns;
+	size_t tried;                    /* since others ran */
 };
+
+SUSPENDS static void others_run(struct listing *l)
+{
+	l->tried += l->n_patterns;
+	if (l->tried < PATTERNS_AT_ONCE)
+		return;
+	l->tried = 0;
+	breathe();
+}
 
 static bool is_below(struct str name, struct str above)
 {
@@ -206,8 +216,7 @@ SUSPENDS struct imap_reply imap_cmd_list(struct imap_session *s, struct err *e)
 	for (size_t i = 0; i < l.n; i++) {
 		if (!list_row(s, &l, i, e))
 			return reply_broken();
-		if (i % ROWS_AT_ONCE == 0)
-			breathe();
+		others_run(&l);
 	}
 	return reply_of(IMAP_REPLY_DONE);
 }
@@ -224,8 +233,7 @@ SUSPENDS struct imap_reply imap_cmd_lsub(struct imap_session *s, struct err *e)
 	for (size_t i = 0; i < l.n; i++) {
 		const struct folder_row *r = &l.rows[i];
 
-		if (i % ROWS_AT_ONCE == 0)
-			breathe();
+		others_run(&l);
 		if ((!r->is_subscribed && !(wants_parents && chosen_below(&l, i, LIST_SELECT_SUBSCRIBED))) ||
 		    !row_fits(s, &l, r))
 			continue;
