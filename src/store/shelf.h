@@ -21,6 +21,7 @@ struct shelf {
 	struct map boxes;                /* folder → struct box, also those without users for a while */
 	struct box *gone;                /* freed when nobody uses them */
 	bool is_held;
+	bool is_renaming;                /* folders, by whoever holds it: flags wait */
 	struct wait free;
 	struct wait work;                /* told when store_tend() has something to do */
 	bool has_work;
