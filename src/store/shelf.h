@@ -34,6 +34,7 @@ struct shelf {
 	struct cache *cache;
 	struct quota_state *quota;
 	struct append *commits;          /* that wait for the shelf */
+	uint32_t validity;               /* the highest UIDVALIDITY that was seen or made */
 	uint64_t names_made;             /* part of base names made here */
 	char host[65];
 	store_guard_fn *guard;           /* see store_guard() */
