@@ -12,8 +12,15 @@ enum {
 
 static size_t ascii_run(struct str s)
 {
+	uint64_t eight;
 	size_t n = 0;
 
+	while (n + sizeof(eight) <= s.n) {
+		memcpy(&eight, s.p + n, sizeof(eight));
+		if (eight & 0x8080808080808080u)
+			break;
+		n += sizeof(eight);
+	}
 	while (n < s.n && (unsigned char)s.p[n] < 0x80)
 		n++;
 	return n;
