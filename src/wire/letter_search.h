@@ -32,7 +32,8 @@ void searcher_end(struct searcher *s);
 
 /* In a decoded text? */
 bool searcher_finds(struct searcher *s, struct str text);
-/* In the values of all fields of that name; an empty text is found if there is such a field.
+/* In the values of all fields of that name, of addresses also as they are without their comments; an empty text is
+ * found if there is such a field.
  * `bytes` is a letter or its header alone. */
 bool search_field(struct searcher *s, struct str bytes, struct str name);
 /* In some field, its name included ("Subject: x"). */
