@@ -376,16 +376,20 @@ static void test_damage(void **state)
 	(void)state;
 	open_all();
 	for (size_t i = 0; i < FLIPS; i++) {
-		unsigned char c;
+		static unsigned char octets[BLOCK_PAGE];
+		size_t n = i % 2 ? 1 : BLOCK_PAGE;       /* a bit anywhere in a head, or a page's worth lost */
 		off_t at;
 
 		fd = index_file(O_RDWR);
 		assert_true(fd >= 0 && !fstat(fd, &st) && st.st_size >= BLOCK_OCTETS);
-		/* every other time in a head */
-		at = (off_t)below((unsigned)(st.st_size / BLOCK_OCTETS)) * BLOCK_OCTETS + below(i % 2 ? 6000 : BLOCK_OCTETS);
-		assert_int_equal(pread(fd, &c, 1, at), 1);
-		c ^= (unsigned char)(1u << below(8));
-		assert_int_equal(pwrite(fd, &c, 1, at), 1);
+		at = (off_t)below((unsigned)(st.st_size / BLOCK_OCTETS)) * BLOCK_OCTETS;
+		at += n == 1 ? below(6000) : BLOCK_HEAD + below(BLOCK_TABLE - BLOCK_PAGE);
+		if (n == 1) {
+			assert_int_equal(pread(fd, octets, 1, at), 1);
+			octets[0] ^= (unsigned char)(1u << below(8));
+		}
+		assert_int_equal(pwrite(fd, octets, n, at), (ssize_t)n);
+		octets[0] = 0;
 		close(fd);
 		check(3);
 	}

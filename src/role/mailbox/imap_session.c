@@ -15,7 +15,10 @@
 #define IDLE_MOST (30 * MINUTE)          /* RFC 9051 §5.4: no less */
 #define STALL_MOST (5 * MINUTE)          /* within a command */
 
-enum { SESSION_LINE_MAX = 256 * 1024 };  /* thousands of letters in one APPEND */
+enum {
+	SESSION_LINE_MAX = 256 * 1024,   /* thousands of letters in one APPEND */
+	EATEN_AT_ONCE = 16 * 1024,       /* some milliseconds of short commands: packed, a thousand fit in a read */
+};
 
 struct verb_row {
 	imap_handler *run;
@@ -158,6 +161,11 @@ SUSPENDS static bool step(struct imap_session *s, struct err *e)
 	enum imap_event event = in.n ? imap_frame_feed(&s->frame, &in) : IMAP_MORE;
 
 	stream_eat(&s->io, was.n - in.n);
+	s->eaten += was.n - in.n;
+	if (s->eaten >= EATEN_AT_ONCE) {
+		s->eaten = 0;
+		breathe();
+	}
 	*e = (struct err){ 0 };          /* what the last command could not do is answered */
 	switch (event) {
 	case IMAP_MORE:

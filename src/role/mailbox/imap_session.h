@@ -64,6 +64,7 @@ struct imap_session {
 	bool is_quiet;                   /* no updates behind this command: it closed the folder */
 	bool compress_next;              /* from behind this reply on */
 	unsigned errors;                 /* BAD in a row */
+	size_t eaten;                    /* octets of commands since others ran */
 	struct appending append;
 
 	/* the present command */
