@@ -5,6 +5,7 @@
  * renames it (decisions §1).  The list is what was delivered through this store and neither
  * synced through it nor told to be safe since. */
 #include "store/box_file.h"
+#include "store/notices.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -41,6 +42,7 @@ void shelf_delivered(struct shelf *s, struct str folder, struct str base)
 
 	if (s->guard && s->unsafe.n < UNSAFE_MAX)
 		map_put(&s->unsafe, key, s);
+	notices_letters(s, folder, NULL);
 	if (!box)
 		return;
 	box->look_new = box->look_cur = true;

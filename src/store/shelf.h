@@ -31,6 +31,7 @@ struct shelf {
 	struct flag_log *flag_log;
 	struct cache *cache;
 	struct quota_state *quota;
+	struct notices *notices;         /* NULL: nobody ever asked */
 	struct append *commits;          /* that wait for the shelf */
 	uint64_t names_made;             /* part of base names made here */
 	char host[65];

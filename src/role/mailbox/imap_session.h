@@ -36,6 +36,8 @@ struct imap_saved {
 	size_t n;
 };
 
+struct notify;
+
 struct imap_session {
 	struct stream io;
 	struct buf out;                  /* answers, not yet sent */
@@ -49,6 +51,7 @@ struct imap_session {
 	bool compress_next;              /* from behind this reply on */
 	unsigned errors;                 /* BAD in a row */
 	struct append *append;           /* APPEND on its way */
+	struct notify *notify;           /* NULL: NOTIFY was never said */
 
 	/* the present command */
 	struct imap_frame frame;
