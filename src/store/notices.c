@@ -523,6 +523,8 @@ SUSPENDS bool notices_open(struct store *store, uint64_t *ret_at, struct err *e)
 
 	if (!s || !shelf_hold(&held, s, e))
 		return false;
+	if (s->notices && !s->notices->readers)
+		forget(s);               /* events passed by unread */
 	if (!make(s))
 		return fail(e, FAULT_TEMP, "out of memory");
 	s->notices->readers++;

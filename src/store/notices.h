@@ -11,7 +11,7 @@
 #include "store/box.h"
 
 enum {
-	NOTICES_MAX = 4096,              /* that wait for a reader; then it is told that it lost some */
+	NOTICES_MAX = 1024,              /* that wait for a reader; then it is told that it lost some */
 };
 
 enum notice_kind {

@@ -208,7 +208,7 @@ def filters():
     with c, d:
         ok(d, "SUBSCRIBE B")
         for group, want in (("mailboxes A %s" % both, {"A"}), ("mailboxes (A B None.such) %s" % both, {"A", "B"}),
-                            ("mailboxes A* %s" % both, set()), ("subtree A %s" % both, {"A", "A.b"}),
+                            ("mailboxes \"A*\" %s" % both, set()), ("subtree A %s" % both, {"A", "A.b"}),
                             ("subtree (A B) %s" % both, {"A", "A.b", "B"}), ("subtree INBOX %s" % both, {"INBOX", "INBOX.sub"}),
                             ("subscribed %s" % both, {"B"}), ("mailboxes A %s) (subscribed %s" % (both, both), {"A", "B"}),
                             ("mailboxes A NONE) (subtree A %s" % both, {"A", "A.b"}), ("personal NONE", set()),
@@ -325,25 +325,25 @@ def idle():
         equal(c.answer(b"j").status, "OK", "DONE")
 
 
-@test("300 folders: STATUS of all, news of each, few descriptors, and NOTIFY ends with its session", limit=180)
+@test("160 folders: STATUS of all, news of each, few descriptors, and NOTIFY ends with its session", limit=180)
 def many():
     c, d = pair()
     with d:
         with c:
-            for i in range(300):
+            for i in range(160):
                 ok(d, "CREATE M%03d" % i)
-            r = ok(c, "NOTIFY SET STATUS (subtree (%s) (MessageNew MessageExpunge))" % " ".join("M%03d" % i for i in range(250)))
-            equal(len(r.untagged), 250, "STATUS")
-            for i in range(0, 300, 7):
+            r = ok(c, "NOTIFY SET STATUS (subtree (%s) (MessageNew MessageExpunge))" % " ".join("M%03d" % i for i in range(140)))
+            equal(len(r.untagged), 140, "STATUS")
+            for i in range(0, 160, 7):
                 append(d, "M%03d" % i)
-            want = {"M%03d" % i for i in range(0, 250, 7)}
+            want = {"M%03d" % i for i in range(0, 140, 7)}
             equal({status(l)[0] for l in heard(c, len(want), 20)}, want, "news")
             silent(c)
             pid = max(shared().roles()["mailbox"], key=lambda p: len(os.listdir("/proc/%d/fd" % p)))
             n = len(os.listdir("/proc/%d/fd" % pid))
             check(n < 700, "%d descriptors" % n)
         append(d, "M001")
-        for i in range(300):
+        for i in range(160):
             ok(d, "DELETE M%03d" % i)
 
 
@@ -354,15 +354,13 @@ def overflow():
         ok(c, "NOTIFY SET (personal (MailboxName SubscriptionChange))")
         c.send(b"f FETCH 1:* (BODY[])\r\n")          # not selected: BAD, and shows that it is alive
         equal(c.answer(b"f").status, "BAD", "not selected")
-        # the log holds 4,096 notices: a session that is busy with one command meanwhile loses some
-        ok(c, "SELECT Search")
-        burst = b"".join(b"s%d SUBSCRIBE Box\r\nu%d UNSUBSCRIBE Box\r\n" % (i, i) for i in range(2200))
-        slow = b"".join(b"q%d UID FETCH 1:* (UID)\r\n" % i for i in range(3000))
-        c.sock.settimeout(60)
-        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        c.send(b"b UID FETCH 1:* (BODY.PEEK[])\r\n" * 400)
+        # the log holds 1,024 notices: a session that is busy with one command meanwhile loses some
+        append(d, "Box", b"Subject: s\r\n\r\n" + b"x" * 1000000 + b"\r\n")
+        ok(c, "SELECT Box")
+        burst = b"".join(b"s%d SUBSCRIBE Box\r\nu%d UNSUBSCRIBE Box\r\n" % (i, i) for i in range(600))
+        c.send(b"b UID FETCH 1:* (BODY.PEEK[])\r\n" * 40)       # and nobody reads the answers
         d.send(burst)
-        for i in range(2200):
+        for i in range(600):
             equal(d.answer(b"u%d" % i).status, "OK", "UNSUBSCRIBE")
         c.send(b"z NOOP\r\n")
         seen, told = 0, 0

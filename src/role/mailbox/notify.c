@@ -107,6 +107,10 @@ SUSPENDS bool notify_begin(struct imap_session *s, struct err *e)
 		return false;
 	}
 	n->is_reading = wants_others(n);
+	if (s->notify) {                 /* what the client knows it knows still */
+		n->told = s->notify->told;
+		s->notify->told = (struct map){ 0 };
+	}
 	notify_end(s);
 	s->notify = n;
 	return true;
