@@ -17,6 +17,7 @@ struct cache;
 struct shelf {
 	struct maildir *m;
 	bool is_started;                 /* what a crash left was looked for */
+	bool is_ahead;                   /* MODSEQs were told that the cache could not be given */
 	struct map boxes;                /* folder → struct box, also those without users for a while */
 	struct box *gone;                /* freed when nobody uses them */
 	bool is_held;
@@ -37,9 +38,7 @@ struct shelf {
 	struct append *commits;          /* that wait for the shelf */
 	uint64_t names_made;             /* part of base names made here */
 	char host[65];
-	/* A letter that was delivered and is not yet `safe` in the journal; see store_guard(). */
-	struct map unsafe;
-	store_guard_fn *guard;
+	store_guard_fn *guard;           /* see store_guard() */
 	void *guard_arg;
 };
 
@@ -62,4 +61,4 @@ bool shelf_ours(struct shelf *s, int *ret, struct err *e);
 bool history_append(struct shelf *s, struct str lines, struct err *e);
 void shelf_wake(struct shelf *s);
 /* A delivery is done: its folder is looked at if it is open. */
-void shelf_delivered(struct shelf *s, struct str folder, struct str base);
+void shelf_delivered(struct shelf *s, struct str folder);
