@@ -366,7 +366,7 @@ static void maildir_delivered(struct store *s, const struct store_letter *l)
 	struct maildir *m = (struct maildir *)s;
 
 	if (m->shelf)
-		shelf_delivered(m->shelf, l->folder, l->base);
+		shelf_delivered(m->shelf, l->folder);
 }
 
 static const struct store_engine maildir_engine = {

@@ -21,6 +21,7 @@ SUSPENDS static bool wait_for_news(struct imap_session *s, struct err *e)
 		return stream_fill(&s->io, e);
 	if (notify_has_news(s))
 		return true;
+	stream_rest(&s->io);
 	ok = wait_on_or(news, s->io.conn->fd, POLLIN, "news or DONE", &was_told, e);
 	return ok && (was_told || stream_fill(&s->io, e));
 }

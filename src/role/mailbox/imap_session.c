@@ -17,7 +17,10 @@
 #define IDLE_MOST (30 * MINUTE)          /* RFC 9051 §5.4: no less */
 #define STALL_MOST (5 * MINUTE)          /* within a command */
 
-enum { SESSION_LINE_MAX = 256 * 1024 };  /* thousands of letters in one APPEND */
+enum {
+	SESSION_LINE_MAX = 256 * 1024,   /* thousands of letters in one APPEND */
+	EATEN_AT_ONCE = 16 * 1024,       /* some milliseconds of short commands: packed, a thousand fit in a read */
+};
 
 struct verb_row {
 	imap_handler *run;
@@ -134,8 +137,7 @@ SUSPENDS static bool command_take(struct imap_session *s, enum imap_event event,
 		r = command_run(s, &updates, e);
 	ok = command_finish(s, s->c.tag.n ? s->c.tag : str_from_z(s->frame.tag), r, updates, e);
 	imap_frame_next(&s->frame);
-	append_close(s->append);         /* refused behind its letters */
-	s->append = NULL;
+	append_forget(s);                /* refused behind its letters */
 	s->c = (struct imap_command){ 0 };       /* it lay in the arena */
 	s->a = NULL;
 	return ok;
@@ -157,6 +159,7 @@ SUSPENDS static bool read_and_tell(struct imap_session *s, struct err *e)
 			break;
 		if (notify_has_news(s))
 			continue;
+		stream_rest(&s->io);
 		s->facts->is_idle = true;
 		was_told = false;
 		if (!wait_on_or(news, s->io.conn->fd, POLLIN, "news or a command", &was_told, e))
@@ -188,6 +191,11 @@ SUSPENDS static bool step(struct imap_session *s, struct err *e)
 	enum imap_event event = in.n ? imap_frame_feed(&s->frame, &in) : IMAP_MORE;
 
 	stream_eat(&s->io, was.n - in.n);
+	s->eaten += was.n - in.n;
+	if (s->eaten >= EATEN_AT_ONCE) {
+		s->eaten = 0;
+		breathe();
+	}
 	*e = (struct err){ 0 };          /* what the last command could not do is answered */
 	switch (event) {
 	case IMAP_MORE:
@@ -252,7 +260,7 @@ SUSPENDS static void session_finish(struct imap_session *s)
 {
 	notify_end(s);
 	folder_close(s);
-	append_close(s->append);
+	append_forget(s);
 	free(s->saved.uids);
 	imap_frame_end(&s->frame);
 	buf_end(&s->out);

@@ -67,7 +67,9 @@ NORETURN static void become(const struct process *p, int channel, int log)
 	char instance[16];
 	char *argv[] = { (char *)(uintptr_t)"waxwing", (char *)(uintptr_t)"role",
 			 (char *)(uintptr_t)role_name(p->role), instance, NULL };
-	char *envp[] = { NULL };
+	/* mailboxes are many: memory that was freed goes back to the system, not to each thread's store */
+	char *envp[] = { p->role == ROLE_ZYGOTE ? (char *)(uintptr_t)"GLIBC_TUNABLES=glibc.malloc.tcache_count=0" :
+						  NULL, NULL };
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
