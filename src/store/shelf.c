@@ -128,6 +128,7 @@ void shelf_delivered(struct shelf *s, struct str folder)
 {
 	struct box *box = map_get(&s->boxes, folder);
 
+	s->used = time_mono();
 	notices_letters(s, folder, NULL);
 	if (!box)
 		return;

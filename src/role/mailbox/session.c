@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 enum { SESSIONS_MAX = 1000, TAG_LINE_MAX = 160, PEER_MAX = 64, TLS_MAX = 16 };
-enum { SESSIONS_MAX = 1000, TAG_LINE_MAX = 2048, FACT_MAX = 128 };
 #define REDONE_WITHIN (10 * SECOND)
 #define TAG_WITHIN (30 * SECOND)
 #define END_WITHIN (5 * SECOND)
@@ -119,9 +118,8 @@ SUSPENDS static void session_run(void *arg)
 	struct err e = { 0 };
 
 	s->fiber = fiber_self();
-	if (!read_tag(s, &e))
 	wait_redone();
-	if (!read_tag(s, &a, &e))
+	if (!read_tag(s, &e))
 		log_info("session", "peer=%s why=%s", LOGQ(s->facts.peer), LOGQ(str_from_z(e.text)));
 	else if (s->facts.protocol == CONF_IMAP)
 		imap_session(&s->conn, &s->facts);
