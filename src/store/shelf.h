@@ -36,6 +36,7 @@ struct shelf {
 	struct flag_log *flag_log;
 	struct cache *cache;
 	struct quota_state *quota;
+	struct notices *notices;         /* NULL: nobody ever asked */
 	struct append *commits;          /* that wait for the shelf */
 	uint32_t validity;               /* the highest UIDVALIDITY that was seen or made */
 	uint64_t names_made;             /* part of base names made here */
