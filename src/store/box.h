@@ -77,6 +77,8 @@ SUSPENDS bool box_learn(struct box *b, const uint32_t *uids, size_t n, unsigned 
 			struct err *e);
 /* The file as it lies there (LF or CRLF), for reading; -1: sys = ENOENT if it is gone. */
 SUSPENDS int box_letter_open(struct box *b, uint32_t uid, struct err *e);
+/* The name its file has, or will have once it follows the flags in force. */
+size_t box_letter_name(const struct box *b, const struct letter *l, char to[static STORE_NAME_MAX + 1]);
 /* All of it with CRLF. */
 SUSPENDS bool box_letter_read(struct box *b, uint32_t uid, struct buf *ret, struct err *e);
 
@@ -131,6 +133,8 @@ SUSPENDS bool append_open(struct store *s, struct str folder, const struct by *b
 			  struct append **ret, struct err *e);
 SUSPENDS bool append_letter(struct append *a, const struct append_facts *f, struct err *e);
 SUSPENDS bool append_bytes(struct append *a, struct str bytes, struct err *e);
+/* What came so far, for the quota. */
+void append_sum(const struct append *a, uint64_t *ret_bytes, uint64_t *ret_letters);
 /* The letters have the UIDs *ret_first, *ret_first + 1, … */
 SUSPENDS bool append_commit(struct append *a, uint32_t *ret_validity, uint32_t *ret_first,
 			    struct err *e);

@@ -199,6 +199,14 @@ SUSPENDS bool append_bytes(struct append *a, struct str bytes, struct err *e)
 	return true;
 }
 
+void append_sum(const struct append *a, uint64_t *ret_bytes, uint64_t *ret_letters)
+{
+	*ret_bytes = a->fd < 0 ? 0 : a->lf.size;
+	for (size_t i = 0; i < a->n; i++)
+		*ret_bytes += a->items[i]->size;
+	*ret_letters = a->n;
+}
+
 static void append_free(struct append *a)
 {
 	fd_end(&a->fd);

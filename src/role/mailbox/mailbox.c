@@ -15,6 +15,7 @@
 #include "role/mailbox/commands.h"
 #include "role/mailbox/facts.h"
 #include "role/mailbox/session.h"
+#include "role/mailbox/transfer.h"
 #include "role/runtime.h"
 #include "store/store.h"
 #include "wire/letter.h"
@@ -179,6 +180,7 @@ SUSPENDS static bool prepare(struct err *e)
 	store_guard(store, make_safe, NULL);
 	sessions_hear(store);
 	commands_serve(store);
+	transfers_serve(store);
 	return true;
 }
 
@@ -198,7 +200,7 @@ SUSPENDS static void settle(void)
 
 static bool is_idle(void)
 {
-	return !ipc_in_hand() && !sessions_n() && time_mono() - last_work >= IDLE_END;
+	return !ipc_in_hand() && !sessions_n() && !transfers_n() && time_mono() - last_work >= IDLE_END;
 }
 
 SUSPENDS static bool run(struct err *e)
@@ -214,7 +216,7 @@ SUSPENDS static bool run(struct err *e)
 			WITHIN(10 * SECOND)
 				if (!wait_on(&self.stop, "work", e) && !e->timed_out)
 					return true;
-			if (ipc_in_hand() || sessions_n())
+			if (ipc_in_hand() || sessions_n() || transfers_n())
 				last_work = time_mono();
 		}
 		if (self.is_stopping)
@@ -231,7 +233,8 @@ SUSPENDS static bool run(struct err *e)
 	return true;
 }
 
-const struct role_def role_mailbox = { .role = ROLE_MAILBOX, .prepare = prepare, .run = run };
+const struct role_def role_mailbox = { .role = ROLE_MAILBOX, .prepare = prepare, .run = run,
+				       .unlinked = transfers_unlinked };
 
 /* The folder that holds `path`. */
 static char *above(struct arena *a, const char *path)
