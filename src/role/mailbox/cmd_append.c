@@ -19,6 +19,7 @@ SUSPENDS static struct imap_reply letter_open(struct imap_session *s, const stru
 {
 	struct append_facts f = { .flags = l->flags.system & LETTER_SYSTEM, .date = l->has_date ? l->date : 0 };
 	struct str folder;
+	uint64_t bytes, letters;
 
 	if (l->is_catenate)
 		return (struct imap_reply){ .id = IMAP_REPLY_SYNTAX, .text = S("CATENATE is not offered") };
@@ -30,7 +31,8 @@ SUSPENDS static struct imap_reply letter_open(struct imap_session *s, const stru
 		return reply_of(IMAP_REPLY_NAME_BAD);
 	if (!s->append && !append_open(s->store, folder, &s->by, &s->append, e))
 		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
-	if (!quota_check(s->store, s->frame.left, 1, e))
+	append_sum(s->append, &bytes, &letters);
+	if (!quota_check(s->store, bytes + s->frame.left, letters + 1, e))
 		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
 	for (; f.n_keywords < l->flags.n; f.n_keywords++)
 		f.keywords[f.n_keywords] = l->flags.keywords[f.n_keywords];

@@ -14,6 +14,7 @@
 #include "role/confine_role.h"
 #include "role/mailbox/commands.h"
 #include "role/mailbox/facts.h"
+#include "role/mailbox/limits.h"
 #include "role/mailbox/session.h"
 #include "role/mailbox/transfer.h"
 #include "role/runtime.h"
@@ -123,6 +124,7 @@ SUSPENDS static bool serve_deliver(struct link *l, void *question, void *answer,
 		if (!deliver_one(&src, &q->steps.p[i], q->redo, &r->done.p[i], a))
 			log_warn("deliver", "msg=%s folder=%s why=%s", ID_Z(q->id), LOGQ(q->steps.p[i].folder),
 				 LOGQ(r->done.p[i].text));
+	r->is_full = limits_are_reached();
 	last_work = time_mono();
 	return true;
 }
@@ -178,6 +180,7 @@ SUSPENDS static bool prepare(struct err *e)
 	if (!maildir_open(home_fd, S("Maildir"), &store, e))
 		return false;
 	store_guard(store, make_safe, NULL);
+	limits_of(store);
 	sessions_hear(store);
 	commands_serve(store);
 	transfers_serve(store);
@@ -218,6 +221,7 @@ SUSPENDS static bool run(struct err *e)
 					return true;
 			if (ipc_in_hand() || sessions_n() || transfers_n())
 				last_work = time_mono();
+			limits_look();
 		}
 		if (self.is_stopping)
 			break;
@@ -234,7 +238,7 @@ SUSPENDS static bool run(struct err *e)
 }
 
 const struct role_def role_mailbox = { .role = ROLE_MAILBOX, .prepare = prepare, .run = run,
-				       .unlinked = transfers_unlinked };
+				       .unlinked = transfers_unlinked, .configured = limits_configured };
 
 /* The folder that holds `path`. */
 static char *above(struct arena *a, const char *path)
