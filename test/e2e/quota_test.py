@@ -160,7 +160,7 @@ def give(s):
     return r.code
 
 
-@test("a letter for a full mailbox is to come later, 452 4.2.2; what was accepted may overrun; then there is room", limit=120)
+@test("a letter for a full mailbox is to come later, 452 4.2.2; what was accepted may overrun; with more there is room")
 def smtp():
     s = start()
     with session(s) as c:
@@ -183,12 +183,12 @@ def smtp():
         r = rcpt(s)
         equal((r.code, "5.2.2" in str(r)), (552, True), "for good: %s" % r)
         check("over its quota" in s.command("why", time.strftime("%Y-%m-%d"))[1], "why")
-        equal(s.log_wait(r"quota account=\"alice@example.org\" percent=\d+") and True, True, "a warning in the log")
+        s.log_wait(r'quota account="alice@example.org" percent=\d+')
         clear(c)
     s.write_conf(s.text + QUOTA.replace("10K", "20K"))
     s.reload()
 
-    eventually(lambda: rcpt(s).code == 250, 75, step=1, what="room after at most a minute")
+    eventually(lambda: rcpt(s).code == 250, 10, what="room")
 
 
 @test("an import stops where the quota ends, and goes on when there is more")

@@ -56,7 +56,8 @@ struct line {
 	struct wait opened;
 	bool is_opening;
 	bool is_full;            /* over its quota, as its mailbox said last */
-	int64_t full_until;      /* monotonic: how long that holds */
+	int64_t full_until;      /* monotonic: how long that holds, */
+	uint32_t full_in;        /* in this generation of the configuration */
 };
 
 static struct map lines;                 /* by account */
@@ -124,6 +125,7 @@ static void note_room(struct line *line, bool is_full)
 {
 	line->is_full = is_full;
 	line->full_until = time_mono() + ROOM_HOLDS;
+	line->full_in = self.conf->generation;
 }
 
 SUSPENDS bool carry_is_full(struct str account)
@@ -134,7 +136,7 @@ SUSPENDS bool carry_is_full(struct str account)
 	struct err e;
 	bool ok = false;
 
-	if (time_mono() < line->full_until)
+	if (time_mono() < line->full_until && line->full_in == self.conf->generation)
 		return line->is_full;
 	WITHIN(ROOM_WITHIN) {
 		struct link *l = mailbox_of(line, &a, &e);
