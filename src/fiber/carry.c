@@ -198,6 +198,7 @@ SUSPENDS bool carry(struct conn *c, int stream, struct str first, struct carried
 	bool ok;
 
 	*ret = (struct carried){ .why = "stopped" };
+	loop_scratch(block, sizeof(block));
 	ok = first.n == 0 || hold(&x.in, first, e);
 	while (ok && !x.is_over) {
 		bool moved;

@@ -611,6 +611,8 @@ struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance
 	char name[FIBER_NAME_MAX];
 
 	link_nursery = n;
+	loop_scratch(&batch, sizeof(batch));
+	loop_scratch(out_buf, sizeof(out_buf));
 	if (!l || !(l->account = strndup(account.n ? account.p : "", account.n))) {
 		free(l);
 		close(fd);

@@ -133,8 +133,6 @@ SUSPENDS bool append_open(struct store *s, struct str folder, const struct by *b
 			  struct append **ret, struct err *e);
 SUSPENDS bool append_letter(struct append *a, const struct append_facts *f, struct err *e);
 SUSPENDS bool append_bytes(struct append *a, struct str bytes, struct err *e);
-/* What came so far, for the quota. */
-void append_sum(const struct append *a, uint64_t *ret_bytes, uint64_t *ret_letters);
 /* The letters have the UIDs *ret_first, *ret_first + 1, … */
 SUSPENDS bool append_commit(struct append *a, uint32_t *ret_validity, uint32_t *ret_first,
 			    struct err *e);

@@ -199,14 +199,6 @@ SUSPENDS bool append_bytes(struct append *a, struct str bytes, struct err *e)
 	return true;
 }
 
-void append_sum(const struct append *a, uint64_t *ret_bytes, uint64_t *ret_letters)
-{
-	*ret_bytes = a->fd < 0 ? 0 : a->lf.size;
-	for (size_t i = 0; i < a->n; i++)
-		*ret_bytes += a->items[i]->size;
-	*ret_letters = a->n;
-}
-
 static void append_free(struct append *a)
 {
 	fd_end(&a->fd);
@@ -262,7 +254,7 @@ static bool items_sync(struct commit_job *j)
 
 static bool items_give_uids(struct commit_job *j)
 {
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 	AUTO(buf_end) struct buf lines = buf_on_heap(LINES_MAX);
 	uint32_t next;
 

@@ -237,7 +237,7 @@ bool uids_begin(struct box *b, struct uidlist_lock *l, struct scan *c, struct er
 
 bool scan_give_uids(struct scan *c, struct box *b, struct err *e)
 {
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 
 	sights_sort(c);
 	sights_single(c);

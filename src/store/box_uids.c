@@ -71,7 +71,7 @@ static bool lines_take(struct box *b, struct str in, const struct uidlist_header
 
 static bool make_new(struct box *b, struct err *e)
 {
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 	AUTO(fd_end) int root = -1;
 
 	if (!dir_open_at(b->shelf->m->home, b->shelf->m->root, &root, e) ||

@@ -368,7 +368,7 @@ static void maildir_delivered(struct store *s, const struct store_letter *l)
 
 	if (!m->shelf)
 		return;
-	shelf_delivered(m->shelf, l->folder, l->base);
+	shelf_delivered(m->shelf, l->folder);
 	if (l->mode == STORE_FRESH)
 		quota_changed(m->shelf, (int64_t)l->size, 1);
 	else

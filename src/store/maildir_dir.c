@@ -106,6 +106,17 @@ bool folder_open(int home, const char *root, struct str name, bool make, struct 
 	return true;
 }
 
+bool folder_is_begun(int home, const char *root, struct str name)
+{
+	char path[STORE_NAME_MAX + PATH_ROOM];
+	struct buf b = buf_over(path, sizeof(path) - 1);
+	struct stat st;
+
+	buf_addf(&b, "%s/." STR_FMT, root, STR_ARG(name));
+	path[b.n] = '\0';
+	return !b.full && !fstatat(home, path, &st, AT_SYMLINK_NOFOLLOW) && S_ISDIR(st.st_mode);
+}
+
 void folder_end(struct folder *f)
 {
 	fd_end(&f->tmp);

@@ -23,6 +23,8 @@ struct folder {
  * its parents, if `make`.  Without it a missing folder is sys = ENOENT. */
 bool folder_open(int home, const char *root, struct str name, bool make, struct folder *ret,
 		 struct err *e);
+/* Is its own directory there, whatever it lacks? */
+bool folder_is_begun(int home, const char *root, struct str name);
 void folder_end(struct folder *f);
 /* Does the path still lead to the directories we hold? */
 bool folder_is_there(int home, const char *root, const struct folder *f);

@@ -3,6 +3,7 @@
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/search_build.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -116,32 +117,12 @@ struct tend_job {
 	bool ok;
 };
 
-static void sync_run(void *arg)
-{
-	struct tend_job *j = arg;
-
-	j->ok = flag_log_sync(j->s->flag_log, &j->e);
-}
-
 static void save_run(void *arg)
 {
 	struct tend_job *j = arg;
 
 	cache_put_summaries(j->b, j->puts);
-	if (j->save)
-		cache_save(j->b);
-}
-
-SUSPENDS static bool sync_flags(struct shelf *s, struct err *e)
-{
-	struct tend_job j = { .s = s };
-
-	if (!flag_log_needs_sync(s->flag_log))
-		return true;
-	off_loop(sync_run, &j);
-	if (!j.ok)
-		*e = j.e;
-	return j.ok;
+	j->ok = !j->save || cache_save(j->b);
 }
 
 /* The tail that was written goes; newer ones stand in front of it. */
@@ -186,6 +167,7 @@ SUSPENDS static void save_box(struct box *b, bool save)
 	}
 	/* those that come meanwhile are for the next time */
 	off_loop(save_run, &j);
+	b->shelf->is_ahead |= !j.ok;
 	puts_drop(b, j.puts);
 }
 
@@ -210,6 +192,20 @@ SUSPENDS static bool tend_box(struct box *b, bool all, struct err *e)
 	return true;
 }
 
+static void rest_run(void *arg)
+{
+	cache_rest(((struct tend_job *)arg)->s->cache);
+}
+
+SUSPENDS static void rest(struct shelf *s)
+{
+	struct tend_job j = { .s = s };
+
+	if (s->is_calm && cache_is_open(s->cache))
+		off_loop(rest_run, &j);
+	s->is_calm = false;
+}
+
 /* *ret_more: there is more to be done soon. */
 SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struct err *e)
 {
@@ -221,7 +217,7 @@ SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struc
 		return false;
 	s->has_work = false;
 	watch_poll(s);
-	if (!sync_flags(s, e))
+	if (flag_log_needs_sync(s->flag_log) && !flag_log_sync(s->flag_log, e))
 		return false;
 	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
 		if (!tend_box(box, all, e))
@@ -229,7 +225,20 @@ SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struc
 	*ret_more = s->has_work;
 	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
 		*ret_more |= ((struct box *)box)->n_dirty > 0;
-	return *ret_more || names_follow_all(s, e);
+	if (!*ret_more && !names_follow_all(s, e))
+		return false;
+	rest(s);
+	return true;
+}
+
+void store_calm(struct store *s)
+{
+	struct maildir *m = maildir_of(s);
+
+	if (!m || !m->shelf || !cache_is_open(m->shelf->cache))
+		return;
+	m->shelf->is_calm = true;
+	wait_wake_all(&m->shelf->work);
 }
 
 SUSPENDS bool store_settle(struct store *s, struct err *e)
@@ -241,6 +250,21 @@ SUSPENDS bool store_settle(struct store *s, struct err *e)
 		if (!tend_round(m->shelf, true, &more, e))
 			return false;
 	return true;
+}
+
+void store_rest(struct store *s)
+{
+	struct maildir *m = maildir_of(s);
+	struct str folder;
+	void *box;
+
+	if (!m || !m->shelf || m->shelf->is_held)
+		return;
+	for (size_t i = 0; map_next(&m->shelf->boxes, &i, &folder, &box);)
+		if (((struct box *)box)->is_stale)
+			return;
+	if (!m->shelf->is_ahead)
+		flag_log_rest(m->shelf->flag_log);
 }
 
 /* ---- for the life of the process ---- */
@@ -297,6 +321,36 @@ SUSPENDS static bool wait_for_work(struct shelf *s, bool more, struct err *e)
 	return !s->has_work || fiber_sleep(more ? MILLISECOND : SOON, e);
 }
 
+SUSPENDS static void index_fiber(void *arg)
+{
+	search_build(arg);
+}
+
+static void index_start(struct shelf *s, struct nursery *kids)
+{
+	struct str folder;
+	void *box;
+
+	for (size_t i = 0; !s->is_indexing && map_next(&s->boxes, &i, &folder, &box);)
+		s->is_indexing = search_build_wanted(box) && fiber_start(kids, "search-index", index_fiber, s);
+}
+
+/* Whatever holds the shelf meanwhile: flags are not to wait for it. */
+SUSPENDS static void flags_fiber(void *arg)
+{
+	struct shelf *s = arg;
+	struct err e = { 0 };
+
+	while (e.fault != FAULT_CANCEL) {
+		if (!flag_log_needs_sync(s->flag_log)) {
+			if (!wait_on(&s->work, "flags", &e))
+				return;
+		} else if (fiber_sleep(SOON, &e)) {
+			(void)flag_log_sync(s->flag_log, &e);
+		}
+	}
+}
+
 SUSPENDS void store_tend(struct store *s)
 {
 	AUTO(nursery_end) struct nursery kids = { 0 };
@@ -308,10 +362,13 @@ SUSPENDS void store_tend(struct store *s)
 		return;
 	if (shelf->inotify >= 0)
 		fiber_start(&kids, "watch", watch_fiber, shelf);
+	fiber_start(&kids, "flags", flags_fiber, shelf);
 	while (wait_for_work(shelf, more, &e)) {
 		e = (struct err){ 0 };
-		if (shelf->is_started && tend_round(shelf, false, &more, &e))
+		if (shelf->is_started && tend_round(shelf, false, &more, &e)) {
+			index_start(shelf, &kids);
 			continue;
+		}
 		if (e.fault == FAULT_CANCEL)
 			return;
 		/* a full disk, a folder without rights: later it may work */

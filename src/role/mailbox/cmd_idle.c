@@ -17,6 +17,7 @@ SUSPENDS static bool wait_for_news(struct imap_session *s, struct err *e)
 
 	if (!s->sel.box)
 		return stream_fill(&s->io, e);
+	stream_rest(&s->io);
 	ok = wait_on_or(box_changed(s->sel.box), s->io.conn->fd, POLLIN, "news or DONE", &was_told, e);
 	return ok && (was_told || stream_fill(&s->io, e));
 }

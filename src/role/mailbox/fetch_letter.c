@@ -203,13 +203,17 @@ static void size_add(struct buf *out, uint64_t n)
 	buf_add(out, S("}\r\n"));
 }
 
-/* At rest → a literal in CRLF form. */
+/* At rest → a literal in CRLF form; of BINARY a literal8 if there is a NUL. */
 SUSPENDS static bool range_send(struct imap_session *s, const struct fetch_section *f, struct str rest, struct err *e)
 {
 	struct wanted w = wanted_of(f, crlf_size(rest));
 	int prev = -1;
 
 	w.has_nul = rest.n && memchr(rest.p, '\0', rest.n);
+	if (w.has_nul && f->form == FETCH_AS_BINARY) {
+		buf_add_char(&s->out, '~');
+		w.has_nul = false;
+	}
 	size_add(&s->out, w.to - w.from);
 	while (rest.n && w.at < w.to) {
 		struct str line = str_head(rest, PIECE);

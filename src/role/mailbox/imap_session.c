@@ -15,7 +15,10 @@
 #define IDLE_MOST (30 * MINUTE)          /* RFC 9051 §5.4: no less */
 #define STALL_MOST (5 * MINUTE)          /* within a command */
 
-enum { SESSION_LINE_MAX = 256 * 1024 };  /* thousands of letters in one APPEND */
+enum {
+	SESSION_LINE_MAX = 256 * 1024,   /* thousands of letters in one APPEND */
+	EATEN_AT_ONCE = 16 * 1024,       /* some milliseconds of short commands: packed, a thousand fit in a read */
+};
 
 struct verb_row {
 	imap_handler *run;
@@ -130,8 +133,7 @@ SUSPENDS static bool command_take(struct imap_session *s, enum imap_event event,
 		r = command_run(s, &updates, e);
 	ok = command_finish(s, s->c.tag.n ? s->c.tag : str_from_z(s->frame.tag), r, updates, e);
 	imap_frame_next(&s->frame);
-	append_close(s->append);         /* refused behind its letters */
-	s->append = NULL;
+	append_forget(s);                /* refused behind its letters */
 	s->a = NULL;
 	return ok;
 }
@@ -159,6 +161,11 @@ SUSPENDS static bool step(struct imap_session *s, struct err *e)
 	enum imap_event event = in.n ? imap_frame_feed(&s->frame, &in) : IMAP_MORE;
 
 	stream_eat(&s->io, was.n - in.n);
+	s->eaten += was.n - in.n;
+	if (s->eaten >= EATEN_AT_ONCE) {
+		s->eaten = 0;
+		breathe();
+	}
 	*e = (struct err){ 0 };          /* what the last command could not do is answered */
 	switch (event) {
 	case IMAP_MORE:
@@ -222,7 +229,7 @@ static struct imap_session *session_begin(struct conn *c, struct session_facts *
 SUSPENDS static void session_finish(struct imap_session *s)
 {
 	folder_close(s);
-	append_close(s->append);
+	append_forget(s);
 	free(s->saved.uids);
 	imap_frame_end(&s->frame);
 	buf_end(&s->out);

@@ -1,12 +1,14 @@
 /* search_files.c — reads letters for SEARCH, a batch at a time in a thread; see search_files.h.
  *
- * Headers come from the cache, where they lie one behind the other; only a very long one is read from
- * its letter. */
+ * The search index says which need not be read.  Headers come from the cache, where they lie one behind
+ * the other; only a very long one is read from its letter. */
 #include "role/mailbox/search_files.h"
 
 #include "base/fd.h"
 #include "fiber/fiber.h"
 #include "role/mailbox/summaries.h"
+#include "store/search_index.h"
+#include "wire/fold.h"
 #include "wire/mime.h"
 
 #include <stdlib.h>
@@ -19,6 +21,47 @@ enum {
 	LETTER_MAX = 1 << 30,
 	HEADERS_BYTES = 2 * SUMMARIES_AT_ONCE * KEPT_HEADER_MAX,
 };
+
+/* ---- the index ---- */
+
+/* What cannot hold the text goes without being read. */
+SUSPENDS static bool narrow_by(struct box *b, struct str text, const uint32_t *uids, struct places *p, struct err *e)
+{
+	AUTO(buf_end) struct buf folded = buf_on_heap(SEARCH_NEEDLE_MAX);
+	uint32_t *left = reallocarray(NULL, p->n + 1, sizeof(*left));
+	size_t n = p->n, kept = 0;
+
+	if (!left)
+		return fail(e, FAULT_TEMP, "out of memory");
+	fold_add(&folded, text);
+	for (size_t i = 0; i < n; i++)
+		left[i] = uids[p->p[i]];
+	if (!search_index_narrow(b, buf_str(&folded), left, &n, e)) {
+		free(left);
+		return false;
+	}
+	for (size_t i = 0; i < p->n && kept < n; i++)
+		if (uids[p->p[i]] == left[kept])
+			p->p[kept++] = p->p[i];
+	p->n = kept;
+	free(left);
+	return true;
+}
+
+/* A field is in the index as "Name: value". */
+SUSPENDS static bool narrow(struct box *b, const struct search_key *key, const uint32_t *uids, struct places *p,
+			    struct err *e)
+{
+	AUTO(buf_end) struct buf name = buf_on_heap(SEARCH_NEEDLE_MAX);
+
+	buf_add(&name, key->name);
+	buf_add(&name, S(": "));
+	if (key->what == SEARCH_HEADER && !narrow_by(b, buf_str(&name), uids, p, e))
+		return false;
+	return narrow_by(b, key->text, uids, p, e);
+}
+
+/* ---- letters ---- */
 
 struct looking {
 	const struct search_key *key;
@@ -221,6 +264,8 @@ SUSPENDS bool search_files(struct box *b, const struct search_key *key, const ui
 	struct headers_look *h;
 	bool ok;
 
+	if (!narrow(b, key, uids, p, e))
+		return false;
 	if (key->what != SEARCH_HEADER)
 		return search_letters(b, key, uids, p, e);
 	h = calloc(1, sizeof(*h));

@@ -44,6 +44,10 @@ SUSPENDS void incoming_end(struct incoming *in, bool keep_file);
 /* commit.c */
 SUSPENDS bool serve_commit(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* safe.c */
+/* The queue was read at `now`. */
+void safe_begin(int64_t now);
+SUSPENDS bool serve_redone(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+SUSPENDS bool serve_unsafe(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 SUSPENDS bool serve_synced(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* routes.c.  Where a list of addresses leads: targets[i].rcpt is an index into rcpts. */
 SUSPENDS bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, struct arena *a,
