@@ -71,6 +71,11 @@ struct cache {
 	bool is_broken;                  /* to be made anew */
 };
 
+void store_prepare(void)
+{
+	sqlite3_initialize();
+}
+
 static void db_close(struct cache *c)
 {
 	for (size_t i = 0; i < STATEMENTS; i++)
@@ -168,6 +173,16 @@ void cache_close(struct cache *c)
 		return;
 	db_close(c);
 	free(c);
+}
+
+bool cache_is_open(const struct cache *c)
+{
+	return c && c->db;
+}
+
+void cache_rest(struct cache *c)
+{
+	db_close(c);
 }
 
 /* The cache of the box's shelf; NULL if there is none.  One that was deleted is made anew. */

@@ -16,6 +16,9 @@ struct shelf;
 
 void cache_open(struct shelf *s, struct cache **ret);
 void cache_close(struct cache *c);
+/* The file is closed until it is needed. */
+bool cache_is_open(const struct cache *c);
+void cache_rest(struct cache *c);
 
 /* The box as it was, if its uidlist was not touched since (else it stays empty); look_new and look_cur say
  * which directories were. */

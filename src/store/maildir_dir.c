@@ -165,3 +165,37 @@ bool dir_visit(int dir, bool dots, struct dir_visit *v, struct err *e)
 	closedir(d);
 	return sys ? fail_sys(e, FAULT_TEMP, sys, "read a directory") : true;
 }
+
+struct each_folder {
+	struct dir_visit v;
+	struct folder_visit *to;
+	int home;
+	const char *root;
+};
+
+static void visit_folder(const struct each_folder *v, struct str name)
+{
+	AUTO(folder_end) struct folder f = FOLDER_NONE;
+	struct err ignored;
+
+	if (folder_open(v->home, v->root, name, false, &f, &ignored))
+		v->to->each(v->to, &f);
+}
+
+static bool visit_each(struct dir_visit *v, struct str name)
+{
+	if (name.n - 1 <= STORE_FOLDER_MAX)
+		visit_folder((const struct each_folder *)v, str_from(name, 1));
+	return true;
+}
+
+bool folders_visit(int home, const char *root, struct folder_visit *v, struct err *e)
+{
+	struct each_folder each = { .v.each = visit_each, .to = v, .home = home, .root = root };
+	AUTO(fd_end) int dir = -1;
+
+	if (!dir_open_at(home, root, &dir, e))
+		return e->sys == ENOENT;
+	visit_folder(&each, S(""));
+	return dir_visit(dir, true, &each.v, e);
+}

@@ -38,3 +38,9 @@ struct dir_visit {
 	unsigned char type;              /* DT_REG …, of the name given now */
 };
 bool dir_visit(int dir, bool dots, struct dir_visit *v, struct err *e);
+
+/* Call `each` for INBOX and all folders of the Maildir that can be opened; none if there is no Maildir. */
+struct folder_visit {
+	void (*each)(struct folder_visit *v, const struct folder *f);
+};
+bool folders_visit(int home, const char *root, struct folder_visit *v, struct err *e);

@@ -25,6 +25,9 @@ struct shelf {
 	struct wait free;
 	struct wait work;                /* told when store_tend() has something to do */
 	bool has_work;
+	int64_t used;                    /* monotonic: when a session or a delivery last had work here */
+	bool is_indexing;                /* search_build() is under way */
+	bool is_calm;                    /* nothing goes on: what is open only to be quick is closed */
 	bool has_news;                   /* letters came: sessions that wait are told at once */
 	uint64_t key[2];                 /* of the boxes' indexes */
 	int inotify;                     /* -1: none, directories' times are looked at */
@@ -33,6 +36,7 @@ struct shelf {
 	struct flag_log *flag_log;
 	struct cache *cache;
 	struct quota_state *quota;
+	struct notices *notices;         /* NULL: nobody ever asked */
 	struct append *commits;          /* that wait for the shelf */
 	uint32_t validity;               /* the highest UIDVALIDITY that was seen or made */
 	uint64_t names_made;             /* part of base names made here */

@@ -81,6 +81,8 @@ struct store_safe {
 	struct err err;
 };
 
+/* Once, in the process that forks those that open stores: what they share is made. */
+void store_prepare(void);
 /* The account's Maildir++ is `name` below the directory `home` (which stays the caller's,
  * and open); it is made on first delivery.  Nothing is touched yet. */
 bool maildir_open(int home, struct str name, struct store **ret, struct err *e);
@@ -92,6 +94,8 @@ void store_close(struct store *s);
 /* Run by a fiber for the life of the process: other programs' changes are seen, flags get into the names, the
  * cache is written.  Returns when cancelled. */
 SUSPENDS void store_tend(struct store *s);
+/* Nothing goes on now: store_tend() closes what can be opened again. */
+void store_calm(struct store *s);
 /* All that waits is written: before the process ends, or a backup. */
 SUSPENDS bool store_settle(struct store *s, struct err *e);
 /* The process ends in this moment, after store_settle(). */

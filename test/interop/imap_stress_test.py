@@ -7,7 +7,7 @@ import imap_target
 import tap
 from tap import cases, test
 
-SECONDS = float(os.environ.get("STRESS", "1800" if os.environ.get("SOAK") else "30"))
+SECONDS = float(os.environ.get("STRESS", "1800" if os.environ.get("SOAK") else "60"))
 
 
 @test("IMAP stress: eight sessions on one mailbox are never told what cannot be", limit=2000)
@@ -25,7 +25,7 @@ def stress():
 def lie(kind):
     t = imap_target.shared()
     _text, error = imap_stress.stress((t.host, t.imap), t.login_name("bob"), t.password("bob"),
-                                      sessions=4, seconds=15, lie=kind)
+                                      sessions=4, seconds=50, lie=kind)
     tap.check(error, "not found")
 
 

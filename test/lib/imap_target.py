@@ -59,6 +59,8 @@ class Waxwing:
         if serves("pop3"):
             listen += ["pop3 127.0.0.1:%d plaintext" % self.pop3,
                        "pop3 127.0.0.1:%d tls" % self.pop3s]
+        if "cache" in variant.split():
+            extra += "login {\n auth-cache 10000\n}\n"
         self.s = server.Server(extra, users=users, listen=listen, dir=dir)
         self.s.port, self.s.addr = port, (self.host, port)
         self.preexec = preexec
@@ -145,9 +147,11 @@ class Waxwing:
                 yield os.path.join(d, f)
 
     def drop_caches(self, user):
-        """Everything that can be made again from the letters: Maildir/waxwing/*.db and theirs."""
+        """Everything that can be made again from the letters: Maildir/waxwing/*.db and theirs, and
+        each folder's waxwing-search."""
         for p in list(self.ours(user)):
-            if ".db" in os.path.basename(p) and os.path.basename(os.path.dirname(p)) == "waxwing":
+            if os.path.basename(p) == "waxwing-search" or (
+                    ".db" in os.path.basename(p) and os.path.basename(os.path.dirname(p)) == "waxwing"):
                 os.unlink(p)
 
     def index_bytes(self, user):

@@ -14,7 +14,9 @@
 #include "role/confine_role.h"
 #include "role/mailbox/commands.h"
 #include "role/mailbox/facts.h"
+#include "role/mailbox/limits.h"
 #include "role/mailbox/session.h"
+#include "role/mailbox/transfer.h"
 #include "role/runtime.h"
 #include "store/store.h"
 #include "wire/letter.h"
@@ -122,6 +124,7 @@ SUSPENDS static bool serve_deliver(struct link *l, void *question, void *answer,
 		if (!deliver_one(&src, &q->steps.p[i], q->redo, &r->done.p[i], a))
 			log_warn("deliver", "msg=%s folder=%s why=%s", ID_Z(q->id), LOGQ(q->steps.p[i].folder),
 				 LOGQ(r->done.p[i].text));
+	r->is_full = limits_are_reached();
 	last_work = time_mono();
 	return true;
 }
@@ -222,8 +225,10 @@ SUSPENDS static bool prepare(struct err *e)
 	if (!maildir_open(home_fd, S("Maildir"), &store, e))
 		return false;
 	store_guard(store, make_safe, NULL);
+	limits_of(store);
 	sessions_hear(store);
 	commands_serve(store);
+	transfers_serve(store);
 	return true;
 }
 
@@ -243,7 +248,12 @@ SUSPENDS static void settle(void)
 
 static bool is_idle(void)
 {
-	return !ipc_in_hand() && !sessions_n() && time_mono() - last_work >= IDLE_END;
+	return !ipc_in_hand() && !sessions_n() && !transfers_n() && time_mono() - last_work >= IDLE_END;
+}
+
+static void on_calm(void)
+{
+	store_calm(store);
 }
 
 SUSPENDS static bool run(struct err *e)
@@ -251,6 +261,7 @@ SUSPENDS static bool run(struct err *e)
 	size_t removed;
 
 	fiber_start(&self.fibers, "tend", tend_run, store);
+	loop_on_calm(on_calm);
 	last_work = time_mono();
 	if (!store_sweep(store, time_now(), &removed, e))
 		log_debug("sweep", "why=%s", LOGQ(str_from_z(e->text)));
@@ -259,8 +270,9 @@ SUSPENDS static bool run(struct err *e)
 			WITHIN(10 * SECOND)
 				if (!wait_on(&self.stop, "work", e) && !e->timed_out)
 					return true;
-			if (ipc_in_hand() || sessions_n())
+			if (ipc_in_hand() || sessions_n() || transfers_n())
 				last_work = time_mono();
+			limits_look();
 		}
 		if (self.is_stopping)
 			break;
@@ -279,7 +291,8 @@ SUSPENDS static bool run(struct err *e)
 	return true;
 }
 
-const struct role_def role_mailbox = { .role = ROLE_MAILBOX, .prepare = prepare, .run = run };
+const struct role_def role_mailbox = { .role = ROLE_MAILBOX, .prepare = prepare, .run = run,
+				       .unlinked = transfers_unlinked, .configured = limits_configured };
 
 /* The folder that holds `path`. */
 static char *above(struct arena *a, const char *path)

@@ -67,7 +67,9 @@ NORETURN static void become(const struct process *p, int channel, int log)
 	char instance[16];
 	char *argv[] = { (char *)(uintptr_t)"waxwing", (char *)(uintptr_t)"role",
 			 (char *)(uintptr_t)role_name(p->role), instance, NULL };
-	char *envp[] = { NULL };
+	/* mailboxes are many: memory that was freed goes back to the system, not to each thread's store */
+	char *envp[] = { p->role == ROLE_ZYGOTE ? (char *)(uintptr_t)"GLIBC_TUNABLES=glibc.malloc.tcache_count=0" :
+						  NULL, NULL };
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
@@ -142,9 +144,9 @@ bool process_connect(struct process *a, struct process *b, struct err *e)
 	if (!process_pair(&one, &two, e))
 		return false;
 	role_channel(a->link, &(struct role_channel){ .role = (uint8_t)b->role, .instance = b->instance,
-						      .account = str_from_z(b->account), .channel = one });
+						      .pid = (uint32_t)b->pid, .account = str_from_z(b->account), .channel = one });
 	role_channel(b->link, &(struct role_channel){ .role = (uint8_t)a->role, .instance = a->instance,
-						      .account = str_from_z(a->account), .channel = two });
+						      .pid = (uint32_t)a->pid, .account = str_from_z(a->account), .channel = two });
 	return true;
 }
 
@@ -347,8 +349,8 @@ static void hear_lost(struct link *l, void *tell)
 
 	while (b && (b->role != t->role || b->instance != t->instance))
 		b = b->next;
-	/* both sides say so; the one that calls is heard */
-	if (!a || !b || !are_acquainted(a, b) || !role_may_call(a->role, b->role) || !b->link || parent.is_stopping)
+	/* both sides say so; the one that calls is heard.  Another pid: it died, and its successor has its own */
+	if (!a || !b || t->pid != (uint32_t)b->pid || !are_acquainted(a, b) || !role_may_call(a->role, b->role) || !b->link || parent.is_stopping)
 		return;
 	w = malloc(sizeof(*w));
 	if (!w)

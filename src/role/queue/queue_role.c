@@ -282,6 +282,7 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_queue_commit, serve_commit);
 	ipc_hear(IPC_queue_forget, hear_forget);
 	ipc_hear(IPC_queue_why, hear_why);
+	ipc_serve(IPC_queue_room, serve_room);
 	ipc_serve(IPC_queue_redone, serve_redone);
 	ipc_serve(IPC_queue_unsafe, serve_unsafe);
 	ipc_serve(IPC_queue_synced, serve_synced);

@@ -2,6 +2,7 @@
  *
  *   commit.c   decide, write down, answer
  *   carry.c    carry out: claims go to the accounts' mailboxes
+ *   room.c     is a mailbox full
  *   report.c   bounces and warnings
  *   person.c   what `waxwing queue` asks and wants
  *   safe.c     what a mailbox synced by itself
@@ -65,6 +66,11 @@ SUSPENDS void carry_sync_account(void *arg, struct str account, const struct que
 /* True once no delivery is under way. */
 SUSPENDS bool carry_settle(struct err *e);
 void carry_unlinked(struct link *l);
+/* Is that account over its quota, as its mailbox said less than a minute ago? */
+SUSPENDS bool carry_is_full(struct str account);
+
+/* room.c */
+SUSPENDS bool serve_room(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 
 /* why_files.c.  Kept: written to the disk within a second. */
 void why_keep(const struct why *w);              /* and logged */
