@@ -608,6 +608,8 @@ def damage(path, how, rng):
 
 @cases([(h, h, live) for live in (False, True) for h in ("flipped bits", "truncated", "empty", "no database", "of another version", "removed")], name="P16 the cache is damaged: {0}", limit=90)
 def damaged(how, live):
+    if live and server.SANITIZED and how in ("truncated", "empty"):
+        tap.skip("it is mapped: the process ends by SIGBUS, which the sanitizer reports, and is started again")
     rng = random.Random(how)
     with LoginServer() as s:
         s.fence("alice")
