@@ -171,6 +171,15 @@ def with_binary():
     check(r.untagged[0].endswith(b"BINARY[1] ~{256}\r\n" + data + b" BINARY[2] {5}\r\nfirst)"), "%r" % r.untagged)
 
 
+@test("a short command cannot have any amount of octets read")
+def amplified():
+    c, name = filled([b"Subject: large\r\n\r\n" + (b"x" * 62 + b"\r\n") * (32 << 14)])
+    u = url("/%s/;UID=1/;PARTIAL=0.1" % name)
+    ok(c, catenate(name, *[u] * 2))
+    refused(c, catenate(name, *[u] * 33), "NO", "LIMIT")
+    check(lines(ok(c, "STATUS %s (MESSAGES)" % name), rb"MESSAGES 2\)"), "nothing came of it")
+
+
 @test("another account's letters are out of reach")
 def other_account():
     with session("bob") as b:

@@ -14,6 +14,9 @@ enum {
 	URL_TOLD_MAX = 300,              /* octets of a URL that a reply repeats */
 };
 
+/* Octets of letters that the URLs of one command may have read: a short command must not cause any amount of work. */
+#define URLS_OCTETS_MAX (UINT64_C(1) << 30)
+
 /* -- room ------------------------------------------------------------------ */
 
 /* Would so many more octets fit?  What a REPLACE takes away counts (RFC 8508 §3.4). */
@@ -117,6 +120,9 @@ SUSPENDS static struct imap_reply url_copy(struct imap_session *s, struct str te
 		return bad_url(s, text);
 	if (!url_read(s, &url, &letter, e))
 		return e->fault == FAULT_CANCEL || s->io.is_broken ? reply_broken() : bad_url(s, text);
+	s->append.copied += letter.n;
+	if (s->append.copied > URLS_OCTETS_MAX)
+		return reply_of(IMAP_REPLY_LIMIT);
 	if (!url_section(&url, buf_str(&letter), &a, &fields, &octets))
 		return bad_url(s, text);
 	r = room_check(s, octets.n, e);

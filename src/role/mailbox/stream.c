@@ -2,6 +2,7 @@
 #include "role/mailbox/stream.h"
 
 #include "fiber/conn.h"
+#include "fiber/conn_try.h"
 
 #include <stdlib.h>
 #include <zlib.h>
@@ -71,6 +72,12 @@ SUSPENDS bool stream_fill(struct stream *s, struct err *e)
 		if (!conn_fill(s->conn, e))
 			return false;
 	return !s->z->is_wrong || fail(e, FAULT_PEER, "what came is not compressed");
+}
+
+void stream_rest(struct stream *s)
+{
+	if (!conn_pending(s->conn).n)
+		conn_input_release(s->conn);
 }
 
 /* -- out ------------------------------------------------------------------- */

@@ -20,6 +20,8 @@ struct str stream_pending(struct stream *s);
 void stream_eat(struct stream *s, size_t n);
 /* Wait for more; sends first what was put. */
 SUSPENDS bool stream_fill(struct stream *s, struct err *e);
+/* A long wait for something else begins: what is empty is freed. */
+void stream_rest(struct stream *s);
 SUSPENDS bool stream_put(struct stream *s, struct str bytes, struct err *e);
 SUSPENDS bool stream_flush(struct stream *s, struct err *e);
 /* From the next byte on, both ways.  What is pending is compressed already. */
