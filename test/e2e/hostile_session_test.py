@@ -5,6 +5,8 @@ clients that do not read; rows G2 to G6, G8 to G10, G12, G13, P11 and P16.  Anot
 import os
 import random
 import re
+import resource
+import socket
 import statistics
 import threading
 import time
@@ -15,6 +17,7 @@ os.environ.setdefault("LOGIN_TEST_NET", "")
 from logins import USERS, LoginServer, alice                          # noqa: E402
 
 import hostile                                                        # noqa: E402
+from hostile import LETTER, fill, own, raw, strict                    # noqa: E402
 import imap_client                                                    # noqa: E402
 import server                                                         # noqa: E402
 import tap                                                            # noqa: E402
@@ -24,7 +27,6 @@ from smtp import Closed                                               # noqa: E4
 from tap import cases, check, equal, main, test                       # noqa: E402
 
 MIB = 1 << 20
-LETTER = b"From: Alice <a@example.org>\r\nSubject: s%d\r\nDate: Mon, 7 Feb 1994 21:52:25 -0800\r\nMessage-ID: <m%d@x>\r\n\r\nbody %d\r\n"
 _state = {}
 
 
@@ -42,39 +44,6 @@ def _end():
 
 
 tap.AT_END.append(_end)
-
-
-def raw(s, user="alice"):
-    c = Imap(("127.0.0.1", s.ports["plain"]), slow=SLOW)
-    equal(c.login(s.address(user), USERS[user]).status, "OK", "login")
-    return c
-
-
-def strict(s, user="alice", **kw):
-    """A client that repairs nothing of what it reads."""
-    c = imap_client.Imap(("127.0.0.1", s.ports["plain"]), timeout=60 * SLOW, **kw)
-    c.login(s.address(user), USERS[user])
-    return c
-
-
-def own(s, path, user="alice"):
-    owner = os.stat(s.home(user))
-    if os.geteuid() == 0 and owner.st_uid:
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def fill(s, name, n, letter=LETTER, user="alice"):
-    """A folder of n letters, laid there as another program would."""
-    base = os.path.join(s.maildir(user), "." + name)
-    for d in ("", "cur", "new", "tmp"):
-        os.makedirs(os.path.join(base, d), mode=0o700, exist_ok=True)
-        own(s, os.path.join(base, d), user)
-    for i in range(n):
-        path = "%s/cur/%d.M%dP1.host:2," % (base, 1500000000 + i, i)
-        with open(path, "wb") as f:
-            f.write((letter % ((i,) * letter.count(b"%d"))).replace(b"\r\n", b"\n"))
-        own(s, path, user)
-    return name
 
 
 # -- literals ----------------------------------------------------------------------
@@ -570,6 +539,67 @@ def pop3():
         with Pop3(("127.0.0.1", s.ports["plainpop"]), slow=SLOW) as p:
             p.login(alice(s), USERS["alice"])
             equal(int(p.cmd("STAT").split()[1]), n, "nothing was deleted")
+
+
+# -- descriptors -------------------------------------------------------------------
+
+def few_descriptors(pids, more):
+    """Leaves each of them so many; what they had."""
+    had = {}
+    for p in pids:
+        had[p] = resource.prlimit(p, resource.RLIMIT_NOFILE)
+        resource.prlimit(p, resource.RLIMIT_NOFILE, (len(os.listdir("/proc/%d/fd" % p)) + more, had[p][1]))
+    return had
+
+
+def cpu_share(s, seconds=2.0):
+    ticks, start = s.cpu_ticks(), time.monotonic()
+    time.sleep(seconds)
+    return (s.cpu_ticks() - ticks) / 100 / (time.monotonic() - start)
+
+
+@test("P1 no descriptors left in login: accept waits, CPU stays low, who is in goes on, recovery within a second", limit=90)
+def login_emfile():
+    with LoginServer() as s:
+        s.fence("alice")
+        with raw(s) as c:
+            few_descriptors(s.roles()["login"], 6)
+            waiting = [socket.create_connection(("127.0.0.1", s.ports["plain"])) for _ in range(60)]
+            time.sleep(0.5)
+            used = cpu_share(s)
+            check(used < 0.05 * SLOW * hostile.crowd(), "CPU %.0f %% while out of descriptors" % (100 * used))
+            equal(c.cmd("SELECT INBOX").status, "OK", "who is in")
+            for w in waiting:
+                w.close()
+            at = time.monotonic()
+            with raw(s) as d:
+                equal(d.cmd("NOOP").status, "OK", "a new one")
+            check(time.monotonic() - at < 1.5 * SLOW * hostile.crowd(), "%.1f s" % (time.monotonic() - at))
+
+
+@test("P1 no descriptors left in mailbox: NO with a code, nothing lost, all is well once there are some", limit=90)
+def mailbox_emfile():
+    with LoginServer() as s:
+        s.fence("alice")
+        fill(s, "Few", 5)
+        with raw(s) as c:
+            equal(c.cmd("SELECT Few").status, "OK", "SELECT")
+            pids = s.roles()["mailbox"]
+            had = few_descriptors(pids, 0)
+            said = []
+            for cmd in (b"FETCH 1 BODY.PEEK[]", b"APPEND Few {%d+}\r\n%s" % (len(b"Subject: y\r\n\r\ny\r\n"), b"Subject: y\r\n\r\ny\r\n"), b"STATUS INBOX (MESSAGES)", b"CREATE Fewer", b"COPY 1 INBOX", b"STORE 1 +FLAGS (\\Seen)",
+                        b"SEARCH BODY absent", b"LIST \"\" *", b"SELECT INBOX", b"SELECT Few"):
+                r = c.cmd(cmd)
+                said.append(r.status)
+                check(r.status == "OK" or r.status == "NO" and r.code, "%r: %r" % (cmd[:30], r))
+            check("NO" in said, "nothing needs a descriptor: %r" % said)
+            for p in pids:
+                resource.prlimit(p, resource.RLIMIT_NOFILE, had[p])
+            equal(c.cmd("SELECT Few").status, "OK", "SELECT")
+            n = 5 + (said[1] == "OK")
+            r = c.cmd("FETCH 1:* (UID BODY.PEEK[])")
+            equal(sum(b"FETCH (" in u for u in r.untagged), n, "letters: %r" % said)
+            equal(c.cmd("APPEND Few {1+}\r\nx").status, "OK", "APPEND")
 
 
 # -- caches ------------------------------------------------------------------------
