@@ -54,7 +54,8 @@ def hours():
             check(rest is not None and b"* BYE" in rest, "%r" % rest)
 
 
-@cases([("an hour back", "-1h"), ("an hour on", "+1h"), ("ten years back", "-3650d"), ("ten years on", "+3650d"), ("beyond January 2038", "+3650d +600d")], name="P8 the clock goes {0}: names, UIDs and MODSEQ go on")
+@cases([("an hour back", "-1h"), ("an hour on", "+1h"), ("ten years back", "-3650d"), ("ten years on", "+3650d"),
+        ("beyond January 2038", "+3650d +600d")], name="P8 the clock goes {0}: names, UIDs and MODSEQ go on")
 def clock_jumps(move):
     with LoginServer() as s:
         needs_clock(s)
@@ -80,8 +81,10 @@ def clock_jumps(move):
             equal(now[:2], [was[0], was[1] + 3], "UIDVALIDITY and UIDNEXT")
             check(now[2] > was[2], "MODSEQ: %d, then %d" % (was[2], now[2]))
             un = c.ok("FETCH 1:* (UID BODY.PEEK[TEXT])")
-            equal([u.args[2][3] for u in un if len(u.args) > 2], [b"before %d\r\n" % i for i in range(3)] + [b"after %d\r\n" % i for i in range(3)], "order")
-            files = os.listdir(os.path.join(s.maildir("alice"), ".Time", "cur")) + os.listdir(os.path.join(s.maildir("alice"), ".Time", "new"))
+            equal([u.args[2][3] for u in un if len(u.args) > 2],
+                [b"before %d\r\n" % i for i in range(3)] + [b"after %d\r\n" % i for i in range(3)], "order")
+            files = os.listdir(os.path.join(s.maildir("alice"), ".Time",
+                "cur")) + os.listdir(os.path.join(s.maildir("alice"), ".Time", "new"))
             equal(len({f.split(":")[0] for f in files}), 6, "names: %r" % files)
             s.give("alice")                     # and mail comes in
             s.fence("alice")

@@ -243,8 +243,10 @@ def injected_pop3(data):
 
 
 @cases([("B2 injected behind STARTTLS's OK: %s" % n, "imap", d) for n, d in [
-    ("NOOP", b"b NOOP\r\n"), ("LOGIN", b"b LOGIN alice@example.org alice-pw\r\n"), ("one octet", b"\x16"), ("half a ClientHello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")]] +
-       [("B3 injected behind STLS's +OK: %s" % n, "pop3", d) for n, d in [("NOOP", b"NOOP\r\n"), ("USER", b"USER alice@example.org\r\nPASS alice-pw\r\n")]])
+    ("NOOP", b"b NOOP\r\n"), ("LOGIN", b"b LOGIN alice@example.org alice-pw\r\n"), ("one octet", b"\x16"),
+    ("half a ClientHello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")]] +
+       [("B3 injected behind STLS's +OK: %s" % n, "pop3", d) for n,
+       d in [("NOOP", b"NOOP\r\n"), ("USER", b"USER alice@example.org\r\nPASS alice-pw\r\n")]])
 def injected_later(proto, data):
     """In the clear, where the handshake must come: nothing of it is executed, before or behind TLS."""
     s = shared()

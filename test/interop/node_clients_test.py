@@ -43,7 +43,8 @@ def run(script, **args):
     return p.stdout
 
 
-@cases([("TLS", "imaps", {}), ("STARTTLS", "imap", {}), ("TLS, compressed", "imaps", {"compress": True}), ("TLS, QRESYNC", "imaps", {"qresync": True})],
+@cases([("TLS", "imaps", {}), ("STARTTLS", "imap", {}), ("TLS, compressed", "imaps", {"compress": True}),
+        ("TLS, QRESYNC", "imaps", {"qresync": True})],
        name="imapflow: {0}", limit=200)
 def imapflow(port, options):
     installed()
@@ -61,7 +62,8 @@ def node_pop3(port, tls):
     with LoginServer() as s:
         for i in range(1, 21):
             tok = letters.token()
-            r = s.give("alice", tok, letters.letter(tok, body=b".dot %d\r\n" % i).replace(b"Subject: a letter", b"Subject: letter %d" % i))[1]
+            r = s.give("alice", tok, letters.letter(tok, body=b".dot %d\r\n" % i).replace(b"Subject: a letter",
+                b"Subject: letter %d" % i))[1]
             equal(r.code, 250, "SMTP")
             s.wait(tok, "alice")
         check("well" in run("node_pop3.js", port=s.ports[port], tls=tls, letters=20, **ALICE), "it failed")
