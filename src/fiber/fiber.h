@@ -87,6 +87,9 @@ struct fd_want {
 	short events;
 };
 SUSPENDS bool fd_wait_any(const struct fd_want *wants, size_t n, const char *what, struct err *e);
+/* Without a fiber: fn(arg) is called once, outside fibers, when the descriptor is ready. */
+bool fd_tell(int fd, short events, void (*fn)(void *), void *arg, struct err *e);
+void fd_tell_not(int fd);
 /* Before a descriptor that was ever waited for is closed: forgets its watcher. */
 void fd_wait_forget(int fd);
 

@@ -23,6 +23,9 @@ struct watch {
 	uv_poll_t poll;
 	int armed;                       /* UV_READABLE | UV_WRITABLE */
 	struct fiber *reader, *writer;
+	void (*fn)(void *);              /* fd_tell(): NULL: nobody is told */
+	void *arg;
+	int fn_events;
 };
 
 static uv_loop_t loop;
@@ -205,6 +208,13 @@ static void on_poll(uv_poll_t *p, int status, int events)
 		fiber_wake(w->writer);
 		events &= ~UV_WRITABLE;
 	}
+	if (w->fn && (events & w->fn_events)) {
+		void (*fn)(void *) = w->fn;
+
+		events &= ~w->fn_events;
+		w->fn = NULL;
+		fn(w->arg);
+	}
 	idle = events & w->armed;
 	if (status < 0)
 		idle = w->armed;
@@ -264,10 +274,23 @@ static bool wait_blocking(struct pollfd *p, size_t n, const char *what, struct e
 	return true;
 }
 
+static int uv_events(short events)
+{
+	return ((events & POLLIN) ? UV_READABLE : 0) | ((events & POLLOUT) ? UV_WRITABLE : 0);
+}
+
+static void watch_arm(struct watch *w, int want)
+{
+	if (!(want & ~w->armed))
+		return;
+	w->armed |= want;
+	uv_poll_start(&w->poll, w->armed, on_poll);
+}
+
 /* From now on what happens there wakes me. */
 static bool watch_begin(struct fiber *me, int fd, short events, struct err *e)
 {
-	int want = ((events & POLLIN) ? UV_READABLE : 0) | ((events & POLLOUT) ? UV_WRITABLE : 0);
+	int want = uv_events(events);
 	struct watch *w = watch_get(fd, e);
 
 	if (!w)
@@ -278,11 +301,28 @@ static bool watch_begin(struct fiber *me, int fd, short events, struct err *e)
 		w->reader = me;
 	if (want & UV_WRITABLE)
 		w->writer = me;
-	if (want & ~w->armed) {
-		w->armed |= want;
-		uv_poll_start(&w->poll, w->armed, on_poll);
-	}
+	watch_arm(w, want);
 	return true;
+}
+
+bool fd_tell(int fd, short events, void (*fn)(void *), void *arg, struct err *e)
+{
+	struct watch *w = watch_get(fd, e);
+
+	if (!w)
+		return false;
+	must(!w->fn && !w->reader && !w->writer, "somebody waits for this descriptor already");
+	w->fn = fn;
+	w->arg = arg;
+	w->fn_events = uv_events(events);
+	watch_arm(w, w->fn_events);
+	return true;
+}
+
+void fd_tell_not(int fd)
+{
+	if (fd >= 0 && (size_t)fd < watches_n && watches[fd])
+		watches[fd]->fn = NULL;
 }
 
 static void watch_end(const struct fiber *me, int fd)
@@ -341,7 +381,7 @@ void fd_wait_forget(int fd)
 
 	if (!w)
 		return;
-	must(!w->reader && !w->writer, "a descriptor is closed while a fiber waits for it");
+	must(!w->reader && !w->writer && !w->fn, "a descriptor is closed while a fiber waits for it");
 	watches[fd] = NULL;
 	uv_poll_stop(&w->poll);
 	uv_close((uv_handle_t *)&w->poll, on_watch_closed);

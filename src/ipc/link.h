@@ -22,7 +22,7 @@ enum { LINK_WINDOW = 64 };
 struct link_out;
 
 struct link_call {
-	uint64_t id;             /* 0: free */
+	uint64_t id;
 	bool is_abandoned;       /* its caller left before the answer came */
 	bool is_done, ok;
 	void *answer;
@@ -40,7 +40,7 @@ struct link {
 	bool is_dead;
 	bool has_ended;          /* the other side, with nothing of ours left unread */
 	unsigned users;          /* fibers inside; the last one frees a dead link */
-	struct link_call calls[LINK_WINDOW];
+	struct link_call *calls[LINK_WINDOW];    /* NULL: free */
 	unsigned n_calls;
 	uint64_t next_call;
 	struct wait room;

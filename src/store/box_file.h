@@ -188,6 +188,9 @@ SUSPENDS bool box_remove_all(struct box *b, const struct by *by, struct err *e);
 
 /* The shelf is held.  Read inotify (or the directories' times) and mark the boxes. */
 void watch_poll(struct shelf *s);
+/* The shelf is held.  Before another box is opened: each has four descriptors. */
+enum { BOXES_OPEN_MAX = 128 };
+SUSPENDS void boxes_make_room(struct shelf *s);
 /* Is there anything to be read for this box? */
 bool watch_pending(struct box *b);
 

@@ -2,6 +2,7 @@
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/notices.h"
 #include "store/search_build.h"
 
 #include <errno.h>
@@ -157,9 +158,9 @@ void box_free(struct box *b)
 
 	if (!b)
 		return;
-	if (b->watch_new >= 0)
+	if (b->watch_new >= 0 && !notices_watch(b->shelf, b->watch_new))
 		(void)inotify_rm_watch(b->shelf->inotify, b->watch_new);
-	if (b->watch_cur >= 0)
+	if (b->watch_cur >= 0 && !notices_watch(b->shelf, b->watch_cur))
 		(void)inotify_rm_watch(b->shelf->inotify, b->watch_cur);
 	for (struct put_summary *p = b->puts; p; p = next) {
 		next = p->next;
@@ -205,11 +206,13 @@ SUSPENDS bool box_get(struct shelf *s, struct str folder, struct box **ret, stru
 		b = NULL;
 	}
 	if (b) {
+		b->left = time_mono();
 		*ret = b;
 		return true;
 	}
 	if (!store_folder_is_name(folder))
 		return fail_sys(e, FAULT_PERM, EINVAL, "not a name for a folder");
+	boxes_make_room(s);
 	b = box_new(s, folder);
 	if (!b)
 		return fail(e, FAULT_TEMP, "out of memory");

@@ -25,6 +25,8 @@ static void guid_make(char to[static 33])
 static bool header_take(struct box *b, const struct uidlist_header *h, struct err *e)
 {
 	b->validity = h->validity;
+	if (b->validity > b->shelf->validity)
+		b->shelf->validity = b->validity;
 	b->next = h->next;
 	if (h->guid.n)
 		memcpy(b->guid, h->guid.p, 32);
@@ -77,7 +79,8 @@ static bool make_new(struct box *b, struct err *e)
 	if (!dir_open_at(b->shelf->m->home, b->shelf->m->root, &root, e) ||
 	    !uidlist_lock(b->top, &lock, e))
 		return false;
-	b->validity = uidvalidity_next(root);
+	b->validity = uidvalidity_next(root, b->shelf->validity);
+	b->shelf->validity = b->validity;
 	b->next = 1;
 	guid_make(b->guid);
 	return uids_rewrite(b, S(""), e);

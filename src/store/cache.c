@@ -382,6 +382,8 @@ static bool take_all(struct box *b, const struct state *s)
 	b->names_n = b->names_cap = s->h.names_n;
 	b->n_new = s->h.n_new;
 	b->validity = s->h.validity;
+	if (b->validity > b->shelf->validity)
+		b->shelf->validity = b->validity;
 	b->next = s->h.next;
 	b->modseq = s->h.modseq;
 	b->epoch = s->h.epoch;

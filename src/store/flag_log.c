@@ -147,12 +147,14 @@ static void uids_print(const struct box *b, const uint32_t *uids, size_t n, stru
 }
 
 /* What stood in a file that somebody deleted is in the letters' names soon. */
-static bool keep_open(struct flag_log *f, struct err *e)
+static bool keep_open(struct flag_log *f, const struct box *b, struct err *e)
 {
 	struct stat st;
 
 	if (f->fd >= 0 && !fstat(f->fd, &st) && st.st_nlink > 0)
 		return true;
+	if (!folder_is_there(f->shelf->m->home, f->shelf->m->root, &b->dir))
+		return fail_sys(e, FAULT_TEMP, ENOENT, "the folder is gone");
 	fd_end(&f->fd);
 	return file_open(f, e);
 }
@@ -170,7 +172,7 @@ bool flag_log_add(struct flag_log *f, struct box *b, const struct flags_change *
 	buf_add_char(&whole, '\n');
 	if (line.full || whole.full)
 		return fail(e, FAULT_TEMP, "no memory for the flag log");
-	if (!keep_open(f, e))
+	if (!keep_open(f, b, e))
 		return false;
 	/* a part of a line that a full disk left is written over by the next */
 	if (!fd_pwrite_all(f->fd, buf_str(&whole), f->end, e))

@@ -5,6 +5,7 @@
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/notices.h"
 #include "store/quota.h"
 
 #include <errno.h>
@@ -73,6 +74,7 @@ void shelf_close(struct shelf *s)
 	flag_log_close(s->flag_log);
 	cache_close(s->cache);
 	quota_free(s->quota);
+	notices_free(s);
 	fd_wait_forget(s->inotify);
 	fd_end(&s->inotify);
 	fd_end(&s->ours);
@@ -127,6 +129,7 @@ void shelf_delivered(struct shelf *s, struct str folder)
 	struct box *box = map_get(&s->boxes, folder);
 
 	s->used = time_mono();
+	notices_letters(s, folder, NULL);
 	if (!box)
 		return;
 	box->look_new = box->look_cur = true;

@@ -21,6 +21,7 @@ struct shelf {
 	struct map boxes;                /* folder → struct box, also those without users for a while */
 	struct box *gone;                /* freed when nobody uses them */
 	bool is_held;
+	bool is_renaming;                /* folders, by whoever holds it: flags wait */
 	struct wait free;
 	struct wait work;                /* told when store_tend() has something to do */
 	bool has_work;
@@ -35,7 +36,9 @@ struct shelf {
 	struct flag_log *flag_log;
 	struct cache *cache;
 	struct quota_state *quota;
+	struct notices *notices;         /* NULL: nobody ever asked */
 	struct append *commits;          /* that wait for the shelf */
+	uint32_t validity;               /* the highest UIDVALIDITY that was seen or made */
 	uint64_t names_made;             /* part of base names made here */
 	char host[65];
 	store_guard_fn *guard;           /* see store_guard() */

@@ -3,6 +3,7 @@
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/notices.h"
 #include "store/search_build.h"
 
 #include <errno.h>
@@ -80,8 +81,11 @@ static void event_take(struct shelf *s, const struct inotify_event *ev)
 			b->look_new = b->look_cur = true;
 		else if (ev->len && ev->name[0] != '.' && !is_expected(b, ev, in_new))
 			*(in_new ? &b->look_new : &b->look_cur) = true;
-		return;
+		else if (!(ev->mask & IN_IGNORED))
+			return;          /* our own doing */
+		break;
 	}
+	notices_event(s, ev);
 }
 
 void watch_poll(struct shelf *s)
@@ -192,6 +196,35 @@ SUSPENDS static bool tend_box(struct box *b, bool all, struct err *e)
 	return true;
 }
 
+/* The one without users that nobody has asked for longest, if it can go now. */
+static struct box *least_used(struct shelf *s)
+{
+	struct box *best = NULL;
+	struct str folder;
+	void *box;
+
+	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);) {
+		struct box *b = box;
+
+		if (!b->users && !b->n_dirty && !b->cur_needs_sync && (!best || b->left < best->left))
+			best = b;
+	}
+	return best;
+}
+
+SUSPENDS void boxes_make_room(struct shelf *s)
+{
+	struct box *b;
+
+	while (s->boxes.n >= BOXES_OPEN_MAX && (b = least_used(s)) != NULL) {
+		save_box(b, true);
+		if (b->users || b->n_dirty || b->is_stale || b->puts)
+			return;
+		map_remove(&s->boxes, str_from_z(b->folder));
+		box_free(b);
+	}
+}
+
 static void rest_run(void *arg)
 {
 	cache_rest(((struct tend_job *)arg)->s->cache);
@@ -217,7 +250,7 @@ SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struc
 		return false;
 	s->has_work = false;
 	watch_poll(s);
-	if (flag_log_needs_sync(s->flag_log) && !flag_log_sync(s->flag_log, e))
+	if ((flag_log_needs_sync(s->flag_log) && !flag_log_sync(s->flag_log, e)) || !notices_tend(s, e))
 		return false;
 	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
 		if (!tend_box(box, all, e))

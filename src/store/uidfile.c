@@ -218,10 +218,10 @@ static uint32_t counter_read(int root)
 /* Dovecot keeps the number twice: in the file, and in the name of an empty one beside it, which it
  * renames to count.  A crash between the two leaves the larger one in the name or the file; both
  * are less than what we give next time, for the clock has gone on. */
-uint32_t uidvalidity_next(int root)
+uint32_t uidvalidity_next(int root, uint32_t known)
 {
 	uint32_t was = counter_read(root), now = (uint32_t)(time_now() / SECOND);
-	uint32_t next = was >= now ? was + 1 : now;
+	uint32_t last = was > known ? was : known, next = last >= now ? last + 1 : now;
 	char old_name[32], new_name[32], text[9];
 	AUTO(fd_end) int fd = -1;
 	struct err ignored;

@@ -51,5 +51,5 @@ bool uidfile_write(int dir, struct str text, struct stamp *ret, struct err *e);
 /* The same for another small file of the folder, by way of the temporary name. */
 bool file_replace(int dir, const char *name, struct str text, struct err *e);
 
-/* A new UIDVALIDITY, more than any before (root: where Dovecot counts them). */
-uint32_t uidvalidity_next(int root);
+/* A new UIDVALIDITY, more than any before (root: where Dovecot counts them) and than `known`. */
+uint32_t uidvalidity_next(int root, uint32_t known);

@@ -99,7 +99,7 @@ class Worker(threading.Thread):
         self.seen = set()       # tokens that were ever found in INBOX
         self.unsure = []        # (folders, {token: …}) of verbs without an answer
         self.checked = 0
-        self.answered = 0
+        self.answered = self.refused = 0
         self.error = None
         self.begun = None
         self.c = None
@@ -159,6 +159,7 @@ class Worker(threading.Thread):
         if r.status == b"NO":
             if not self.led.loses_disk:         # then NO means: it has not happened
                 self.unsure = [u for u in self.unsure if u is not self.begun]
+            self.refused += 1
             raise imap.Closed("NO: %r" % r)     # look at everything
         return r, un
 

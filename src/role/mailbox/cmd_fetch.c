@@ -3,6 +3,7 @@
  * Letters go in batches: what is not known of them yet is learned for the batch, then each is
  * printed from memory and the cache; its file is opened only for its octets.  Other sessions run between
  * batches, so a letter is looked up anew each time. */
+#include "role/mailbox/cmd_fetch.h"
 #include "role/mailbox/fetch_letter.h"
 #include "role/mailbox/imap_cmds.h"
 #include "role/mailbox/imap_updates.h"
@@ -223,6 +224,15 @@ SUSPENDS static bool fetch_all(struct fetch *x, const uint32_t *uids, size_t n, 
 		arena_rewind(&x->batch, m);
 	}
 	return true;
+}
+
+SUSPENDS bool fetch_tell(struct imap_session *s, const struct imap_fetch *f, const uint32_t *uids, size_t n,
+			 struct err *e)
+{
+	AUTO(fetch_end) struct fetch x = { .s = s, .f = f, .reader = fetch_reader_begin(),
+					   .batch = { .limit = IMAP_ARENA_MAX }, .kind = kind_of(f->items) };
+
+	return fetch_all(&x, uids, n, e);
 }
 
 /* -- the command ----------------------------------------------------------- */

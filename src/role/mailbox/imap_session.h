@@ -36,6 +36,8 @@ struct imap_saved {
 	size_t n;
 };
 
+struct notify;
+
 /* APPEND or REPLACE on its way: what is kept from literal to literal, while the command's words are parsed
  * anew at each. */
 struct appending {
@@ -66,6 +68,7 @@ struct imap_session {
 	unsigned errors;                 /* BAD in a row */
 	size_t eaten;                    /* octets of commands since others ran */
 	struct appending append;
+	struct notify *notify;           /* NULL: NOTIFY was never said */
 
 	/* the present command */
 	struct imap_frame frame;

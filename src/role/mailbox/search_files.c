@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 enum {
-	FILES_AT_ONCE = 64,
+	FILES_AT_ONCE = 256,             /* are open */
+	OCTETS_AT_ONCE = 1 << 20,        /* of letters; one may be more */
 	HEADER_MOST_LIKELY = 16 * 1024,  /* octets: nearly every header fits */
 	LETTER_MAX = 1 << 30,
 	HEADERS_BYTES = 2 * SUMMARIES_AT_ONCE * KEPT_HEADER_MAX,
@@ -156,11 +157,18 @@ SUSPENDS static bool look_at_batch(struct looking *l, struct places *p, size_t *
 	return fiber_check(e);
 }
 
+static size_t octets_of(const struct box *b, uint32_t uid)
+{
+	const struct letter *l = box_find(b, uid);
+
+	return l ? l->size : 0;
+}
+
 SUSPENDS static bool search_letters(struct box *b, const struct search_key *key, const uint32_t *uids, struct places *p,
 			   struct err *e)
 {
 	AUTO(looking_end) struct looking l = { .key = key, .bytes = buf_on_heap(LETTER_MAX), .a = { .limit = MIME_ARENA } };
-	size_t kept = 0;
+	size_t kept = 0, octets = 0;
 
 	if (!searcher_init(&l.s, key->text))
 		return fail(e, FAULT_PERM, "the text to be searched is too long");
@@ -176,7 +184,11 @@ SUSPENDS static bool search_letters(struct box *b, const struct search_key *key,
 			continue;
 		l.fds[l.n] = fd;
 		l.places[l.n++] = p->p[i];
-		if (l.n == FILES_AT_ONCE && !look_at_batch(&l, p, &kept, e))
+		octets += octets_of(b, uids[p->p[i]]);
+		if (l.n < FILES_AT_ONCE && octets < OCTETS_AT_ONCE)
+			continue;
+		octets = 0;
+		if (!look_at_batch(&l, p, &kept, e))
 			return false;
 	}
 	if (l.n && !look_at_batch(&l, p, &kept, e))

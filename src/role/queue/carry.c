@@ -98,6 +98,15 @@ static struct line *line_of(struct str account)
 	return l;
 }
 
+/* One that the parent has made for a session knows us already. */
+static struct link *mailbox_that_runs(struct str account)
+{
+	for (struct link *l = link_next(NULL); l; l = link_next(l))
+		if (l->peer == ROLE_MAILBOX && str_eq(str_from_z(l->account), account))
+			return l;
+	return NULL;
+}
+
 /* The account's mailbox: granted by the parent, kept while it lives. */
 SUSPENDS static struct link *mailbox_of(struct line *line, struct arena *a, struct err *e)
 {
@@ -107,6 +116,8 @@ SUSPENDS static struct link *mailbox_of(struct line *line, struct arena *a, stru
 	while (line->is_opening)
 		if (!wait_on(&line->opened, "a mailbox to open", e))
 			return NULL;
+	if (!line->link)
+		line->link = mailbox_that_runs(str_from_z(line->account));
 	if (line->link)
 		return line->link;
 	line->is_opening = true;
