@@ -476,6 +476,8 @@ class Session:
 
     def do_notify(self):
         """From here on news come between commands, too; an EXPUNGE waits for a command that allows it."""
+        if os.environ.get("TARGET", "waxwing") != "waxwing":
+            return self.do_noop()       # what Dovecot says between commands was not looked at
         self.has_notify = True
         new = b"UID FLAGS" + (b"" if self.mode == "plain" else b" MODSEQ")
         self.ask(b"NOTIFY SET (selected-delayed (MessageNew (%s) MessageExpunge FlagChange)) "
