@@ -130,6 +130,17 @@ void link_close(struct link *l)
 	link_release(l);
 }
 
+void link_keep(struct link *l)
+{
+	l->users++;
+}
+
+void link_let_go(struct link *l)
+{
+	link_die(l);
+	link_release(l);
+}
+
 /* -- sending --------------------------------------------------------------- */
 
 SUSPENDS static void writer(void *arg)

@@ -65,6 +65,10 @@ struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance
 		       struct nursery *n, struct err *e);
 /* The other end sees an end of file; our calls fail. */
 void link_close(struct link *l);
+/* A link that ends by itself is freed in that moment; one that is kept stays, dead, until link_let_go(), which
+ * closes it. */
+void link_keep(struct link *l);
+void link_let_go(struct link *l);
 
 /* The live link to a role with the fewest outstanding questions, or NULL. */
 struct link *link_to(enum role peer);

@@ -77,6 +77,8 @@ SUSPENDS bool box_learn(struct box *b, const uint32_t *uids, size_t n, unsigned 
 			struct err *e);
 /* The file as it lies there (LF or CRLF), for reading; -1: sys = ENOENT if it is gone. */
 SUSPENDS int box_letter_open(struct box *b, uint32_t uid, struct err *e);
+/* The name its file has, or will have once it follows the flags in force. */
+size_t box_letter_name(const struct box *b, const struct letter *l, char to[static STORE_NAME_MAX + 1]);
 /* All of it with CRLF. */
 SUSPENDS bool box_letter_read(struct box *b, uint32_t uid, struct buf *ret, struct err *e);
 

@@ -254,7 +254,7 @@ static bool items_sync(struct commit_job *j)
 
 static bool items_give_uids(struct commit_job *j)
 {
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 	AUTO(buf_end) struct buf lines = buf_on_heap(LINES_MAX);
 	uint32_t next;
 

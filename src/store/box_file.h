@@ -64,6 +64,7 @@ struct box {
 	char guid[33];
 	char *header_rest;               /* fields of the uidlist's header we do not know */
 	uint64_t modseq;
+	uint64_t epoch;                  /* of the flag log, when this state was written to the cache */
 	uint32_t recent_from;            /* UIDs from here up were not yet given as \Recent */
 	char *keywords[KEYWORDS_MAX];
 
@@ -77,6 +78,10 @@ struct box {
 
 	struct put_summary *puts;        /* newest first */
 	size_t puts_n;                   /* bytes */
+	uint32_t search_from;            /* below this UID letters were looked at for the search index */
+	size_t search_slots;             /* of its file, as it was last looked at */
+	bool search_is_damaged;          /* a search found it so, or gone */
+
 	bool is_stale;                   /* the cache has an older state */
 	int64_t saved_at;                /* monotonic: when it was last written to the cache */
 };
@@ -96,6 +101,11 @@ bool box_index_make(struct box *b, struct err *e);
 void box_index_add(struct box *b, const struct letter *l);
 /* What a file's name says becomes the letter's disk state; with `effective` also its flags. */
 bool letter_set_file(struct box *b, struct letter *l, struct str name, bool in_new, struct err *e);
+
+/* ---- box_learn.c ---- */
+
+/* As box_letter_open(), if the file has the name we know; does not wait. */
+int box_letter_open_now(struct box *b, uint32_t uid, struct err *e);
 
 /* ---- box_log.c: what happened ---- */
 
@@ -178,13 +188,16 @@ SUSPENDS bool box_remove_all(struct box *b, const struct by *by, struct err *e);
 
 /* The shelf is held.  Read inotify (or the directories' times) and mark the boxes. */
 void watch_poll(struct shelf *s);
+/* The shelf is held.  Before another box is opened: each has four descriptors. */
+enum { BOXES_OPEN_MAX = 128 };
+SUSPENDS void boxes_make_room(struct shelf *s);
 /* Is there anything to be read for this box? */
 bool watch_pending(struct box *b);
 
 /* ---- box_guard.c ---- */
 
 /* The shelf is held.  Letters among these whose delivery is not yet safe in the journal become so
- * before anybody touches them (decisions §1). */
+ * before anybody touches them; uids NULL: all of the box. */
 SUSPENDS bool box_guard(struct box *b, const uint32_t *uids, size_t n, struct err *e);
 
 /* ---- keywords ---- */

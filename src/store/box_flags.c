@@ -87,6 +87,14 @@ static void change_all(struct box *b, const uint32_t *uids, size_t n, const stru
 	}
 }
 
+/* While folders are renamed a line of the flag log would name one that is gone. */
+SUSPENDS static bool wait_renamed(struct shelf *s, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+
+	return !s->is_renaming || shelf_hold(&held, s, e);
+}
+
 SUSPENDS bool box_store(struct box *b, const uint32_t *uids, size_t n,
 			const struct flags_change *change, const struct by *by, uint32_t *failed,
 			size_t *ret_n_failed, struct err *e)
@@ -95,6 +103,8 @@ SUSPENDS bool box_store(struct box *b, const uint32_t *uids, size_t n,
 	uint32_t *to;
 	bool ok;
 
+	if (!wait_renamed(b->shelf, e))
+		return false;
 	if (b->is_gone)
 		return fail_sys(e, FAULT_TEMP, ENOENT, "the folder is gone");
 	to = reallocarray(NULL, n ? n : 1, sizeof(*to));

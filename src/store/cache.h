@@ -25,8 +25,9 @@ void cache_rest(struct cache *c);
 bool cache_load(struct box *b);
 /* Into letters that were read from the directories: MODSEQs, dates, sizes, what was expunged. */
 void cache_merge(struct box *b);
-/* Write the box; summaries, newest first. */
-void cache_save(struct box *b);
+/* Write the box; false: it could not be. */
+bool cache_save(struct box *b);
+/* Newest first. */
 void cache_put_summaries(struct box *b, const struct put_summary *p);
 /* ret[i] for uids[i], ascending; bytes in the arena. */
 void cache_summaries(struct box *b, uint32_t version, const uint32_t *uids, size_t n,

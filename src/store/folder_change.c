@@ -1,15 +1,19 @@
 /* folder_change.c — folders are made, renamed, deleted, subscribed.
  *
+ * States of a making:  C0 nothing   C1 its directory, or some of tmp/, new/, cur/: a folder, what it lacks is made
+ *   when it is opened   C2 all, synced   C3 its uidlist too (uidfile.h): true is returned
  * States of a deletion:  L0 nothing   L1 some letters are in gone/, the history says so
- *   L2 its directory is renamed into waxwing/, synced: the folder is gone, true is returned
- *   L3 removed.  A crash after L2 leaves an empty directory there, which the next deletion removes.
- * A rename of several directories is undone if one of them fails; a crash between two leaves some under the
- * new name, whole. */
+ *   L2 its directory is renamed to waxwing/deleted.…, synced: the folder is gone, true is returned
+ *   L3 removed.  A crash after L2 leaves a directory without letters there, which the next deletion removes.
+ * States of a renaming:  N0 nothing   N1 some of the directories have their new names: each is whole under one
+ *   of the two, and a failure is undone   N2 all, their parent is synced: true is returned
+ * Subscriptions and a folder's use are files that are replaced (uidfile.h, R0 to R2). */
 #include "store/folder.h"
 
 #include "base/arena.h"
 #include "base/rnd.h"
 #include "store/box_file.h"
+#include "store/metadata.h"
 #include "store/subscription.h"
 
 #include <dirent.h>
@@ -20,6 +24,8 @@
 #include <unistd.h>
 
 enum { DIR_ROOM = STORE_FOLDER_MAX + 2 };
+
+#define DELETED "deleted."
 
 struct change_job {
 	struct shelf *s;
@@ -127,6 +133,22 @@ static void remove_dir(int ours, const char *name)
 	(void)unlinkat(ours, name, AT_REMOVEDIR);
 }
 
+static bool left_each(struct dir_visit *v, struct str name)
+{
+	if (str_starts(name, S(DELETED)))
+		remove_dir(((struct clean *)v)->dir, name.p);
+	return true;
+}
+
+/* This one, and what crashes left. */
+static void remove_left(int ours)
+{
+	struct clean c = { .v = { .each = left_each }, .dir = ours };
+	struct err ignored;
+
+	(void)dir_visit(ours, false, &c.v, &ignored);
+}
+
 static void delete_run(void *arg)
 {
 	struct change_job *j = arg;
@@ -135,7 +157,7 @@ static void delete_run(void *arg)
 	int ours;
 
 	dir_name(j->name, from);
-	snprintf(to, sizeof(to), "deleted.%016llx", (unsigned long long)rnd_u64());
+	snprintf(to, sizeof(to), DELETED "%016llx", (unsigned long long)rnd_u64());
 	if (!dir_open_at(j->s->m->home, j->s->m->root, &root, &j->e) || !shelf_ours(j->s, &ours, &j->e))
 		return;
 	if (renameat2(root, from, ours, to, RENAME_NOREPLACE)) {
@@ -144,7 +166,7 @@ static void delete_run(void *arg)
 	}
 	j->ok = fd_sync(root, &j->e) && fd_sync_dir_at(ours, ".", &j->e);
 	if (j->ok)
-		remove_dir(ours, to);
+		remove_left(ours);
 }
 
 SUSPENDS bool folder_delete(struct store *s, struct str name, struct str who, struct err *e)
@@ -207,21 +229,26 @@ static bool rename_one(struct rename_job *j, size_t i, bool back)
 	       fail_sys(&j->c.e, FAULT_PERM, errno, "rename to " STR_FMT, STR_ARG(j->c.to));
 }
 
+static void rename_find(void *arg)
+{
+	struct rename_job *j = arg;
+	AUTO(fd_end) int root = -1;
+
+	j->c.ok = dir_open_at(j->c.s->m->home, j->c.s->m->root, &root, &j->c.e) &&
+		  dir_visit(root, true, &j->v, &j->c.e) && !j->c.e.fault &&
+		  (j->n || fail_sys(&j->c.e, FAULT_PERM, ENOENT, "there is no such folder"));
+}
+
 static void rename_run(void *arg)
 {
 	struct rename_job *j = arg;
 	AUTO(fd_end) int root = -1;
 	size_t done = 0;
 
+	j->c.ok = false;
 	if (!dir_open_at(j->c.s->m->home, j->c.s->m->root, &root, &j->c.e))
 		return;
 	j->root = root;
-	if (!dir_visit(root, true, &j->v, &j->c.e) || j->c.e.fault)
-		return;
-	if (!j->n) {
-		fail_sys(&j->c.e, FAULT_PERM, ENOENT, "there is no such folder");
-		return;
-	}
 	while (done < j->n && rename_one(j, done, false))
 		done++;
 	if (done == j->n) {
@@ -254,21 +281,63 @@ static void rename_boxes(struct rename_job *j)
 	}
 }
 
+/* The journal and the flag log know letters by the folder's old name: nothing may be left to be done there.
+ * A directory that is no folder has none. */
+SUSPENDS static bool rename_prepare(struct rename_job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		struct err why = { 0 };
+		struct box *b;
+
+		if (!box_get(j->c.s, str_from(str_from_z(j->names[i]), 1), &b, &why)) {
+			if (why.sys == ENOENT || why.sys == EINVAL)
+				continue;
+			*e = why;
+			return false;
+		}
+		if (!box_look(b, false, e) || !box_guard(b, NULL, 0, e))
+			return false;
+	}
+	return names_follow_all(j->c.s, e);
+}
+
+SUSPENDS static bool rename_held(struct rename_job *j, struct err *e)
+{
+	return shelf_start(j->c.s, e) && run_held(&j->c, rename_find, e) && rename_prepare(j, e) &&
+	       run_held(&j->c, rename_run, e);
+}
+
+/* Flags that are set meanwhile wait: see box_store(). */
 SUSPENDS static bool rename_dirs(struct shelf *s, struct str from, struct str to, struct err *e)
 {
 	AUTO(shelf_let_go) struct shelf_held held = { 0 };
 	struct rename_job j = { .c = { .s = s, .name = from, .to = to }, .v = { .each = rename_each } };
+	bool ok;
 
-	/* the flag log names folders */
-	if (!shelf_hold(&held, s, e) || !shelf_start(s, e) || !names_follow_all(s, e))
+	if (!shelf_hold(&held, s, e))
 		return false;
-	off_loop(rename_run, &j);
-	if (j.c.ok)
+	s->is_renaming = true;
+	ok = rename_held(&j, e);
+	if (ok)
 		rename_boxes(&j);
-	else
-		*e = j.c.e;
+	s->is_renaming = false;
 	free(j.names);
-	return j.c.ok;
+	return ok;
+}
+
+static void annotations_run(void *arg)
+{
+	struct change_job *j = arg;
+
+	j->ok = metadata_copy_inbox(j->s, j->to, &j->e);
+}
+
+SUSPENDS static bool copy_annotations(struct store *s, struct str to, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+	struct change_job j = { .s = shelf_of(s, e), .to = to };
+
+	return j.s && shelf_hold(&held, j.s, e) && run_held(&j, annotations_run, e);
 }
 
 SUSPENDS static bool rename_inbox(struct store *s, struct str to, struct str who, struct err *e)
@@ -280,7 +349,7 @@ SUSPENDS static bool rename_inbox(struct store *s, struct str to, struct str who
 	uint32_t *uids;
 	bool ok;
 
-	if (!folder_create(s, to, FOLDER_PLAIN, e) || !box_open(s, S(""), &inbox, e))
+	if (!folder_create(s, to, FOLDER_PLAIN, e) || !copy_annotations(s, to, e) || !box_open(s, S(""), &inbox, e))
 		return false;
 	uids = ARENA_ARRAY(&a, uint32_t, box_count(inbox) + 1);
 	for (size_t i = 0; uids && i < box_count(inbox); i++)

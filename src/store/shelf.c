@@ -5,6 +5,7 @@
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/notices.h"
 #include "store/quota.h"
 
 #include <errno.h>
@@ -70,10 +71,10 @@ void shelf_close(struct shelf *s)
 		box_free(b);
 	}
 	map_end(&s->boxes);
-	map_end(&s->unsafe);
 	flag_log_close(s->flag_log);
 	cache_close(s->cache);
 	quota_free(s->quota);
+	notices_free(s);
 	fd_wait_forget(s->inotify);
 	fd_end(&s->inotify);
 	fd_end(&s->ours);
@@ -102,6 +103,7 @@ SUSPENDS bool shelf_hold(struct shelf_held *h, struct shelf *s, struct err *e)
 		if (!wait_on(&s->free, "the mailbox's files", e))
 			return false;
 	s->is_held = true;
+	s->used = time_mono();
 	h->s = s;
 	free_gone(s);
 	return true;
@@ -120,6 +122,21 @@ void shelf_wake(struct shelf *s)
 {
 	s->has_work = true;
 	wait_wake_all(&s->work);
+}
+
+void shelf_delivered(struct shelf *s, struct str folder)
+{
+	struct box *box = map_get(&s->boxes, folder);
+
+	s->used = time_mono();
+	notices_letters(s, folder, NULL);
+	if (!box)
+		return;
+	box->look_new = box->look_cur = true;
+	if (box->users && s->inotify < 0) {
+		s->has_news = true;
+		shelf_wake(s);
+	}
 }
 
 static bool make_dir(int parent, const char *name, int *ret, struct err *e)
@@ -196,7 +213,7 @@ static void start_run(void *arg)
 {
 	struct start_job *j = arg;
 
-	j->ok = flag_log_open(j->s, &j->s->flag_log, &j->e);
+	j->ok = j->s->flag_log || flag_log_open(j->s, &j->s->flag_log, &j->e);
 	cache_open(j->s, &j->s->cache);
 }
 
@@ -220,7 +237,8 @@ SUSPENDS bool shelf_start(struct shelf *s, struct err *e)
 			s->is_started = false;
 			return false;
 		}
-	if (!names_follow_all(s, e)) {
+	/* names that cannot follow now, for the disk is full, follow later: the log stays */
+	if (!names_follow_all(s, e) && e->fault == FAULT_CANCEL) {
 		s->is_started = false;
 		return false;
 	}

@@ -3,6 +3,8 @@
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/notices.h"
+#include "store/search_build.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -79,8 +81,11 @@ static void event_take(struct shelf *s, const struct inotify_event *ev)
 			b->look_new = b->look_cur = true;
 		else if (ev->len && ev->name[0] != '.' && !is_expected(b, ev, in_new))
 			*(in_new ? &b->look_new : &b->look_cur) = true;
-		return;
+		else if (!(ev->mask & IN_IGNORED))
+			return;          /* our own doing */
+		break;
 	}
+	notices_event(s, ev);
 }
 
 void watch_poll(struct shelf *s)
@@ -116,32 +121,12 @@ struct tend_job {
 	bool ok;
 };
 
-static void sync_run(void *arg)
-{
-	struct tend_job *j = arg;
-
-	j->ok = flag_log_sync(j->s->flag_log, &j->e);
-}
-
 static void save_run(void *arg)
 {
 	struct tend_job *j = arg;
 
 	cache_put_summaries(j->b, j->puts);
-	if (j->save)
-		cache_save(j->b);
-}
-
-SUSPENDS static bool sync_flags(struct shelf *s, struct err *e)
-{
-	struct tend_job j = { .s = s };
-
-	if (!flag_log_needs_sync(s->flag_log))
-		return true;
-	off_loop(sync_run, &j);
-	if (!j.ok)
-		*e = j.e;
-	return j.ok;
+	j->ok = !j->save || cache_save(j->b);
 }
 
 /* The tail that was written goes; newer ones stand in front of it. */
@@ -186,6 +171,7 @@ SUSPENDS static void save_box(struct box *b, bool save)
 	}
 	/* those that come meanwhile are for the next time */
 	off_loop(save_run, &j);
+	b->shelf->is_ahead |= !j.ok;
 	puts_drop(b, j.puts);
 }
 
@@ -208,6 +194,35 @@ SUSPENDS static bool tend_box(struct box *b, bool all, struct err *e)
 	map_remove(&b->shelf->boxes, str_from_z(b->folder));
 	box_free(b);
 	return true;
+}
+
+/* The one without users that nobody has asked for longest, if it can go now. */
+static struct box *least_used(struct shelf *s)
+{
+	struct box *best = NULL;
+	struct str folder;
+	void *box;
+
+	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);) {
+		struct box *b = box;
+
+		if (!b->users && !b->n_dirty && !b->cur_needs_sync && (!best || b->left < best->left))
+			best = b;
+	}
+	return best;
+}
+
+SUSPENDS void boxes_make_room(struct shelf *s)
+{
+	struct box *b;
+
+	while (s->boxes.n >= BOXES_OPEN_MAX && (b = least_used(s)) != NULL) {
+		save_box(b, true);
+		if (b->users || b->n_dirty || b->is_stale || b->puts)
+			return;
+		map_remove(&s->boxes, str_from_z(b->folder));
+		box_free(b);
+	}
 }
 
 static void rest_run(void *arg)
@@ -235,7 +250,7 @@ SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struc
 		return false;
 	s->has_work = false;
 	watch_poll(s);
-	if (!sync_flags(s, e))
+	if ((flag_log_needs_sync(s->flag_log) && !flag_log_sync(s->flag_log, e)) || !notices_tend(s, e))
 		return false;
 	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
 		if (!tend_box(box, all, e))
@@ -268,6 +283,21 @@ SUSPENDS bool store_settle(struct store *s, struct err *e)
 		if (!tend_round(m->shelf, true, &more, e))
 			return false;
 	return true;
+}
+
+void store_rest(struct store *s)
+{
+	struct maildir *m = maildir_of(s);
+	struct str folder;
+	void *box;
+
+	if (!m || !m->shelf || m->shelf->is_held)
+		return;
+	for (size_t i = 0; map_next(&m->shelf->boxes, &i, &folder, &box);)
+		if (((struct box *)box)->is_stale)
+			return;
+	if (!m->shelf->is_ahead)
+		flag_log_rest(m->shelf->flag_log);
 }
 
 /* ---- for the life of the process ---- */
@@ -324,6 +354,36 @@ SUSPENDS static bool wait_for_work(struct shelf *s, bool more, struct err *e)
 	return !s->has_work || fiber_sleep(more ? MILLISECOND : SOON, e);
 }
 
+SUSPENDS static void index_fiber(void *arg)
+{
+	search_build(arg);
+}
+
+static void index_start(struct shelf *s, struct nursery *kids)
+{
+	struct str folder;
+	void *box;
+
+	for (size_t i = 0; !s->is_indexing && map_next(&s->boxes, &i, &folder, &box);)
+		s->is_indexing = search_build_wanted(box) && fiber_start(kids, "search-index", index_fiber, s);
+}
+
+/* Whatever holds the shelf meanwhile: flags are not to wait for it. */
+SUSPENDS static void flags_fiber(void *arg)
+{
+	struct shelf *s = arg;
+	struct err e = { 0 };
+
+	while (e.fault != FAULT_CANCEL) {
+		if (!flag_log_needs_sync(s->flag_log)) {
+			if (!wait_on(&s->work, "flags", &e))
+				return;
+		} else if (fiber_sleep(SOON, &e)) {
+			(void)flag_log_sync(s->flag_log, &e);
+		}
+	}
+}
+
 SUSPENDS void store_tend(struct store *s)
 {
 	AUTO(nursery_end) struct nursery kids = { 0 };
@@ -335,10 +395,13 @@ SUSPENDS void store_tend(struct store *s)
 		return;
 	if (shelf->inotify >= 0)
 		fiber_start(&kids, "watch", watch_fiber, shelf);
+	fiber_start(&kids, "flags", flags_fiber, shelf);
 	while (wait_for_work(shelf, more, &e)) {
 		e = (struct err){ 0 };
-		if (shelf->is_started && tend_round(shelf, false, &more, &e))
+		if (shelf->is_started && tend_round(shelf, false, &more, &e)) {
+			index_start(shelf, &kids);
 			continue;
+		}
 		if (e.fault == FAULT_CANCEL)
 			return;
 		/* a full disk, a folder without rights: later it may work */

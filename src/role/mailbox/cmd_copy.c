@@ -2,17 +2,7 @@
 #include "role/mailbox/imap_cmds.h"
 
 #include "base/buf.h"
-
-/* RFC 7162 §3.2.7: where letters went, the client learns how far it knows now. */
-static struct imap_reply done_at_modseq(struct imap_session *s, uint64_t before)
-{
-	uint64_t now = box_modseq(s->sel.box);
-
-	if (!(s->enabled & ENABLE_CONDSTORE) || now == before)
-		return reply_of(IMAP_REPLY_DONE);
-	return (struct imap_reply){ .id = IMAP_REPLY_DONE,
-				    .code = arena_printf(s->a, "HIGHESTMODSEQ %llu", (unsigned long long)now) };
-}
+#include "store/quota.h"
 
 SUSPENDS struct imap_reply imap_cmd_expunge(struct imap_session *s, struct err *e)
 {
@@ -27,7 +17,7 @@ SUSPENDS struct imap_reply imap_cmd_expunge(struct imap_session *s, struct err *
 		return r;
 	if (!box_expunge(s->sel.box, uids, n, false, &s->by, e))
 		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
-	return done_at_modseq(s, before);
+	return reply_at_modseq(s, before);
 }
 
 /* "COPYUID 1 2:3 7:8" */
@@ -46,6 +36,22 @@ static struct str copy_uid(struct imap_session *s, const struct copied *c)
 	return arena_str(s->a, buf_str(&b));
 }
 
+/* A copy counts as its letter does; a move changes nothing. */
+SUSPENDS static bool has_room(struct imap_session *s, const uint32_t *uids, size_t n, struct err *e)
+{
+	uint64_t bytes = 0, letters = 0;
+
+	if (!box_learn(s->sel.box, uids, n, KNOWN_SIZE, e))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct letter *l = box_find(s->sel.box, uids[i]);
+
+		bytes += l ? l->size : 0;
+		letters += l != NULL;
+	}
+	return quota_check(s->store, bytes, letters, e);
+}
+
 SUSPENDS static struct imap_reply copy(struct imap_session *s, bool is_move, struct err *e)
 {
 	uint64_t before = box_modseq(s->sel.box);
@@ -61,6 +67,8 @@ SUSPENDS static struct imap_reply copy(struct imap_session *s, bool is_move, str
 		return r;
 	if (!folder_of_name(s, s->c.copy.mailbox, &to))
 		return reply_of(IMAP_REPLY_NAME_BAD);
+	if (!is_move && !has_room(s, uids, n, e))
+		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
 	if (!box_copy(s->sel.box, uids, n, to, is_move, &s->by, s->a, &copied, e))
 		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
 	if (!copied.n)
@@ -71,7 +79,7 @@ SUSPENDS static struct imap_reply copy(struct imap_session *s, bool is_move, str
 	/* RFC 6851 §4.3: before the EXPUNGEs */
 	r.text = S("moved");
 	imap_reply_add(&s->out, S("*"), &r);
-	return done_at_modseq(s, before);
+	return reply_at_modseq(s, before);
 }
 
 SUSPENDS struct imap_reply imap_cmd_copy(struct imap_session *s, struct err *e)

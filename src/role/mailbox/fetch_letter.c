@@ -203,13 +203,17 @@ static void size_add(struct buf *out, uint64_t n)
 	buf_add(out, S("}\r\n"));
 }
 
-/* At rest → a literal in CRLF form. */
+/* At rest → a literal in CRLF form; of BINARY a literal8 if there is a NUL. */
 SUSPENDS static bool range_send(struct imap_session *s, const struct fetch_section *f, struct str rest, struct err *e)
 {
 	struct wanted w = wanted_of(f, crlf_size(rest));
 	int prev = -1;
 
 	w.has_nul = rest.n && memchr(rest.p, '\0', rest.n);
+	if (w.has_nul && f->form == FETCH_AS_BINARY) {
+		buf_add_char(&s->out, '~');
+		w.has_nul = false;
+	}
 	size_add(&s->out, w.to - w.from);
 	while (rest.n && w.at < w.to) {
 		struct str line = str_head(rest, PIECE);
@@ -262,8 +266,32 @@ SUSPENDS static bool body_send(struct fetch_reader *r, const struct fetch_sectio
 	return range_send(s, f, bytes, e);
 }
 
+struct decoding {
+	enum mime_encoding encoding;
+	struct str in;
+	struct buf *out;
+};
+
+static void decoding_run(void *arg)
+{
+	struct decoding *j = arg;
+
+	decode_all(j->encoding, j->in, j->out);
+}
+
+/* A large part in a thread. */
+SUSPENDS static void decode(enum mime_encoding encoding, struct str in, struct buf *out)
+{
+	struct decoding j = { encoding, in, out };
+
+	if (in.n > INLINE_MAX)
+		off_loop(decoding_run, &j);
+	else
+		decoding_run(&j);
+}
+
 /* The decoded octets of a part; what is not encoded stays at rest in *ret_rest. */
-static bool decode_part(struct fetch_reader *r, const struct fetch_section *f, bool *ret_found, struct str *ret_rest)
+SUSPENDS static bool decode_part(struct fetch_reader *r, const struct fetch_section *f, bool *ret_found, struct str *ret_rest)
 {
 	struct str letter = r->letter;
 	const struct mime_part *part = NULL;
@@ -281,7 +309,7 @@ static bool decode_part(struct fetch_reader *r, const struct fetch_section *f, b
 		lf_restore(*ret_rest, &r->text);         /* its line ends are text */
 		*ret_rest = buf_str(&r->text);
 	}
-	decode_all(part->encoding, *ret_rest, &r->decoded);
+	decode(part->encoding, *ret_rest, &r->decoded);
 	return true;
 }
 

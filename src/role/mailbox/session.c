@@ -4,12 +4,14 @@
 #include "base/log.h"
 #include "fiber/conn.h"
 #include "fiber/line.h"
+#include "ipc/say.h"
 #include "role/runtime.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { SESSIONS_MAX = 1000, TAG_LINE_MAX = 160, PEER_MAX = 64, TLS_MAX = 16 };
+#define REDONE_WITHIN (10 * SECOND)
 #define TAG_WITHIN (30 * SECOND)
 #define END_WITHIN (5 * SECOND)
 
@@ -92,12 +94,31 @@ SUSPENDS static bool read_tag(struct session *s, struct err *e)
 	return ok;
 }
 
+/* What a power cut left without its bytes is mended by the queue before anybody is shown it. */
+SUSPENDS static void wait_redone(void)
+{
+	static bool is_redone;
+	AUTO(arena_end) struct arena a = { 0 };
+	int64_t end = time_mono() + REDONE_WITHIN;
+	struct queue_redone_answer r;
+	struct err e = { 0 };
+
+	while (!is_redone && time_mono() < end) {
+		WITHIN(REDONE_WITHIN)
+			is_redone |= queue_redone(link_to(ROLE_QUEUE), &(struct queue_redone){ 0 }, &r, &a, &e);
+		if (e.fault == FAULT_CANCEL || (!is_redone && !fiber_sleep(50 * MILLISECOND, &e)))
+			return;
+	}
+	is_redone = true;        /* if the queue is away we go on without it */
+}
+
 SUSPENDS static void session_run(void *arg)
 {
 	struct session *s = arg;
 	struct err e = { 0 };
 
 	s->fiber = fiber_self();
+	wait_redone();
 	if (!read_tag(s, &e))
 		log_info("session", "peer=%s why=%s", LOGQ(s->facts.peer), LOGQ(str_from_z(e.text)));
 	else if (s->facts.protocol == CONF_IMAP)

@@ -157,6 +157,19 @@ static bool are_acquainted(const struct process *a, const struct process *b)
 	return role_may_call(a->role, b->role) || role_may_call(b->role, a->role);
 }
 
+void process_connect_queue(struct process *p)
+{
+	struct err e;
+
+	for (struct process *q = parent.processes; q; q = q->next) {
+		struct process *mailbox = p->role == ROLE_MAILBOX ? p : q, *queue = p->role == ROLE_MAILBOX ? q : p;
+
+		if (mailbox->role == ROLE_MAILBOX && mailbox->link && queue->role == ROLE_QUEUE && queue->link &&
+		    queue->is_ready && !process_connect(queue, mailbox, &e))
+			log_error("channel", "role=mailbox peer=queue why=%s", LOGQ(str_from_z(e.text)));
+	}
+}
+
 static void send_setup(struct process *p)
 {
 	AUTO(fd_end) int image = -1;
@@ -291,6 +304,8 @@ static void hear_ready(struct link *l, void *tell)
 	if (!p)
 		return;
 	p->is_ready = true;
+	if (p->role == ROLE_QUEUE)
+		process_connect_queue(p);
 	snprintf(p->warnings, sizeof(p->warnings), STR_FMT, STR_ARG(t->warnings));
 	wait_wake_all(&parent.changed);
 }
