@@ -39,7 +39,7 @@ struct carrying {
 	size_t turn;             /* bytes since the others ran */
 };
 
-static char block[CONN_READ_MAX];
+static _Alignas(SCRATCH_ALIGN) char block[CONN_READ_MAX];
 
 static void held_end(struct held *h)
 {

@@ -202,6 +202,8 @@ SUSPENDS static void slow_readers(void *unused)
 	}
 	assert_true(nursery_join(&senders, &e));
 	assert_true(in.is_done && out.is_done);
+	nursery_cancel(&s.n);
+	assert_true(nursery_join(&s.n, &e));     /* the facts are those at its end */
 	assert_int_equal(s.facts.in, MUCH);
 	assert_int_equal(s.facts.out, MUCH);
 	stage_close(&s);

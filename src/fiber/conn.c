@@ -28,7 +28,7 @@ enum {
 };
 
 /* Where bytes come in, of whichever connection: copied before the others run. */
-static char block[CONN_READ_MAX];
+static _Alignas(SCRATCH_ALIGN) char block[CONN_READ_MAX];
 
 void conn_init(struct conn *c, int fd)
 {

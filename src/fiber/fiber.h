@@ -59,6 +59,7 @@ void fiber_only(void);
  * only to be quick may go. */
 void loop_on_calm(void (*fn)(void));
 /* Static memory that nobody reads again after a wait: its pages go back then. */
+enum { SCRATCH_ALIGN = 4096 };
 void loop_scratch(void *p, size_t n);
 
 /* What a fiber that waits longer than about 2 s does not use of its stack is given back. */

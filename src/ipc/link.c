@@ -39,9 +39,9 @@ static ipc_serve_fn *servers[NUMBER_MAX];
 static ipc_hear_fn *hearers[NUMBER_MAX];
 static void (*closer)(struct link *l);
 static struct link *links;
-static struct packet_batch batch;        /* all links' */
+static _Alignas(SCRATCH_ALIGN) struct packet_batch batch;        /* all links' */
 static size_t in_hand;                   /* questions being served */
-static char out_buf[IPC_MESSAGE_MAX];
+static _Alignas(SCRATCH_ALIGN) char out_buf[IPC_MESSAGE_MAX];
 
 void ipc_serve(enum ipc_number number, ipc_serve_fn *fn)
 {

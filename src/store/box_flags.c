@@ -1,5 +1,6 @@
 /* box_flags.c — flags and keywords change at once in memory and in the flag log; the names of the
  * files follow in the background, some hundred at a time. */
+#include "base/hooks.h"
 #include "store/box_file.h"
 #include "store/flag_log.h"
 
@@ -165,7 +166,7 @@ static void follow_run(void *arg)
 
 		if (!name_with(j->b, l, f->flags, f->keywords, to))
 			f->sys = ENAMETOOLONG;
-		else if (renameat2(dir, was, j->b->dir.cur, to, RENAME_NOREPLACE))
+		else if (FAULT_POINT(box_follow) || renameat2(dir, was, j->b->dir.cur, to, RENAME_NOREPLACE))
 			f->sys = errno;
 	}
 	if (j->sync && fsync(j->b->dir.cur))

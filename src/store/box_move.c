@@ -14,6 +14,7 @@
 #include "store/box_file.h"
 
 #include "base/arena.h"
+#include "base/hooks.h"
 #include "base/rnd.h"
 #include "store/durable.h"
 #include "store/history.h"
@@ -73,7 +74,7 @@ static bool copy_bytes(int from, const char *name, int to, const char *new_name,
 static bool link_one(const struct move_job *j, struct move_item *i, int dir, const char *name,
 		     struct err *e)
 {
-	if (!linkat(dir, name, j->to->dir.cur, i->name, 0))
+	if (!FAULT_POINT(box_move) && !linkat(dir, name, j->to->dir.cur, i->name, 0))
 		return true;
 	if (errno != EMLINK && errno != EPERM && errno != EXDEV && errno != EOPNOTSUPP)
 		return fail_sys(e, FAULT_TEMP, errno, "link %s", name);
@@ -88,7 +89,7 @@ static bool move_one(struct move_job *j, struct move_item *i, int target)
 
 	if (!j->move)
 		i->is_done = link_one(j, i, dir, name, &j->e);
-	else if (renameat2(dir, name, target, i->name, RENAME_NOREPLACE))
+	else if (FAULT_POINT(box_move) || renameat2(dir, name, target, i->name, RENAME_NOREPLACE))
 		return fail_sys(&j->e, FAULT_TEMP, errno, "move %s", name);
 	else
 		i->is_done = true;
@@ -113,7 +114,7 @@ static void undo(struct move_job *j, int target)
 
 static bool move_sync(struct move_job *j, int target)
 {
-	return fd_sync(target, &j->e) &&
+	return !FAULT_IN(box_sync, &j->e) && fd_sync(target, &j->e) &&
 	       (!j->move || (fd_sync(j->from->dir.cur, &j->e) &&
 			     (!j->from->n_new || fd_sync(j->from->dir.new, &j->e))));
 }

@@ -2,6 +2,7 @@
 #include "store/flag_log.h"
 
 #include "base/crc32c.h"
+#include "base/hooks.h"
 #include "store/box_file.h"
 
 #include <errno.h>
@@ -175,7 +176,7 @@ bool flag_log_add(struct flag_log *f, struct box *b, const struct flags_change *
 	if (!keep_open(f, b, e))
 		return false;
 	/* a part of a line that a full disk left is written over by the next */
-	if (!fd_pwrite_all(f->fd, buf_str(&whole), f->end, e))
+	if (FAULT_IN(flags_write, e) || !fd_pwrite_all(f->fd, buf_str(&whole), f->end, e))
 		return fail_in(e, "flags");
 	f->end += (int64_t)whole.n;
 	f->needs_sync = true;
@@ -195,7 +196,7 @@ static void sync_run(void *arg)
 {
 	struct sync_job *j = arg;
 
-	j->sys = fdatasync(j->fd) ? errno : 0;
+	j->sys = FAULT_POINT(flags_sync) || fdatasync(j->fd) ? errno : 0;
 }
 
 /* A copy of the descriptor: the file may be another one meanwhile. */

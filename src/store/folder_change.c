@@ -11,6 +11,7 @@
 #include "store/folder.h"
 
 #include "base/arena.h"
+#include "base/hooks.h"
 #include "base/rnd.h"
 #include "store/box_file.h"
 #include "store/metadata.h"
@@ -32,6 +33,7 @@ struct change_job {
 	struct str name, to;
 	enum folder_use use;
 	bool on;
+	bool is_begun;                   /* something of a new folder may be there */
 	struct err e;
 	bool ok;
 };
@@ -58,44 +60,7 @@ static void dir_name(struct str name, char to[static DIR_ROOM])
 	to[name.n + 1] = '\0';
 }
 
-/* ---- create ---- */
-
-static void create_run(void *arg)
-{
-	struct change_job *j = arg;
-	AUTO(folder_end) struct folder f = FOLDER_NONE;
-	AUTO(fd_end) int top = -1;
-	struct buf word = buf_over((char[32]){ 0 }, 32);
-
-	if (folder_open(j->s->m->home, j->s->m->root, j->name, false, &f, &j->e)) {
-		fail_sys(&j->e, FAULT_PERM, EEXIST, "the folder exists");
-		return;
-	}
-	if (j->e.sys != ENOENT || !folder_open(j->s->m->home, j->s->m->root, j->name, true, &f, &j->e))
-		return;
-	j->ok = true;
-	if (j->use == FOLDER_PLAIN)
-		return;
-	top = openat(f.cur, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	buf_addf(&word, STR_FMT "\n", STR_ARG(folder_use_name(j->use)));
-	j->ok = top >= 0 && file_replace(top, "waxwing-use", buf_str(&word), &j->e);
-}
-
-SUSPENDS bool folder_create(struct store *s, struct str name, enum folder_use use, struct err *e)
-{
-	AUTO(shelf_let_go) struct shelf_held held = { 0 };
-	struct change_job j = { .s = shelf_of(s, e), .name = name, .use = use };
-	struct box *b;
-
-	if (!j.s || !check_name(name, e))
-		return false;
-	if (!name.n || str_eq_nocase(name, S("INBOX")))
-		return fail_sys(e, FAULT_PERM, EEXIST, "INBOX exists");
-	/* its UIDVALIDITY is fixed now */
-	return shelf_hold(&held, j.s, e) && run_held(&j, create_run, e) && box_get(j.s, name, &b, e);
-}
-
-/* ---- delete ---- */
+/* ---- the directory of a folder goes ---- */
 
 struct clean {
 	struct dir_visit v;
@@ -110,13 +75,13 @@ static bool clean_each(struct dir_visit *v, struct str name)
 }
 
 /* Our own and Dovecot's files; a directory with letters in it stays. */
-static void remove_dir(int ours, const char *name)
+static void remove_dir(int above, const char *name)
 {
 	struct clean c = { .v = { .each = clean_each } };
 	AUTO(fd_end) int top = -1, tmp = -1;
 	struct err ignored;
 
-	if (!dir_open_at(ours, name, &top, &ignored))
+	if (!dir_open_at(above, name, &top, &ignored))
 		return;
 	if (dir_open_at(top, "tmp", &tmp, &ignored)) {
 		c.dir = tmp;
@@ -130,8 +95,67 @@ static void remove_dir(int ours, const char *name)
 	c.dir = top;
 	(void)dir_visit(top, false, &c.v, &ignored);
 	(void)dir_visit(top, true, &c.v, &ignored);
-	(void)unlinkat(ours, name, AT_REMOVEDIR);
+	(void)unlinkat(above, name, AT_REMOVEDIR);
 }
+
+/* ---- create ---- */
+
+static void create_run(void *arg)
+{
+	struct change_job *j = arg;
+	AUTO(folder_end) struct folder f = FOLDER_NONE;
+	AUTO(fd_end) int top = -1;
+	struct buf word = buf_over((char[32]){ 0 }, 32);
+
+	if (folder_open(j->s->m->home, j->s->m->root, j->name, false, &f, &j->e)) {
+		fail_sys(&j->e, FAULT_PERM, EEXIST, "the folder exists");
+		return;
+	}
+	if (j->e.sys != ENOENT)
+		return;
+	j->is_begun = true;
+	j->ok = folder_open(j->s->m->home, j->s->m->root, j->name, true, &f, &j->e);
+	if (!j->ok)
+		return;
+	if (j->use == FOLDER_PLAIN)
+		return;
+	top = openat(f.cur, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	buf_addf(&word, STR_FMT "\n", STR_ARG(folder_use_name(j->use)));
+	j->ok = top >= 0 && file_replace(top, "waxwing-use", buf_str(&word), &j->e);
+}
+
+static void uncreate_run(void *arg)
+{
+	struct change_job *j = arg;
+	AUTO(fd_end) int root = -1;
+	char name[DIR_ROOM];
+
+	dir_name(j->name, name);
+	if (dir_open_at(j->s->m->home, j->s->m->root, &root, &j->e))
+		remove_dir(root, name);
+}
+
+SUSPENDS bool folder_create(struct store *s, struct str name, enum folder_use use, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+	struct change_job j = { .s = shelf_of(s, e), .name = name, .use = use };
+	struct box *b;
+
+	if (!j.s || !check_name(name, e))
+		return false;
+	if (!name.n || str_eq_nocase(name, S("INBOX")))
+		return fail_sys(e, FAULT_PERM, EEXIST, "INBOX exists");
+	/* its UIDVALIDITY is fixed now */
+	if (!shelf_hold(&held, j.s, e))
+		return false;
+	if (run_held(&j, create_run, e) && box_get(j.s, name, &b, e))
+		return true;
+	if (j.is_begun)
+		off_loop(uncreate_run, &j);
+	return false;
+}
+
+/* ---- delete ---- */
 
 static bool left_each(struct dir_visit *v, struct str name)
 {
@@ -160,13 +184,15 @@ static void delete_run(void *arg)
 	snprintf(to, sizeof(to), DELETED "%016llx", (unsigned long long)rnd_u64());
 	if (!dir_open_at(j->s->m->home, j->s->m->root, &root, &j->e) || !shelf_ours(j->s, &ours, &j->e))
 		return;
-	if (renameat2(root, from, ours, to, RENAME_NOREPLACE)) {
+	if (FAULT_POINT(folder_rename) || renameat2(root, from, ours, to, RENAME_NOREPLACE)) {
 		fail_sys(&j->e, FAULT_TEMP, errno, "delete the folder");
 		return;
 	}
-	j->ok = fd_sync(root, &j->e) && fd_sync_dir_at(ours, ".", &j->e);
+	j->ok = !FAULT_IN(box_sync, &j->e) && fd_sync(root, &j->e) && fd_sync_dir_at(ours, ".", &j->e);
 	if (j->ok)
 		remove_left(ours);
+	else
+		(void)renameat2(ours, to, root, from, RENAME_NOREPLACE);
 }
 
 SUSPENDS bool folder_delete(struct store *s, struct str name, struct str who, struct err *e)
@@ -225,7 +251,8 @@ static bool rename_one(struct rename_job *j, size_t i, bool back)
 
 	buf_addf(&b, "." STR_FMT STR_FMT, STR_ARG(j->c.to), STR_ARG(rest));
 	to[b.n] = '\0';
-	return !renameat2(j->root, back ? to : j->names[i], j->root, back ? j->names[i] : to, RENAME_NOREPLACE) ||
+	return (!FAULT_POINT(folder_rename) &&
+		!renameat2(j->root, back ? to : j->names[i], j->root, back ? j->names[i] : to, RENAME_NOREPLACE)) ||
 	       fail_sys(&j->c.e, FAULT_PERM, errno, "rename to " STR_FMT, STR_ARG(j->c.to));
 }
 
@@ -251,10 +278,9 @@ static void rename_run(void *arg)
 	j->root = root;
 	while (done < j->n && rename_one(j, done, false))
 		done++;
-	if (done == j->n) {
-		j->c.ok = fd_sync(root, &j->c.e);
+	j->c.ok = done == j->n && !FAULT_IN(box_sync, &j->c.e) && fd_sync(root, &j->c.e);
+	if (j->c.ok)
 		return;
-	}
 	while (done--) {
 		struct err why = j->c.e;
 

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/hooks.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +38,7 @@ static bool dir_make_at(int parent, const char *name, bool make, bool *made, int
 		return true;
 	if (!make || e->sys != ENOENT)
 		return false;
-	if (mkdirat(parent, name, 0700) && errno != EEXIST)
+	if (FAULT_POINT(folder_make) || (mkdirat(parent, name, 0700) && errno != EEXIST))
 		return fail_sys(e, FAULT_TEMP, errno, "make %s", name);
 	*made = true;
 	return dir_open_at(parent, name, ret, e);

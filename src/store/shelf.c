@@ -1,6 +1,7 @@
 /* shelf.c — what the open folders of one account share; see shelf.h. */
 #include "store/shelf.h"
 
+#include "base/hooks.h"
 #include "base/rnd.h"
 #include "store/box_file.h"
 #include "store/cache.h"
@@ -193,13 +194,22 @@ static bool history_open(struct shelf *s, struct err *e)
 	return true;
 }
 
+/* A part of a line that a full disk left would spoil the next one. */
 bool history_append(struct shelf *s, struct str lines, struct err *e)
 {
+	off_t end;
 	int ours;
 
-	if (!shelf_ours(s, &ours, e) || (s->history < 0 && !history_open(s, e)) ||
-	    !fd_write_all(s->history, lines, e))
+	if (!is_there(s->history))
+		fd_end(&s->history);
+	if (!shelf_ours(s, &ours, e) || (s->history < 0 && !history_open(s, e)))
 		return false;
+	end = lseek(s->history, 0, SEEK_END);
+	if (FAULT_IN(history_write, e) || !fd_write_all(s->history, lines, e)) {
+		if (end > 0)
+			(void)!ftruncate(s->history, end);
+		return fail_in(e, "history");
+	}
 	return !fdatasync(s->history) || fail_sys(e, FAULT_TEMP, errno, "sync history");
 }
 

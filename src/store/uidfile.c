@@ -2,6 +2,7 @@
 #include "store/uidfile.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/time.h"
 #include "store/durable.h"
 
@@ -144,7 +145,7 @@ bool uidfile_append(int dir, struct str lines, bool later, struct stamp *stamp, 
 	now = stamp_of(fd);
 	if (!stamp_eq(&now, stamp))
 		return fail_sys(e, FAULT_TEMP, ESTALE, NAME);
-	if (!fd_write_all(fd, lines, e)) {
+	if (FAULT_IN(box_uids, e) || !fd_write_all(fd, lines, e)) {
 		/* part of a line would spoil the next one */
 		if (ftruncate(fd, stamp->size))
 			*stamp = (struct stamp){ 0 };
@@ -175,7 +176,7 @@ static bool replace(int dir, const char *name, struct str text, struct stamp *re
 {
 	if (!write_new(dir, text, ret, e))
 		return false;
-	if (renameat(dir, NEW_FILE, dir, name))
+	if (FAULT_POINT(box_replace) || renameat(dir, NEW_FILE, dir, name))
 		return fail_sys(e, FAULT_TEMP, errno, "rename to %s", name);
 	return fd_sync(dir, e);
 }

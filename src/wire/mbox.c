@@ -109,6 +109,11 @@ static void take_uid_field(struct mbox *m, struct str value)
 	m->has_uid_field = true;
 }
 
+static void take_length(struct mbox *m, struct str value)
+{
+	m->tells_length = str_u64(value, &m->length) && m->length > 0;
+}
+
 static const struct {
 	struct str name;
 	void (*take)(struct mbox *m, struct str value);
@@ -117,7 +122,7 @@ static const struct {
 	{ S("X-Keywords"), take_keywords }, { S("X-Mozilla-Keys"), take_keywords },
 	{ S("X-Mozilla-Status"), take_mozilla }, { S("X-Mozilla-Status2"), NULL },
 	{ S("X-IMAP"), take_uid_field }, { S("X-IMAPbase"), NULL }, { S("X-UID"), NULL },
-	{ S("Content-Length"), NULL },
+	{ S("Content-Length"), take_length },
 };
 
 /* Is this line of a header one that programs write for themselves?  Its value becomes a fact of *m, which
@@ -233,12 +238,48 @@ static bool is_done_now(struct mbox *m)
 	return ret;
 }
 
+bool mbox_may_end(struct str after)
+{
+	bool is_last = after.n < MBOX_AFTER;
+	struct str rest = after, line = str_cut(rest, '\n', &rest);
+	int64_t ignored;
+
+	if (str_trim(line).n == 0 && line.n <= 1 && after.n > line.n) {
+		is_last = is_last && rest.n == 0;
+		line = str_cut(rest, '\n', &rest);
+		return is_last || mbox_from_parse(str_trim(line), &ignored);
+	}
+	return (is_last && after.n == 0) || mbox_from_parse(str_trim(line), &ignored);
+}
+
+/* False: more is needed, or the file ends early. */
+static bool take_verbatim(struct mbox *m, struct str *in, struct str *ret)
+{
+	*ret = m->held;
+	m->held = S("");
+	if (ret->n)
+		return true;
+	*ret = str_head(*in, m->verbatim < MBOX_WINDOW ? (size_t)m->verbatim : MBOX_WINDOW);
+	*in = str_from(*in, ret->n);
+	m->verbatim -= ret->n;
+	return ret->n > 0;
+}
+
 enum mbox_event mbox_next(struct mbox *m, struct str *in, bool is_last, struct str *ret)
 {
 	for (;;) {
-		struct str line = line_of(*in, is_last);
+		struct str line;
 		int64_t date;
 
+		if (m->tells_length && !m->in_header) {
+			m->tells_length = false;
+			return MBOX_BODY;
+		}
+		if (m->verbatim && take_verbatim(m, in, ret))
+			return MBOX_TEXT;
+		if (m->verbatim && !is_last)
+			return MBOX_MORE;
+		line = line_of(*in, is_last);
 		if (!line.n)
 			return !is_last ? MBOX_MORE : is_done_now(m) ? MBOX_DONE : MBOX_END;
 		if (!m->in_line && mbox_from_parse(without_end(line), &date)) {
@@ -289,6 +330,10 @@ void mbox_begin(struct mbox_out *o, const struct mbox_facts *f, struct buf *to)
 			 f->flags & FLAG_DRAFT ? "T" : "", f->flags & FLAG_DELETED ? "D" : "");
 	if (f->keywords.n)
 		buf_addf(to, "X-Keywords: " STR_FMT "\n", STR_ARG(f->keywords));
+	if (f->base.n)
+		buf_addf(to, "X-IMAPbase: " STR_FMT "\n", STR_ARG(f->base));
+	if (f->uid)
+		buf_addf(to, "X-UID: %u\n", f->uid);
 }
 
 static void add_line(struct mbox_out *o, struct str line, struct buf *to)

@@ -20,6 +20,7 @@ enum {
 enum mbox_event {
 	MBOX_MORE,                       /* more is needed behind what is left of *in */
 	MBOX_FROM,                       /* a letter begins: the facts of the one before are gone */
+	MBOX_BODY,                       /* a header is over that says how long the body is: `length` */
 	MBOX_TEXT,                       /* octets of the letter */
 	MBOX_DONE,                       /* that was all of it: its facts are complete */
 	MBOX_END,
@@ -33,15 +34,21 @@ struct mbox {
 	char keywords[MBOX_KEYWORDS_MAX];        /* words with spaces between them */
 	size_t keywords_n;
 	bool is_internal;                /* made by c-client for itself, no letter */
+	/* Programs that believe Content-Length (mutt, Dovecot) do not quote.  At MBOX_BODY the owner looks so far behind the
+	 * header; where mbox_may_end() is true it sets `verbatim`, and so many octets come as they are. */
+	uint64_t length, verbatim;
 
 	/* mbox.c's own */
 	bool has_begun, is_done, in_header, in_line, is_dropping, is_list;
-	bool has_uid_field, has_warning;
+	bool has_uid_field, has_warning, tells_length;
 	struct str held;                 /* an empty line that may be the last */
 };
 
 /* The next event of *in, which moves on; `is_last`: nothing comes behind *in.  *ret is the text. */
 enum mbox_event mbox_next(struct mbox *m, struct str *in, bool is_last, struct str *ret);
+/* Can a letter end in front of these octets?  MBOX_AFTER of them are enough; fewer: the file ends there. */
+enum { MBOX_AFTER = MBOX_FROM_MAX + 4 };
+bool mbox_may_end(struct str after);
 /* "From alice@example.org Thu Jan  1 00:00:00 1970", without its line end; UTC unless it names a zone. */
 bool mbox_from_parse(struct str line, int64_t *ret_date);
 
@@ -52,6 +59,9 @@ struct mbox_facts {
 	int64_t date;                    /* seconds UTC */
 	unsigned flags;
 	struct str keywords;             /* with spaces between them */
+	uint32_t uid;                    /* X-UID, for Dovecot; 0: none */
+	/* X-IMAPbase of the first letter, "UIDVALIDITY LASTUID KEYWORD…": Dovecot knows no other keywords */
+	struct str base;
 };
 
 struct mbox_out {

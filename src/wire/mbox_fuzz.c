@@ -7,6 +7,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 enum { OUT_MAX = 1 << 23 };
 
+/* As an owner does that can look anywhere in the file. */
+static void look_behind(struct mbox *m, struct str in, const char *at)
+{
+	struct str left = str_from(in, (size_t)(at - in.p));
+
+	if (m->length <= left.n && mbox_may_end(str_sub(left, (size_t)m->length, MBOX_AFTER)))
+		m->verbatim = m->length;
+}
+
 /* All letters, each behind a line with its facts. */
 static bool read_all(struct str in, size_t step, struct buf *out)
 {
@@ -23,6 +32,9 @@ static bool read_all(struct str in, size_t step, struct buf *out)
 			break;
 		case MBOX_FROM:
 			buf_addf(out, "\n== %lld\n", (long long)m.date);
+			break;
+		case MBOX_BODY:
+			look_behind(&m, in, window.p);
 			break;
 		case MBOX_DONE:
 			buf_addf(out, "\n-- %u " STR_FMT, m.flags, STR_ARG(str_of(m.keywords, m.keywords_n)));
@@ -46,7 +58,7 @@ static void write_all(struct str in, struct buf *out)
 	AUTO(buf_end) struct buf letter = buf_on_heap(OUT_MAX);
 	struct mbox m = { 0 };
 	struct mbox_out o;
-	struct str text, rest;
+	struct str all = in, text, rest;
 
 	for (;;)
 		switch (mbox_next(&m, &in, true, &text)) {
@@ -61,6 +73,9 @@ static void write_all(struct str in, struct buf *out)
 			mbox_begin(&o, &(struct mbox_facts){ .date = m.date, .flags = m.flags,
 							     .keywords = str_of(m.keywords, m.keywords_n) }, out);
 			mbox_add(&o, &rest, true, out);
+			break;
+		case MBOX_BODY:
+			look_behind(&m, all, in.p);
 			break;
 		case MBOX_MORE:
 		case MBOX_END:

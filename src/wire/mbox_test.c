@@ -63,6 +63,13 @@ static const struct { struct str in, out; } rows[] = {
 	  S("==5 a b\nA: b\n c\n") },
 	{ S(FROM "A: b\nStatus: RO\n\n" FROM "C: d\n"), S("==1 \nA: b\n==0 \nC: d\n") },
 	{ S(FROM "Content-Length: 900\n 1\nStatus-Quo: x\nA: b\n\nx\n"), S("==0 \nStatus-Quo: x\nA: b\n\nx\n") },
+	/* Content-Length is believed if a letter can end there */
+	{ S(FROM "Content-Length: 52\nA: b\n\n" FROM "hi\n>From you\n\n\n\n\n\n\n" FROM "C: d\n"),
+	  S("==0 \nA: b\n\n" FROM "hi\n>From you\n\n\n\n\n\n==0 \nC: d\n") },
+	{ S(FROM "Content-Length: 3\nA: b\n\nho\n"), S("==0 \nA: b\n\nho\n") },
+	{ S(FROM "Content-Length: 4\nA: b\n\n>From\n\n" FROM "C: d\n"), S("==0 \nA: b\n\n>From\n==0 \nC: d\n") },
+	{ S(FROM "Content-Length: 30\nA: b\n\nhi\n\n" FROM "C: d\n"), S("==0 \nA: b\n\nhi\n==0 \nC: d\n") },
+	{ S(FROM "Content-Length: 99999999999999999999\nA: b\n\nhi\n"), S("==0 \nA: b\n\nhi\n") },
 	{ S(FROM "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 1 2\n\nx\n\n" FROM "X-IMAPbase: 1 2\nA: b\n\n"),
 	  S("==0 internal\nSubject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n\nx\n==0 \nA: b\n") },
 	{ S("A: b\n\nhi\n"), S("bad\n") },
@@ -95,6 +102,9 @@ static void read_all(struct str in, size_t step, struct buf *to)
 		assert_non_null(copy);
 		memcpy(copy, in.p + at, take);
 		e = mbox_next(&m, &window, at + take == in.n, &text);
+		if (e == MBOX_BODY && m.length <= in.n - (at + take - window.n) &&
+		    mbox_may_end(str_sub(in, at + take - window.n + (size_t)m.length, MBOX_AFTER)))
+			m.verbatim = m.length;
 		if (e == MBOX_DONE)
 			flush(&m, &letter, to);
 		else if (e == MBOX_TEXT)
@@ -151,6 +161,8 @@ static const struct { struct mbox_facts f; struct str in, out; } out_rows[] = {
 	  S("A: b\nStatus: X\n z\nX-UID: 1\nD: e\n\nFrom x\n>From y\nStatus: O"),
 	  S("From a@b Thu Jan  1 00:00:00 1970\nStatus: O\nX-Status: AFTD\nX-Keywords: x y\nA: b\nD: e\n\n>From x\n>>From y\n"
 	    "Status: O\n\n") },
+	{ { .uid = 7, .base = S("1 7 x") }, S("A: b\nX-UID: 9\n"),
+	  S("From MAILER-DAEMON Thu Jan  1 00:00:00 1970\nStatus: O\nX-IMAPbase: 1 7 x\nX-UID: 7\nA: b\n\n") },
 	{ { .sender = S("a b") }, S("A: b\n"), S("From MAILER-DAEMON Thu Jan  1 00:00:00 1970\nStatus: O\nA: b\n\n") },
 };
 

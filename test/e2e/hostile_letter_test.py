@@ -127,7 +127,8 @@ def read(s, c, what, size, **budget):
     seen.preview, seen.size, seen.header = got["PREVIEW"], int(got["RFC822.SIZE"]), got["BODY[HEADER]"]
     (seen.preview or b"").decode("utf-8")               # RFC 8970 §3.1
     with hostile.Watched(s, what + ": SEARCH", size, **budget):
-        for key in ("TEXT absent-word", "SUBJECT absent-word", "FROM absent-word", "HEADER X-Absent \"\"", "SENTBEFORE 1-Jan-1800"):
+        for key in ("TEXT absent-word", "SUBJECT absent-word", "FROM absent-word", "HEADER X-Absent \"\"",
+                "SENTBEFORE 1-Jan-1800"):
             un = c.ok("SEARCH " + key)
             equal([r.args for r in un if r.word() == b"SEARCH"], [[b"SEARCH"]], key)
     with hostile.Watched(s, what + ": SORT", size, **budget):
@@ -211,7 +212,8 @@ def deep(kind):
 
 @test("F1 100,000 parts beside each other: 10,000 are told", limit=120)
 def wide():
-    letter = head(letters.token(), Content_Type="multipart/mixed; boundary=b") + b"\r\n" + b"--b\r\n\r\nx\r\n" * 100000 + b"--b--\r\n"
+    letter = head(letters.token(),
+        Content_Type="multipart/mixed; boundary=b") + b"\r\n" + b"--b\r\n\r\nx\r\n" * 100000 + b"--b--\r\n"
     seen = study("F1 wide", letter, memory=64 << 20)
     parts = [p for p in seen.structure if isinstance(p, list) and p and p[0] == b"text"]
     check(9900 <= len(parts) <= 10000, "%d parts" % len(parts))
@@ -239,9 +241,11 @@ def addresses():
 
 
 @cases([("groups within groups", b"a:" * 100000, 1), ("100,000 groups", b"g: u0@example.net;, " * 20000, 3 * ADDRESSES_MAX),
-        ("a comment 100,000 deep", b"(" * 100000 + b")" * 100000 + b" u0@example.net", 1), ("a comment that never ends", b"u0@example.net " + b"(" * 100000, 1),
+        ("a comment 100,000 deep", b"(" * 100000 + b")" * 100000 + b" u0@example.net", 1),
+        ("a comment that never ends", b"u0@example.net " + b"(" * 100000, 1),
         ("100,000 comments", b"(c)" * 100000 + b"u0@example.net", 1), ("commas", b"," * 300000 + b"u0@example.net", 1),
-        ("quotes", b'"' * 200001, 1), ("brackets", b"<" * 200000, ADDRESSES_MAX), ("a route", b"<" + b"@a," * 100000 + b"@a:u0@example.net>", 1),
+        ("quotes", b'"' * 200001, 1), ("brackets", b"<" * 200000, ADDRESSES_MAX),
+        ("a route", b"<" + b"@a," * 100000 + b"@a:u0@example.net>", 1),
         ("backslashes", b"\\" * 200001, 1), ("words without end", b"a " * 200000, 1)], name="F2 To: {0}", limit=120)
 def odd_addresses(value, most):
     folded = b"\r\n ".join(value[i:i + 900] for i in range(0, len(value), 900))
@@ -262,7 +266,8 @@ def limited():
 
 @cases([("one of 100 MB", lambda: itertools.chain([b"Subject: "], (b"x" * (1 << 20) for _ in range(100))), (552, 550)),
         ("a million fields", lambda: (b"X-F: y\r\n" * 10000 for _ in range(100)), (550, 552)),
-        ("50 MB folded", lambda: itertools.chain([b"Subject: x\r\n"], (b" yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n" * 18000
+        ("50 MB folded", lambda: itertools.chain([b"Subject: x\r\n"],
+        (b" yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n" * 18000
                                                                        for _ in range(50))), (550, 552))],
        name="F3 SMTP refuses a header: {0}", limit=120)
 def huge_header(parts, why):
@@ -280,7 +285,8 @@ def huge_header(parts, why):
         check(r.code in why, "%r" % r)
 
 
-@cases([("one field of 20 MB", lambda: b"X-Long: " + b"y" * (20 << 20) + b"\r\n"), ("a million fields", lambda: b"X-F: y\r\n" * 1000000),
+@cases([("one field of 20 MB", lambda: b"X-Long: " + b"y" * (20 << 20) + b"\r\n"),
+        ("a million fields", lambda: b"X-F: y\r\n" * 1000000),
         ("20 MB folded", lambda: b"X-Long: x\r\n" + b" yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n" * 290000),
         ("a subject of 8 MB", lambda: b"Subject: " + b"=?utf-8?q?a?= " * 600000 + b"\r\n")],
        name="F3 APPEND takes a header, and it is read: {0}", limit=200)
@@ -318,7 +324,8 @@ def params(text):
     check(n <= PARAMS_MAX, "%d parameters" % n)
 
 
-@cases([("in order", b"; filename*0=one; filename*1=two", b"onetwo"), ("not in order", b"; filename*1=two; filename*0=one", b"onetwo")],
+@cases([("in order", b"; filename*0=one; filename*1=two", b"onetwo"),
+        ("not in order", b"; filename*1=two; filename*0=one", b"onetwo")],
        name="F4 continuations {0} are joined (RFC 2231 section 3)")
 def joined(text, want):
     d, _n = disposition(study("F4", with_params(text)))
@@ -326,7 +333,8 @@ def joined(text, want):
 
 
 @cases([("in two lines", b";\r\n filename*0=\"invoice.pdf \";\r\n filename*1=\".exe\"", "invoice.pdf .exe"),
-        ("percent-encoded", b";\r\n filename*0*=utf-8''invoice.pdf%2E;\r\n filename*1*=%65x;\r\n filename*2=e", "invoice.pdf.exe"),
+        ("percent-encoded", b";\r\n filename*0*=utf-8''invoice.pdf%2E;\r\n filename*1*=%65x;\r\n filename*2=e",
+        "invoice.pdf.exe"),
         ("beside a harmless one", b"; filename=\"invoice.pdf\";\r\n filename*=utf-8''evil%2Eexe", "evil.exe"),
         ("folded within the quotes", b"; filename=\"invoice.pdf\r\n .exe\"", "invoice.pdf .exe")],
        name="F5 a name that ends in .exe is told whole: {0}")
@@ -377,13 +385,16 @@ def rewinding():
         equal([x[:2] for x in p if isinstance(x, list)][:1], [[b"text", b"plain"]], "a part")
 
 
-@cases([("2,048 octets", 2048, True), ("2,049 octets", 2049, False), ("65,536 octets", 65536, False)], name="F6 a boundary of {0}")
+@cases([("2,048 octets", 2048, True), ("2,049 octets", 2049, False), ("65,536 octets", 65536, False)],
+        name="F6 a boundary of {0}")
 def long_boundary(n, is_one):
     b = b"x" * n
-    letter = head(letters.token(), Content_Type=b"multipart/mixed;\r\n boundary=\"" + b + b"\"") + b"\r\n--" + b + b"\r\n\r\nwithin\r\n--" + b + b"--\r\n"
+    letter = head(letters.token(),
+        Content_Type=b"multipart/mixed;\r\n boundary=\"" + b + b"\"") + b"\r\n--" + b + b"\r\n\r\nwithin\r\n--" + b + b"--\r\n"
     seen = study("F6 long", letter)
     equal(seen.part, b"within" if is_one else seen.part, "its part")
-    check(is_one or seen.part is None or b"within" not in seen.part or seen.structure[0][:2] == [b"text", b"plain"], "%r" % seen.structure)
+    check(is_one or seen.part is None or b"within" not in seen.part or seen.structure[0][:2] == [b"text", b"plain"],
+        "%r" % seen.structure)
 
 
 # -- F7: ends that are missing -----------------------------------------------------
@@ -392,15 +403,18 @@ FROMS = [
     # value of From, what ENVELOPE says of it; None: NIL
     (b"", None), (b" ", None), (b"()", None), (b"a:;", [[None, None, b"a", None], [None, None, None, None]]),
     (b"a@b (comment\\", "any"), (b"\"never ends <a@b>", "any"), (b"a@[1.2.3", "any"), (b"<a@b", "any"), (b"a@b (", "any"),
-    (b"\\", "any"), (b"\"\\", "any"), (b"(\\", "any"), (b"[\\", "any"), (b"a@", "any"), (b"@", "any"), (b"<>", "any"), (b"a:", "any"),
-    (b"a:b@c", "any"), (b";", "any"), (b",,,", None), (b"\x00", "any"), (b"a\x00@b", "any"), (b"\xff\xfe@\xfd", "any"), (b"=?utf-8?q?", "any"),
+    (b"\\", "any"), (b"\"\\", "any"), (b"(\\", "any"), (b"[\\", "any"), (b"a@", "any"), (b"@", "any"), (b"<>", "any"),
+    (b"a:", "any"),
+    (b"a:b@c", "any"), (b";", "any"), (b",,,", None), (b"\x00", "any"), (b"a\x00@b", "any"), (b"\xff\xfe@\xfd", "any"),
+    (b"=?utf-8?q?", "any"),
     (b"=?utf-8?b?====?= <a@b>", "any"), (b"x <a@b> y <c@d>", "any"), (b"a@b,", [[None, None, b"a", b"b"]]),
 ]
 
 
 @cases([("%r" % f, f, w) for f, w in FROMS], name="F7 From: {0}")
 def cut_from(value, want):
-    letter = head(letters.token(), From=value, To=value, Content_Type=b"text/plain; charset=\"" + value.replace(b"\x00", b"")) + b"\r\nx\r\n"
+    letter = head(letters.token(), From=value, To=value,
+        Content_Type=b"text/plain; charset=\"" + value.replace(b"\x00", b"")) + b"\r\nx\r\n"
     seen = study("F7", letter, way="append" if b"\0" in value else "smtp")
     for i, which in ((2, "from"), (3, "sender"), (4, "reply-to"), (5, "to")):
         got = seen.envelope[i]
@@ -416,11 +430,14 @@ def cut_from(value, want):
 # -- F8: previews ------------------------------------------------------------------
 
 HTML = [
-    ("10 MB of <", b"<" * (10 << 20), None), ("10 MB of </", b"</" * (5 << 20), None), ("<b> 100,000 deep", b"<b>" * 100000 + b"the text", None),
+    ("10 MB of <", b"<" * (10 << 20), None), ("10 MB of </", b"</" * (5 << 20), None),
+    ("<b> 100,000 deep", b"<b>" * 100000 + b"the text", None),
     ("<b> 10,000 deep", b"<b>" * 10000 + b"the text", b"the text"), ("entities", b"&amp;" * 200000, None),
     ("entities that never end", b"&" * 200000, None), ("numbers", b"&#99999999999;&#0;&#xd800;&#x110000;the text" * 10000, None),
-    ("a comment that never ends", b"<!-- " + b"x" * 100000, None), ("a script that never ends", b"<script>" + b"x<" * 100000, None),
-    ("comments", b"<!---->" * 10000 + b"the text", None), ("quotes", b"<a b=\"" * 20000, None), ("NUL and 8 bit", b"<\x01\xff\xfe" * 10000 + b"the text", None),
+    ("a comment that never ends", b"<!-- " + b"x" * 100000, None),
+    ("a script that never ends", b"<script>" + b"x<" * 100000, None),
+    ("comments", b"<!---->" * 10000 + b"the text", None), ("quotes", b"<a b=\"" * 20000, None),
+    ("NUL and 8 bit", b"<\x01\xff\xfe" * 10000 + b"the text", None),
 ]
 
 
@@ -441,21 +458,28 @@ B64 = base64.b64encode(SECRET)
 VIEWS = [
     # what, fields of the part, its body, type, encoding that BODYSTRUCTURE says, is the text found
     ("two Content-Types", b"Content-Type: text/plain\r\nContent-Type: text/html", SECRET, (b"text", b"plain"), b"7bit", True),
-    ("base64 with a comment", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64 (really)", B64, (b"text", b"plain"), b"base64", True),
-    ("a comment before base64", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: (well) base64", B64, (b"text", b"plain"), b"base64", True),
-    ("two encodings", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit", B64, (b"text", b"plain"), b"base64", True),
+    ("base64 with a comment", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64 (really)", B64,
+    (b"text", b"plain"), b"base64", True),
+    ("a comment before base64", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: (well) base64", B64,
+    (b"text", b"plain"), b"base64", True),
+    ("two encodings", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit",
+    B64, (b"text", b"plain"), b"base64", True),
     ("illegal characters in base64", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64",
      b"!" + b"!\r\n$".join(B64[i:i + 7] for i in range(0, len(B64), 7)), (b"text", b"plain"), b"base64", True),
-    ("a space before the colon", b"Content-Type : text/html\r\nContent-Transfer-Encoding : base64", B64, (b"text", b"html"), b"base64", True),
-    ("an encoding nobody knows", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base65", B64, (b"text", b"plain"), b"base65", False),
+    ("a space before the colon", b"Content-Type : text/html\r\nContent-Transfer-Encoding : base64", B64,
+    (b"text", b"html"), b"base64", True),
+    ("an encoding nobody knows", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base65", B64,
+    (b"text", b"plain"), b"base65", False),
     ("letter case", b"cOnTeNt-tYpE: TEXT/PLAIN\r\ncontent-transfer-ENCODING: BaSe64", B64, (b"text", b"plain"), b"base64", True),
-    ("a folded type", b"Content-Type:\r\n text/\r\n plain\r\nContent-Transfer-Encoding:\r\n base64", B64, (b"text", b"plain"), b"base64", True),
+    ("a folded type", b"Content-Type:\r\n text/\r\n plain\r\nContent-Transfer-Encoding:\r\n base64", B64,
+    (b"text", b"plain"), b"base64", True),
 ]
 
 
 @cases([(v[0],) + v[1:] for v in VIEWS], name="F9 one view for all readers: {0}")
 def view(fields, body, types, encoding, found):
-    letter = head(letters.token(), Content_Type="multipart/mixed; boundary=b; boundary=c") + b"\r\n--c\r\n\r\nnot a part\r\n--b\r\n" + \
+    letter = head(letters.token(),
+        Content_Type="multipart/mixed; boundary=b; boundary=c") + b"\r\n--c\r\n\r\nnot a part\r\n--b\r\n" + \
         fields + b"\r\n\r\n" + body + b"\r\n--b--\r\n"
     s = shared()
     with session(s) as c:
@@ -493,9 +517,12 @@ def nul_name():
 
 # -- F12: charsets -----------------------------------------------------------------
 
-@cases([("empty words", b"=?utf-8?q??= "), ("empty words without blanks", b"=?utf-8?b??="), ("words that never end", b"=?utf-8?q?"),
-        ("question marks", b"=?"), ("shifts", b"=?iso-2022-jp?b?GyRCGyhC?= "), ("UTF-7", b"=?utf-7?q?+AGE-+?= "), ("GB18030", b"=?gb18030?q?=81=30=81?= "),
-        ("a charset of 1,000 octets", b"=?" + b"x" * 1000 + b"?q?a?= "), ("nested", b"=?utf-8?q?=?utf-8?q?a?=?= ")], name="F12 Subject: 15 MB of {0}", limit=200)
+@cases([("empty words", b"=?utf-8?q??= "), ("empty words without blanks", b"=?utf-8?b??="),
+        ("words that never end", b"=?utf-8?q?"),
+        ("question marks", b"=?"), ("shifts", b"=?iso-2022-jp?b?GyRCGyhC?= "), ("UTF-7", b"=?utf-7?q?+AGE-+?= "),
+        ("GB18030", b"=?gb18030?q?=81=30=81?= "),
+        ("a charset of 1,000 octets", b"=?" + b"x" * 1000 + b"?q?a?= "), ("nested", b"=?utf-8?q?=?utf-8?q?a?=?= ")],
+        name="F12 Subject: 15 MB of {0}", limit=200)
 def encoded_words(word):
     n = (15 << 20) // len(word)
     per = max(1, 900 // len(word))
@@ -505,12 +532,17 @@ def encoded_words(word):
     equal(seen.part, b"the body\r\n", "the body behind it")
 
 
-@cases([("ISO-2022-JP shifts", "iso-2022-jp", b"\x1b$B\x1b(B" * 100000 + b"the text"), ("ISO-2022-KR without end", "iso-2022-kr", b"\x1b$)C\x0e" * 10000 + b"ab"),
-        ("UTF-7", "utf-7", b"+AGEAYg-+//8-+" * 50000), ("invalid GB18030", "gb18030", b"\x81\x30\x81\xff\x80\x84\x31" * 50000), ("invalid UTF-8", "utf-8", b"\xc0\xaf\xed\xa0\x80\xf8\xff" * 50000),
-        ("UTF-16 without order", "utf-16", b"\xd8\x00a\x00\xdc" * 50000), ("UTF-32", "utf-32", b"\xff\xff\xff\xff\0\x11\0\0" * 50000),
-        ("a charset nobody knows", "x-odd", b"\x80the text" * 10000), ("EBCDIC", "ibm037", bytes(range(256)) * 100)], name="F12 a body in {0}", limit=90)
+@cases([("ISO-2022-JP shifts", "iso-2022-jp", b"\x1b$B\x1b(B" * 100000 + b"the text"),
+        ("ISO-2022-KR without end", "iso-2022-kr", b"\x1b$)C\x0e" * 10000 + b"ab"),
+        ("UTF-7", "utf-7", b"+AGEAYg-+//8-+" * 50000), ("invalid GB18030", "gb18030",
+        b"\x81\x30\x81\xff\x80\x84\x31" * 50000), ("invalid UTF-8", "utf-8", b"\xc0\xaf\xed\xa0\x80\xf8\xff" * 50000),
+        ("UTF-16 without order", "utf-16", b"\xd8\x00a\x00\xdc" * 50000),
+        ("UTF-32", "utf-32", b"\xff\xff\xff\xff\0\x11\0\0" * 50000),
+        ("a charset nobody knows", "x-odd", b"\x80the text" * 10000), ("EBCDIC", "ibm037", bytes(range(256)) * 100)],
+        name="F12 a body in {0}", limit=90)
 def body_charset(charset, text):
-    letter = head(letters.token(), Content_Type="text/plain; charset=" + charset, Content_Transfer_Encoding="base64") + b"\r\n" + \
+    letter = head(letters.token(), Content_Type="text/plain; charset=" + charset,
+        Content_Transfer_Encoding="base64") + b"\r\n" + \
         base64.encodebytes(text).replace(b"\n", b"\r\n")
     seen = study("F12 body", letter)
     text = (seen.preview or b"").decode()
@@ -579,9 +611,12 @@ def references():
 # -- F14: dates --------------------------------------------------------------------
 
 DATES = [b"Thu, 01 Jan 0000 00:00:00 +0000", b"Fri, 31 Dec 9999 23:59:59 +0000", b"Mon, 1 Jan 1000000000000000000 00:00:00 +0000",
-         b"Mon, 99 Foo -1 99:99:99 +9999", b"Thu, 05 Nov 2026 10:00:00 -0000", b"Thu, 05 Nov 2026 10:00:00 --1200", b"Thu, 05 Nov 2026 10:00:00 -9999",
-         b"Sat, 31 Dec 2016 23:59:60 +0000", b"Tue, 19 Jan 2038 03:14:08 +0000", b"Sun, 7 Feb 2106 06:28:16 +0000", b"Thu, 1 Jan 1970 00:00:00 +1400",
-         b"Wed, 31 Dec 1969 23:59:59 -0000", b"", b"(", b"Thu, 30 Feb 2026 10:00:00 +0000", b"00:00", b"1 " * 50000, b"Thu (" + b"(" * 1000,
+         b"Mon, 99 Foo -1 99:99:99 +9999", b"Thu, 05 Nov 2026 10:00:00 -0000", b"Thu, 05 Nov 2026 10:00:00 --1200",
+         b"Thu, 05 Nov 2026 10:00:00 -9999",
+         b"Sat, 31 Dec 2016 23:59:60 +0000", b"Tue, 19 Jan 2038 03:14:08 +0000", b"Sun, 7 Feb 2106 06:28:16 +0000",
+         b"Thu, 1 Jan 1970 00:00:00 +1400",
+         b"Wed, 31 Dec 1969 23:59:59 -0000", b"", b"(", b"Thu, 30 Feb 2026 10:00:00 +0000", b"00:00", b"1 " * 50000,
+         b"Thu (" + b"(" * 1000,
          b"Thu, 05 Nov 26 10:00 EST", b"\xff\xfe", b"2026-11-05T10:00:00Z", b"99999999999999999999999999999999"]
 
 
@@ -599,7 +634,8 @@ def date_order():
     with session(s) as c:
         c.ok("CREATE Dates")
         for d in DATES:
-            equal(c.append("Dates", head(letters.token(), Date=b"\r\n ".join(d[i:i + 900] for i in range(0, len(d), 900))) + b"\r\nx\r\n")[0].status, b"OK", "APPEND")
+            equal(c.append("Dates", head(letters.token(),
+                Date=b"\r\n ".join(d[i:i + 900] for i in range(0, len(d), 900))) + b"\r\nx\r\n")[0].status, b"OK", "APPEND")
         c.ok("SELECT Dates")
         un = c.ok("SORT (DATE) UTF-8 ALL")
         order = [int(x) for r in un if r.word() == b"SORT" for x in r.args[1:]]
@@ -613,9 +649,12 @@ def date_order():
 
 
 @cases([('"%s"' % d, d, ok) for d, ok in (
-    ("01-Jan-0000 00:00:00 +0000", False), ("31-Dec-9999 23:59:59 +0000", True), ("19-Jan-2038 03:14:08 +0000", True), (" 1-Jan-1970 00:00:00 +1400", True),
-    ("31-Dec-1969 23:59:59 -0000", True), ("31-Dec-2016 23:59:60 +0000", True), ("30-Feb-2026 00:00:00 +0000", False), ("99-Jan-2026 00:00:00 +0000", False),
-    ("01-Jan-2026 24:00:00 +0000", False), ("01-Jan-2026 00:00:00 +9999", False), ("01-Jan-10000 00:00:00 +0000", False), ("", False))],
+    ("01-Jan-0000 00:00:00 +0000", False), ("31-Dec-9999 23:59:59 +0000", True), ("19-Jan-2038 03:14:08 +0000", True),
+    (" 1-Jan-1970 00:00:00 +1400", True),
+    ("31-Dec-1969 23:59:59 -0000", True), ("31-Dec-2016 23:59:60 +0000", True), ("30-Feb-2026 00:00:00 +0000", False),
+    ("99-Jan-2026 00:00:00 +0000", False),
+    ("01-Jan-2026 24:00:00 +0000", False), ("01-Jan-2026 00:00:00 +9999", False), ("01-Jan-10000 00:00:00 +0000", False),
+    ("", False))],
     name="F14 APPEND with a date: {0}")
 def append_date(when, ok):
     s = shared()

@@ -5,6 +5,8 @@ clients that do not read; rows G2 to G6, G8 to G10, G12, G13, P11 and P16.  Anot
 import os
 import random
 import re
+import resource
+import socket
 import statistics
 import threading
 import time
@@ -15,6 +17,7 @@ os.environ.setdefault("LOGIN_TEST_NET", "")
 from logins import USERS, LoginServer, alice                          # noqa: E402
 
 import hostile                                                        # noqa: E402
+from hostile import LETTER, fill, own, raw, strict                    # noqa: E402
 import imap_client                                                    # noqa: E402
 import server                                                         # noqa: E402
 import tap                                                            # noqa: E402
@@ -24,7 +27,6 @@ from smtp import Closed                                               # noqa: E4
 from tap import cases, check, equal, main, test                       # noqa: E402
 
 MIB = 1 << 20
-LETTER = b"From: Alice <a@example.org>\r\nSubject: s%d\r\nDate: Mon, 7 Feb 1994 21:52:25 -0800\r\nMessage-ID: <m%d@x>\r\n\r\nbody %d\r\n"
 _state = {}
 
 
@@ -44,39 +46,6 @@ def _end():
 tap.AT_END.append(_end)
 
 
-def raw(s, user="alice"):
-    c = Imap(("127.0.0.1", s.ports["plain"]), slow=SLOW)
-    equal(c.login(s.address(user), USERS[user]).status, "OK", "login")
-    return c
-
-
-def strict(s, user="alice", **kw):
-    """A client that repairs nothing of what it reads."""
-    c = imap_client.Imap(("127.0.0.1", s.ports["plain"]), timeout=60 * SLOW, **kw)
-    c.login(s.address(user), USERS[user])
-    return c
-
-
-def own(s, path, user="alice"):
-    owner = os.stat(s.home(user))
-    if os.geteuid() == 0 and owner.st_uid:
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def fill(s, name, n, letter=LETTER, user="alice"):
-    """A folder of n letters, laid there as another program would."""
-    base = os.path.join(s.maildir(user), "." + name)
-    for d in ("", "cur", "new", "tmp"):
-        os.makedirs(os.path.join(base, d), mode=0o700, exist_ok=True)
-        own(s, os.path.join(base, d), user)
-    for i in range(n):
-        path = "%s/cur/%d.M%dP1.host:2," % (base, 1500000000 + i, i)
-        with open(path, "wb") as f:
-            f.write((letter % ((i,) * letter.count(b"%d"))).replace(b"\r\n", b"\n"))
-        own(s, path, user)
-    return name
-
-
 # -- literals ----------------------------------------------------------------------
 
 @test("G2 60 sessions that announce a literal and never send it hold no memory", limit=90)
@@ -93,8 +62,10 @@ def announced():
         c.close()
 
 
-@cases([("1,000 in one command", b"x SEARCH " + b"SUBJECT {1+}\r\na " * 999 + b"ALL", True), ("1,001", b"x SEARCH " + b"SUBJECT {1+}\r\na " * 1001 + b"ALL", False),
-        ("100,000", b"x SEARCH " + b"SUBJECT {1+}\r\na " * 100000 + b"ALL", False), ("1,000 of 2 KiB", b"x SEARCH " + (b"SUBJECT {2048+}\r\n" + b"a" * 2048 + b" ") * 1000 + b"ALL", False),
+@cases([("1,000 in one command", b"x SEARCH " + b"SUBJECT {1+}\r\na " * 999 + b"ALL", True),
+        ("1,001", b"x SEARCH " + b"SUBJECT {1+}\r\na " * 1001 + b"ALL", False),
+        ("100,000", b"x SEARCH " + b"SUBJECT {1+}\r\na " * 100000 + b"ALL", False),
+        ("1,000 of 2 KiB", b"x SEARCH " + (b"SUBJECT {2048+}\r\n" + b"a" * 2048 + b" ") * 1000 + b"ALL", False),
         ("100,000 of nothing", b"x SEARCH " + b"SUBJECT {0+}\r\n " * 100000 + b"ALL", False)], name="G2 literals in SEARCH: {0}")
 def many_literals(text, ok):
     s = shared()
@@ -116,10 +87,15 @@ def many_literals(text, ok):
             check(c.response().startswith(b"n OK"), "the next command")
 
 
-@cases([("{8193+}", b"a LOGIN {8193+}\r\n" + b"x" * 8193 + b" y\r\n"), ("4 GiB", b"a LOGIN {4294967296+}\r\n" + b"x" * 100000), ("2^64-1", b"a LOGIN {18446744073709551615}\r\n"),
-        ("2^64", b"a LOGIN {18446744073709551616+}\r\n"), ("1,000 small ones", b"a ID (" + b"{9+}\r\n123456789 " * 1000 + b")\r\n"), ("NUL in one", b"a LOGIN {3+}\r\na\0b {1+}\r\nx\r\n"),
-        ("NUL in quotes", b'a LOGIN "u\0\\"x" y\r\n'), ("a million parentheses", b"a NOOP " + b"(" * 1000000 + b"\r\n"), ("a million )", b"a NOOP " + b")" * 1000000 + b"\r\n"),
-        ("a million braces", b"a NOOP " + b"{" * 1000000 + b"\r\n"), ("a line without end", b"a NOOP " + b"x" * (20 << 20))], name="G1 G2 G3 before login: {0}")
+@cases([("{8193+}", b"a LOGIN {8193+}\r\n" + b"x" * 8193 + b" y\r\n"),
+        ("4 GiB", b"a LOGIN {4294967296+}\r\n" + b"x" * 100000), ("2^64-1", b"a LOGIN {18446744073709551615}\r\n"),
+        ("2^64", b"a LOGIN {18446744073709551616+}\r\n"),
+        ("1,000 small ones", b"a ID (" + b"{9+}\r\n123456789 " * 1000 + b")\r\n"),
+        ("NUL in one", b"a LOGIN {3+}\r\na\0b {1+}\r\nx\r\n"),
+        ("NUL in quotes", b'a LOGIN "u\0\\"x" y\r\n'), ("a million parentheses", b"a NOOP " + b"(" * 1000000 + b"\r\n"),
+        ("a million )", b"a NOOP " + b")" * 1000000 + b"\r\n"),
+        ("a million braces", b"a NOOP " + b"{" * 1000000 + b"\r\n"),
+        ("a line without end", b"a NOOP " + b"x" * (20 << 20))], name="G1 G2 G3 before login: {0}")
 def before_login(data):
     s = shared()
     with hostile.Watched(s, "before login", memory=2 * MIB, roles=("login", "mailbox")):
@@ -134,10 +110,14 @@ def before_login(data):
                 pass
 
 
-@cases([("a million parentheses", b"a NOOP " + b"(" * 1000000 + b"\r\n"), ("a million )", b"a NOOP " + b")" * 1000000 + b"\r\n"), ("a million braces", b"a NOOP " + b"{" * 1000000 + b"\r\n"),
-        ("FETCH with a million parentheses", b"a FETCH 1 " + b"(" * 1000000 + b"\r\n"), ("SEARCH with 10,000 parentheses", b"a SEARCH " + b"(" * 10000 + b"ALL" + b")" * 10000 + b"\r\n"),
-        ("LIST with parentheses", b"a LIST (((((((((((((((((((((((((((((((((((((((((((((((((((((((((\r\n"), ("STORE with parentheses", b"a STORE 1 FLAGS " + b"(" * 200000 + b"\r\n"),
-        ("ID with 10,000 pairs", b"a ID (" + b'"a" "b" ' * 10000 + b")\r\n"), ("STATUS with 10,000 items", b"a STATUS INBOX (" + b"UIDNEXT " * 10000 + b")\r\n"),
+@cases([("a million parentheses", b"a NOOP " + b"(" * 1000000 + b"\r\n"),
+        ("a million )", b"a NOOP " + b")" * 1000000 + b"\r\n"), ("a million braces", b"a NOOP " + b"{" * 1000000 + b"\r\n"),
+        ("FETCH with a million parentheses", b"a FETCH 1 " + b"(" * 1000000 + b"\r\n"),
+        ("SEARCH with 10,000 parentheses", b"a SEARCH " + b"(" * 10000 + b"ALL" + b")" * 10000 + b"\r\n"),
+        ("LIST with parentheses", b"a LIST (((((((((((((((((((((((((((((((((((((((((((((((((((((((((\r\n"),
+        ("STORE with parentheses", b"a STORE 1 FLAGS " + b"(" * 200000 + b"\r\n"),
+        ("ID with 10,000 pairs", b"a ID (" + b'"a" "b" ' * 10000 + b")\r\n"),
+        ("STATUS with 10,000 items", b"a STATUS INBOX (" + b"UIDNEXT " * 10000 + b")\r\n"),
         ("a line without end", b"a NOOP " + b"x" * (20 << 20))], name="G3 after login: {0}")
 def after_login(data):
     s = shared()
@@ -154,7 +134,8 @@ def after_login(data):
                 check(len(data) > 10 << 20, "it hung up")
 
 
-@cases([("one more, waiting", b"{268435457}\r\n"), ("one more, not waiting", b"{268435457+}\r\n" + b"x" * 100000), ("2^63", b"{9223372036854775808}\r\n"), ("as BINARY", b"~{268435457}\r\n")],
+@cases([("one more, waiting", b"{268435457}\r\n"), ("one more, not waiting", b"{268435457+}\r\n" + b"x" * 100000),
+        ("2^63", b"{9223372036854775808}\r\n"), ("as BINARY", b"~{268435457}\r\n")],
        name="G2 APPEND beyond the limit: {0}")
 def too_big(lit):
     s = shared()
@@ -163,7 +144,8 @@ def too_big(lit):
             c.send(b"x APPEND INBOX " + lit)
             r = c.response()
         check(re.match(rb"x NO \[TOOBIG\]|x BAD|\* BYE \[TOOBIG\]", r), "%r" % r)
-    check(not any(os.path.getsize(os.path.join(s.maildir("alice"), "tmp", f)) for f in os.listdir(os.path.join(s.maildir("alice"), "tmp"))), "tmp/ is clean")
+    check(not any(os.path.getsize(os.path.join(s.maildir("alice"), "tmp",
+        f)) for f in os.listdir(os.path.join(s.maildir("alice"), "tmp"))), "tmp/ is clean")
 
 
 # -- sets and programs -------------------------------------------------------------
@@ -191,10 +173,15 @@ def many(cmd, status, **kw):
         return r
 
 
-@cases([("1,1,1 … 100,000 times", "FETCH " + ",".join(["1"] * 100000) + " UID", ("OK", "BAD")), ("1,3,5 … 3,000", "FETCH " + ",".join(map(str, range(1, 3000, 2))) + " UID", ("OK",)),
-        ("100,000 numbers", "FETCH " + ",".join(map(str, range(1, 100001))) + " UID", ("BAD",)), ("backwards", "FETCH " + ",".join(map(str, range(3000, 0, -1))) + " UID", ("OK",)),
-        ("*:4294967295", "FETCH *:4294967295 UID", ("OK", "BAD")), ("1:*,*:1", "FETCH 1:*,*:1 UID", ("OK",)), ("UID 1:4294967295 5,000 times", "UID FETCH " + ",".join(["1:4294967295"] * 5000) + " FLAGS", ("OK",)),
-        ("4294967296", "FETCH 4294967296 UID", ("BAD",)), ("2^64", "FETCH 18446744073709551617 UID", ("BAD",)), ("UID 4294967295:1,…", "UID FETCH " + ",".join("%d:%d" % (4294967295 - i, i + 1) for i in range(3000)) + " UID", ("OK",))],
+@cases([("1,1,1 … 100,000 times", "FETCH " + ",".join(["1"] * 100000) + " UID", ("OK", "BAD")),
+        ("1,3,5 … 3,000", "FETCH " + ",".join(map(str, range(1, 3000, 2))) + " UID", ("OK",)),
+        ("100,000 numbers", "FETCH " + ",".join(map(str, range(1, 100001))) + " UID", ("BAD",)),
+        ("backwards", "FETCH " + ",".join(map(str, range(3000, 0, -1))) + " UID", ("OK",)),
+        ("*:4294967295", "FETCH *:4294967295 UID", ("OK", "BAD")), ("1:*,*:1", "FETCH 1:*,*:1 UID", ("OK",)),
+        ("UID 1:4294967295 5,000 times", "UID FETCH " + ",".join(["1:4294967295"] * 5000) + " FLAGS", ("OK",)),
+        ("4294967296", "FETCH 4294967296 UID", ("BAD",)), ("2^64", "FETCH 18446744073709551617 UID", ("BAD",)),
+        ("UID 4294967295:1,…", "UID FETCH " + ",".join("%d:%d" % (4294967295 - i, i + 1) for i in range(3000)) + " UID",
+        ("OK",))],
        name="G4 a set: {0}")
 def sets(cmd, status):
     r = many(cmd, status)
@@ -203,17 +190,25 @@ def sets(cmd, status):
         equal(len(ns), len(set(ns)), "each letter once")
 
 
-@cases([("10,000 keys", "SEARCH " + "SUBJECT x " * 10000 + "ALL", ("BAD",)), ("4,000 keys", "SEARCH " + "SUBJECT s1 " * 4000 + "ALL", ("OK",)), ("OR nested 10,000 deep", "SEARCH " + "OR ALL " * 10000 + "ALL", ("BAD",)),
-        ("NOT nested 49 deep", "SEARCH " + "NOT " * 49 + "ALL", ("OK",)), ("parentheses 10,000 deep", "SEARCH " + "(" * 10000 + "ALL" + ")" * 10000, ("BAD",)),
-        ("200 needles in all bodies", "SEARCH " + " ".join('NOT BODY "absent%d"' % i for i in range(200)), ("OK",)), ("a needle of 60 KB", 'SEARCH BODY "%s"' % ("a" * 60000), ("OK", "BAD", "NO")),
+@cases([("10,000 keys", "SEARCH " + "SUBJECT x " * 10000 + "ALL", ("BAD",)),
+        ("4,000 keys", "SEARCH " + "SUBJECT s1 " * 4000 + "ALL", ("OK",)),
+        ("OR nested 10,000 deep", "SEARCH " + "OR ALL " * 10000 + "ALL", ("BAD",)),
+        ("NOT nested 49 deep", "SEARCH " + "NOT " * 49 + "ALL", ("OK",)),
+        ("parentheses 10,000 deep", "SEARCH " + "(" * 10000 + "ALL" + ")" * 10000, ("BAD",)),
+        ("200 needles in all bodies", "SEARCH " + " ".join('NOT BODY "absent%d"' % i for i in range(200)), ("OK",)),
+        ("a needle of 60 KB", 'SEARCH BODY "%s"' % ("a" * 60000), ("OK", "BAD", "NO")),
         ("needles that nearly match", 'SEARCH TEXT "%s"' % ("e" * 500), ("OK",))], name="G4 SEARCH with {0}", limit=90)
 def programs(cmd, status):
     many(cmd, status, cpu=10)
 
 
-@cases([("10,000 items", "FETCH 1 (" + "FLAGS " * 10000 + "UID)", ("OK", "BAD")), ("100 sections", "FETCH 1:* (" + " ".join("BODY.PEEK[%d]" % i for i in range(1, 101)) + ")", ("BAD",)),
-        ("64 sections of all", "FETCH 1:500 (" + " ".join("BODY.PEEK[]<%d.1>" % i for i in range(64)) + ")", ("OK",)), ("10,000 names of fields", "FETCH 1 BODY.PEEK[HEADER.FIELDS (" + " ".join("N%d" % i for i in range(10000)) + ")]", ("OK", "BAD")),
-        ("parts of parts", "FETCH 1 BODY.PEEK[" + "1." * 5000 + "1]", ("BAD",)), ("20 sort keys", None, None)], name="G4 FETCH of {0}", limit=90)
+@cases([("10,000 items", "FETCH 1 (" + "FLAGS " * 10000 + "UID)", ("OK", "BAD")),
+        ("100 sections", "FETCH 1:* (" + " ".join("BODY.PEEK[%d]" % i for i in range(1, 101)) + ")", ("BAD",)),
+        ("64 sections of all", "FETCH 1:500 (" + " ".join("BODY.PEEK[]<%d.1>" % i for i in range(64)) + ")", ("OK",)),
+        ("10,000 names of fields", "FETCH 1 BODY.PEEK[HEADER.FIELDS (" + " ".join("N%d" % i for i in range(10000)) + ")]",
+        ("OK", "BAD")),
+        ("parts of parts", "FETCH 1 BODY.PEEK[" + "1." * 5000 + "1]", ("BAD",)), ("20 sort keys", None, None)],
+        name="G4 FETCH of {0}", limit=90)
 def items(cmd, status):
     if cmd:
         many(cmd, status, cpu=5)
@@ -222,15 +217,18 @@ def items(cmd, status):
         many("SORT (" + " ".join(["REVERSE SUBJECT DATE"] * 5) + ") UTF-8 ALL", ("OK",))
 
 
-@cases([("SORT", "SORT (SUBJECT FROM REVERSE DATE) UTF-8 ALL"), ("THREAD", "THREAD REFERENCES UTF-8 ALL"), ("ORDEREDSUBJECT", "THREAD ORDEREDSUBJECT UTF-8 ALL"),
-        ("ESEARCH", "SEARCH RETURN (MIN MAX COUNT ALL) TEXT absent"), ("STORE", "STORE 1:* +FLAGS (\\Answered)"), ("FETCH", "FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE)")], name="G5 {0} of 3,000 letters while another session works")
+@cases([("SORT", "SORT (SUBJECT FROM REVERSE DATE) UTF-8 ALL"), ("THREAD", "THREAD REFERENCES UTF-8 ALL"),
+        ("ORDEREDSUBJECT", "THREAD ORDEREDSUBJECT UTF-8 ALL"),
+        ("ESEARCH", "SEARCH RETURN (MIN MAX COUNT ALL) TEXT absent"), ("STORE", "STORE 1:* +FLAGS (\\Answered)"),
+        ("FETCH", "FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE)")], name="G5 {0} of 3,000 letters while another session works")
 def together(cmd):
     many(cmd, ("OK",), cpu=2.0)
 
 
 # -- patterns ----------------------------------------------------------------------
 
-@cases([("%*%*…", b"%*" * 500), ("*a*a…b", b"*a" * 500 + b"b"), ("%a%a…b", b"%a" * 500 + b"b"), ("*…", b"*" * 1000), ("%…", b"%" * 1000), ("a…", b"a" * 1000), ("60,000 octets", b"*a" * 30000)],
+@cases([("%*%*…", b"%*" * 500), ("*a*a…b", b"*a" * 500 + b"b"), ("%a%a…b", b"%a" * 500 + b"b"), ("*…", b"*" * 1000),
+        ("%…", b"%" * 1000), ("a…", b"a" * 1000), ("60,000 octets", b"*a" * 30000)],
        name="G4 LIST of 300 folders: {0}", limit=90)
 def patterns(p):
     s = shared()
@@ -245,7 +243,8 @@ def patterns(p):
         c.cmd("NOOP")
         n = hostile.Neighbour(s, "bob")
         at = time.monotonic()
-        for text in (b"LIST \"\" {%d+}\r\n%s" % (len(p), p), b"LSUB \"\" {%d+}\r\n%s" % (len(p), p), b"LIST () \"\" (%s)" % b" ".join([b"{%d+}\r\n%s" % (len(p), p)] * 15)):
+        for text in (b"LIST \"\" {%d+}\r\n%s" % (len(p), p), b"LSUB \"\" {%d+}\r\n%s" % (len(p), p),
+                b"LIST () \"\" (%s)" % b" ".join([b"{%d+}\r\n%s" % (len(p), p)] * 15)):
             r = c.cmd(text)
             check(r.status == "OK" or len(p) > 1024 and r.status in ("NO", "BAD") and r.code, "%r" % r)
         took = time.monotonic() - at
@@ -255,9 +254,13 @@ def patterns(p):
 
 # -- names -------------------------------------------------------------------------
 
-NAMES = [b"../x", b"..", b".", b"...", b"/", b"/etc/passwd", b"~root", b"~", b"~/x", b"a/../../b", b"INBOX/../..", b"INBOX.", b".INBOX", b"&AC8-", b"&AC4ALg-", b"&AAA-", b"&AAo-", b"&", b"&-", b"&&", b"&AGE-", b"&2AA-",
-         b"&3AA-", b"&" + b"AAAA" * 500 + b"-", b"a.b", b"a:2,S", b"cur", b"new", b"tmp", b".Trash", b"x" * 4096, b".".join([b"a"] * 255), b".".join([b"a"] * 60), b"a\\b", b"%", b"*", b"a*b", b" ", b"a ", b" a", b"-oX",
-         b"a|b", b"$(id)", b"`id`", b"dovecot-uidlist", b"maildirsize", b"subscriptions", b"waxwing", b"inbox", b"InBoX", b"INBOX.x", b"caf&AOk-", b"cafe&AwE-", b"\xc3\xa9", b"\xff", b"con", b"a..b", b"a.", b"#news", b"{3}", b"a{3}", b")", b"a(b)",
+NAMES = [b"../x", b"..", b".", b"...", b"/", b"/etc/passwd", b"~root", b"~", b"~/x", b"a/../../b", b"INBOX/../..",
+         b"INBOX.", b".INBOX", b"&AC8-", b"&AC4ALg-", b"&AAA-", b"&AAo-", b"&", b"&-", b"&&", b"&AGE-", b"&2AA-",
+         b"&3AA-", b"&" + b"AAAA" * 500 + b"-", b"a.b", b"a:2,S", b"cur", b"new", b"tmp", b".Trash", b"x" * 4096,
+         b".".join([b"a"] * 255), b".".join([b"a"] * 60), b"a\\b", b"%", b"*", b"a*b", b" ", b"a ", b" a", b"-oX",
+         b"a|b", b"$(id)", b"`id`", b"dovecot-uidlist", b"maildirsize", b"subscriptions", b"waxwing", b"inbox", b"InBoX",
+         b"INBOX.x", b"caf&AOk-", b"cafe&AwE-", b"\xc3\xa9", b"\xff", b"con", b"a..b", b"a.", b"#news", b"{3}", b"a{3}",
+         b")", b"a(b)",
          b"\"", b"a\"b", b"NIL", b"nil"]
 
 
@@ -279,7 +282,8 @@ def names():
         c.ok("CREATE Source")
         for name in NAMES:
             n = mutf7(name)
-            for cmd in (b"CREATE %s", b"SUBSCRIBE %s", b"STATUS %s (MESSAGES)", b"SELECT %s", b"EXAMINE %s", b"GETQUOTAROOT %s", b"UNSUBSCRIBE %s", b"COPY 1 %s", b"APPEND %s {1+}\r\nx", b"RENAME Source %s"):
+            for cmd in (b"CREATE %s", b"SUBSCRIBE %s", b"STATUS %s (MESSAGES)", b"SELECT %s", b"EXAMINE %s",
+                    b"GETQUOTAROOT %s", b"UNSUBSCRIBE %s", b"COPY 1 %s", b"APPEND %s {1+}\r\nx", b"RENAME Source %s"):
                 r, un = c.cmd(cmd % n)
                 check(r.status in (b"OK", b"NO", b"BAD"), "%r: %r" % (cmd % name[:60], r))
                 check(r.status != b"NO" or r.code, "no code: %r: %r" % (cmd % name[:60], r))
@@ -296,7 +300,8 @@ def names():
             want = b"INBOX" + want[5:] if want.upper().startswith(b"INBOX.") else want
             check(want in listed, "%r was made, and is not listed: %r" % (name, listed))
         for entry in os.listdir(s.maildir("bob")):
-            check(entry in ("cur", "new", "tmp") or entry.startswith(("dovecot", "waxwing", "subscriptions", "maildirfolder", "maildirsize")) or
+            check(entry in ("cur", "new", "tmp") or entry.startswith(("dovecot", "waxwing", "subscriptions",
+                "maildirfolder", "maildirsize")) or
                   re.match(r"\.[^/\x00-\x1f]+$", entry) and entry not in (".", ".."), "in the Maildir: %r" % entry)
         for name in sorted(made, reverse=True):
             c.cmd(b"DELETE " + mutf7(name))
@@ -318,12 +323,15 @@ def twins():
             equal(c.cmd("CREATE " + twin)[0].status, b"NO", twin)
             equal(c.cmd("SELECT " + twin)[0].status, b"OK", twin)
             equal(c.cmd("DELETE " + twin)[0].status, b"NO", twin)
-        equal([n for n in (r.args[3] for r in c.ok('LIST "" "*"') if r.word() == b"LIST") if n.upper() == b"INBOX"], [b"INBOX"], "one INBOX")
+        equal([n for n in (r.args[3] for r in c.ok('LIST "" "*"') if r.word() == b"LIST") if n.upper() == b"INBOX"],
+            [b"INBOX"], "one INBOX")
 
 
 def utf7(text):
     import base64
-    return b'"' + re.sub(r"[^\x20-\x7e]+", lambda m: "&" + base64.b64encode(m.group(0).encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-", text.replace("&", "&-")).encode() + b'"'
+    return b'"' + re.sub(r"[^\x20-\x7e]+",
+        lambda m: "&" + base64.b64encode(m.group(0).encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-",
+        text.replace("&", "&-")).encode() + b'"'
 
 
 # -- other people's ----------------------------------------------------------------
@@ -332,9 +340,12 @@ def utf7(text):
 def others():
     s = shared()
     s.fence("bob")
-    forms = ("user.%s", "~%s", "#user.%s", "%s", "%s.INBOX", "user/%s", "/%s/INBOX", "../%s/Maildir", "shared.%s.INBOX", "%s@example.org", "%s@example.org/INBOX", "Other Users.%s", "\"#shared.%s\"")
-    commands = ("SELECT %s", "EXAMINE %s", "STATUS %s (MESSAGES UIDNEXT)", "LIST \"\" %s", "LSUB \"\" %s", "SUBSCRIBE %s", "UNSUBSCRIBE %s", "DELETE %s", "RENAME %s Xyzzy", "COPY 1 %s", "MOVE 1 %s", "GETQUOTA %s", "GETQUOTAROOT %s",
-                "APPEND %s {1+}\r\nx", "GETMETADATA %s (/private/comment)", "SETMETADATA %s (/private/comment NIL)", "LISTRIGHTS %s bob", "GETACL %s", "MYRIGHTS %s", "SETACL %s alice lrs")
+    forms = ("user.%s", "~%s", "#user.%s", "%s", "%s.INBOX", "user/%s", "/%s/INBOX", "../%s/Maildir", "shared.%s.INBOX",
+        "%s@example.org", "%s@example.org/INBOX", "Other Users.%s", "\"#shared.%s\"")
+    commands = ("SELECT %s", "EXAMINE %s", "STATUS %s (MESSAGES UIDNEXT)", "LIST \"\" %s", "LSUB \"\" %s", "SUBSCRIBE %s",
+        "UNSUBSCRIBE %s", "DELETE %s", "RENAME %s Xyzzy", "COPY 1 %s", "MOVE 1 %s", "GETQUOTA %s", "GETQUOTAROOT %s",
+                "APPEND %s {1+}\r\nx", "GETMETADATA %s (/private/comment)", "SETMETADATA %s (/private/comment NIL)",
+                "LISTRIGHTS %s bob", "GETACL %s", "MYRIGHTS %s", "SETACL %s alice lrs")
     with raw(s) as c:
         c.cmd("SELECT INBOX")
         for form in forms:
@@ -344,7 +355,8 @@ def others():
                     name = form % who if form.startswith('"') else '"%s"' % (form % who)
                     c.cmd("SELECT INBOX")
                     r = c.cmd(cmd % name)
-                    said.append((r.status, r.text.replace(who, "WHO"), [u.replace(who.encode(), b"WHO") for u in r.untagged if not re.match(rb"\* \d+ ", u)]))
+                    said.append((r.status, r.text.replace(who, "WHO"),
+                        [u.replace(who.encode(), b"WHO") for u in r.untagged if not re.match(rb"\* \d+ ", u)]))
                     if cmd.startswith("SUBSCRIBE") and r.status == "OK":
                         c.cmd("UNSUBSCRIBE " + name)
                 equal(said[0], said[1], "%s of %s" % (cmd, form))
@@ -352,16 +364,8 @@ def others():
 
 # -- bombs -------------------------------------------------------------------------
 
-class Packed:
-    """COMPRESS=DEFLATE from here on."""
-
-    def __init__(self, c):
-        self.c = c
-        equal(c.cmd("COMPRESS DEFLATE").status, "OK", "COMPRESS")
-        self.z, self.u = zlib.compressobj(9, zlib.DEFLATED, -15), zlib.decompressobj(-15)
-
-    def pack(self, data):
-        return self.z.compress(data) + self.z.flush(zlib.Z_SYNC_FLUSH)
+def compress(c):
+    equal(c.cmd("COMPRESS DEFLATE").status, "OK", "COMPRESS")
 
 
 def packed_many(line, n):
@@ -370,15 +374,18 @@ def packed_many(line, n):
     return b"".join(z.compress(block) for _ in range(n * len(line) // len(block))) + z.flush(zlib.Z_SYNC_FLUSH)
 
 
-@cases([("one command without end", lambda: b"a NOOP ", b"x" * 64, 256 * MIB // 64), ("empty lines", lambda: b"", b"\r\n", 64 * MIB // 2), ("wrong commands", lambda: b"", b"a BOGUS\r\n", 32 * MIB // 9),
-        ("a literal that is refused", lambda: b"a SEARCH {99999999+}\r\n", b"x" * 64, 96 * MIB // 64)], name="G8 a bomb of {0}: held by the limits of a command", limit=60)
+@cases([("one command without end", lambda: b"a NOOP ", b"x" * 64, 256 * MIB // 64),
+        ("empty lines", lambda: b"", b"\r\n", 64 * MIB // 2), ("wrong commands", lambda: b"", b"a BOGUS\r\n", 32 * MIB // 9),
+        ("a literal that is refused", lambda: b"a SEARCH {99999999+}\r\n", b"x" * 64, 96 * MIB // 64)],
+        name="G8 a bomb of {0}: held by the limits of a command", limit=60)
 def bomb(first, line, n):
     s = shared()
     with raw(s) as c:
-        Packed(c)
+        compress(c)
         z = zlib.compressobj(9, zlib.DEFLATED, -15)
         block = line * (65536 // len(line))
-        data = z.compress(first()) + b"".join(z.compress(block) for _ in range(n * len(line) // len(block))) + z.flush(zlib.Z_SYNC_FLUSH)
+        data = z.compress(first()) + b"".join(z.compress(block) for _ in range(n * len(line) // len(block)))
+        data += z.flush(zlib.Z_SYNC_FLUSH)
         with hostile.Watched(s, "bomb of %d KiB" % (len(data) >> 10), memory=4 * MIB, cpu=3):
             try:
                 c.send(data)
@@ -391,7 +398,7 @@ def bomb(first, line, n):
 def right_commands():
     s = shared()
     with raw(s) as c:
-        Packed(c)
+        compress(c)
         n = 300000
         data = packed_many(b"a NOOP\r\n", n)
         with hostile.Watched(s, "NOOPs in %d KiB" % (len(data) >> 10), memory=4 * MIB, cpu=20, wait=0.5):
@@ -416,11 +423,12 @@ def in_one_piece():
             t.join()
 
 
-@cases([("compressed bytes that are none", b"\xff" * 1000), ("a stream that ends", zlib.compressobj(9, zlib.DEFLATED, -15).flush()), ("never flushed", b"\x00")], name="G8 {0}")
+@cases([("compressed bytes that are none", b"\xff" * 1000),
+        ("a stream that ends", zlib.compressobj(9, zlib.DEFLATED, -15).flush()), ("never flushed", b"\x00")], name="G8 {0}")
 def not_packed(data):
     s = shared()
     with raw(s) as c:
-        Packed(c)
+        compress(c)
         with hostile.Watched(s, "not packed", memory=2 * MIB):
             c.send(data)
             rest = c.rest(1)
@@ -522,8 +530,10 @@ def on_disk():
         f.write(b"".join(b"%d %s\n" % (i, w) for i, w in enumerate(HOSTILE_WORDS)))
     own(s, base + "/dovecot-keywords")
     for i, flags in enumerate(("Sabc", "Sdefg", "hijklm")):
-        os.rename("%s/cur/%d.M%dP1.host:2," % (base, 1500000000 + i, i), "%s/cur/%d.M%dP1.host:2,%s" % (base, 1500000000 + i, i, flags))
-    for name in (b".a\"b", b".a\\b", b".{5}", b".x y", b".a\nb", b".a\r\n* BYE", b".\xff\xfe", b".(", b".NIL", b".%", b".&", b".&AAA-", b"..", b".a..b", b".\x7f", b"." + b"n" * 250):
+        os.rename("%s/cur/%d.M%dP1.host:2," % (base, 1500000000 + i, i),
+            "%s/cur/%d.M%dP1.host:2,%s" % (base, 1500000000 + i, i, flags))
+    for name in (b".a\"b", b".a\\b", b".{5}", b".x y", b".a\nb", b".a\r\n* BYE", b".\xff\xfe", b".(", b".NIL", b".%",
+            b".&", b".&AAA-", b"..", b".a..b", b".\x7f", b"." + b"n" * 250):
         d = os.path.join(s.maildir("alice").encode(), name)
         if not os.path.isdir(d):
             for x in (b"", b"/cur", b"/new", b"/tmp"):
@@ -533,8 +543,11 @@ def on_disk():
         f.write(b"a)b\n{3}\nx\ry\n\xff\xfe\n" + b"s" * 5000 + b"\n\n..\n../../etc\nNIL\n\"\n")
     own(s, s.maildir("alice") + "/subscriptions")
     with strict(s) as c:
-        for cmd in ('LIST "" "*"', 'LSUB "" "*"', 'LIST (SUBSCRIBED RECURSIVEMATCH) "" "*" RETURN (CHILDREN SPECIAL-USE STATUS (MESSAGES SIZE))', 'LIST "" ("*" "%") RETURN (SUBSCRIBED)', "SELECT Disk", "FETCH 1:* (FLAGS UID EMAILID)",
-                    "FETCH 1:* (ENVELOPE BODYSTRUCTURE PREVIEW)", "STATUS Disk (MESSAGES UNSEEN)", "SEARCH KEYWORD $ok", "STORE 1:* +FLAGS (new)", "SEARCH UNKEYWORD new"):
+        for cmd in ('LIST "" "*"', 'LSUB "" "*"',
+                'LIST (SUBSCRIBED RECURSIVEMATCH) "" "*" RETURN (CHILDREN SPECIAL-USE STATUS (MESSAGES SIZE))',
+                'LIST "" ("*" "%") RETURN (SUBSCRIBED)', "SELECT Disk", "FETCH 1:* (FLAGS UID EMAILID)",
+                    "FETCH 1:* (ENVELOPE BODYSTRUCTURE PREVIEW)", "STATUS Disk (MESSAGES UNSEEN)", "SEARCH KEYWORD $ok",
+                    "STORE 1:* +FLAGS (new)", "SEARCH UNKEYWORD new"):
             r, un = c.cmd(cmd)
             check(r.status in (b"OK", b"NO"), "%s: %r" % (cmd, r))
             for u in un:
@@ -544,7 +557,8 @@ def on_disk():
                     check(len(u.args) >= 4 and isinstance(u.args[3], bytes) and not re.search(rb"[\r\n\0]", u.args[3]), "%r" % u)
                 if len(u.args) > 2 and u.args[1] == b"FETCH" and b"FLAGS" in u.args[2]:
                     flags = u.args[2][u.args[2].index(b"FLAGS") + 1]
-                    check(all(f is None or re.match(rb"\\?[^\x00-\x20\x7f-\xff(){%*\"\\\]]+$", f) for f in flags), "flags: %r" % flags)
+                    check(all(f is None or re.match(rb"\\?[^\x00-\x20\x7f-\xff(){%*\"\\\]]+$", f) for f in flags),
+                        "flags: %r" % flags)
     with strict(s) as c:
         c.ok("SELECT Disk")                     # again, from what was written back
 
@@ -564,12 +578,76 @@ def pop3():
                     p.line()
                 equal(p.line(), b".", "its end")
             t.join()
-            for bad in (b"LIST 18446744073709551615", b"TOP 18446744073709551615 1", b"UIDL 4294967296", b"DELE 99999999999999999999"):
+            for bad in (b"LIST 18446744073709551615", b"TOP 18446744073709551615 1", b"UIDL 4294967296",
+                    b"DELE 99999999999999999999"):
                 check(p.cmd(bad).startswith(b"-ERR"), repr(bad))
             p.send(b"RETR 1\r\n" * 100 + b"DELE 1\r\nTOP 1 1844")
         with Pop3(("127.0.0.1", s.ports["plainpop"]), slow=SLOW) as p:
             p.login(alice(s), USERS["alice"])
             equal(int(p.cmd("STAT").split()[1]), n, "nothing was deleted")
+
+
+# -- descriptors -------------------------------------------------------------------
+
+def few_descriptors(pids, more):
+    """Leaves each of them so many; what they had."""
+    had = {}
+    for p in pids:
+        had[p] = resource.prlimit(p, resource.RLIMIT_NOFILE)
+        resource.prlimit(p, resource.RLIMIT_NOFILE, (len(os.listdir("/proc/%d/fd" % p)) + more, had[p][1]))
+    return had
+
+
+def cpu_share(s, seconds=2.0):
+    ticks, start = s.cpu_ticks(), time.monotonic()
+    time.sleep(seconds)
+    return (s.cpu_ticks() - ticks) / 100 / (time.monotonic() - start)
+
+
+@test("P1 no descriptors left in login: accept waits, CPU stays low, who is in goes on, recovery within a second", limit=90)
+def login_emfile():
+    with LoginServer() as s:
+        s.fence("alice")
+        with raw(s) as c:
+            few_descriptors(s.roles()["login"], 6)
+            waiting = [socket.create_connection(("127.0.0.1", s.ports["plain"])) for _ in range(60)]
+            time.sleep(0.5)
+            used = cpu_share(s)
+            check(used < 0.05 * SLOW * hostile.crowd(), "CPU %.0f %% while out of descriptors" % (100 * used))
+            equal(c.cmd("SELECT INBOX").status, "OK", "who is in")
+            for w in waiting:
+                w.close()
+            at = time.monotonic()
+            with raw(s) as d:
+                equal(d.cmd("NOOP").status, "OK", "a new one")
+            check(time.monotonic() - at < 1.5 * SLOW * hostile.crowd(), "%.1f s" % (time.monotonic() - at))
+
+
+@test("P1 no descriptors left in mailbox: NO with a code, nothing lost, all is well once there are some", limit=90)
+def mailbox_emfile():
+    with LoginServer() as s:
+        s.fence("alice")
+        fill(s, "Few", 5)
+        with raw(s) as c:
+            equal(c.cmd("SELECT Few").status, "OK", "SELECT")
+            pids = s.roles()["mailbox"]
+            had = few_descriptors(pids, 0)
+            said = []
+            for cmd in (b"FETCH 1 BODY.PEEK[]", b"APPEND Few {%d+}\r\n%s" % (len(b"Subject: y\r\n\r\ny\r\n"),
+                    b"Subject: y\r\n\r\ny\r\n"), b"STATUS INBOX (MESSAGES)", b"CREATE Fewer", b"COPY 1 INBOX",
+                    b"STORE 1 +FLAGS (\\Seen)",
+                        b"SEARCH BODY absent", b"LIST \"\" *", b"SELECT INBOX", b"SELECT Few"):
+                r = c.cmd(cmd)
+                said.append(r.status)
+                check(r.status == "OK" or r.status == "NO" and r.code, "%r: %r" % (cmd[:30], r))
+            check("NO" in said, "nothing needs a descriptor: %r" % said)
+            for p in pids:
+                resource.prlimit(p, resource.RLIMIT_NOFILE, had[p])
+            equal(c.cmd("SELECT Few").status, "OK", "SELECT")
+            n = 5 + (said[1] == "OK")
+            r = c.cmd("FETCH 1:* (UID BODY.PEEK[])")
+            equal(sum(b"FETCH (" in u for u in r.untagged), n, "letters: %r" % said)
+            equal(c.cmd("APPEND Few {1+}\r\nx").status, "OK", "APPEND")
 
 
 # -- caches ------------------------------------------------------------------------
@@ -585,7 +663,8 @@ def told(c, folder):
     un = c.ok("SELECT " + folder)
     got = c.ok("FETCH 1:* (UID FLAGS RFC822.SIZE ENVELOPE)") if any(u.args[:2] != [b"0", b"EXISTS"] for u in un) else []
     v = re.search(rb"UIDVALIDITY (\d+)", b"".join(u.raw for u in un)).group(1)
-    return v, [u.args[2][:2] + [sorted(f for f in u.args[2][3] if f != b"\\Recent")] + u.args[2][4:] for u in got if len(u.args) > 2 and u.args[1] == b"FETCH"]
+    rows = [u.args[2] for u in got if len(u.args) > 2 and u.args[1] == b"FETCH"]
+    return v, [r[:2] + [sorted(f for f in r[3] if f != b"\\Recent")] + r[4:] for r in rows]
 
 
 def damage(path, how, rng):
@@ -606,8 +685,11 @@ def damage(path, how, rng):
                 f.write(bytes([rng.randrange(256)]))
 
 
-@cases([(h, h, live) for live in (False, True) for h in ("flipped bits", "truncated", "empty", "no database", "of another version", "removed")], name="P16 the cache is damaged: {0}", limit=90)
+@cases([(h, h, live) for live in (False, True) for h in ("flipped bits", "truncated", "empty", "no database",
+        "of another version", "removed")], name="P16 the cache is damaged: {0}", limit=90)
 def damaged(how, live):
+    if live and server.SANITIZED and how in ("truncated", "empty"):
+        tap.skip("it is mapped: the process ends by SIGBUS, which the sanitizer reports, and is started again")
     rng = random.Random(how)
     with LoginServer() as s:
         s.fence("alice")
@@ -625,7 +707,8 @@ def damaged(how, live):
                 os.unlink(p) if how == "removed" else damage(p, how, rng)
             if live:
                 # an open session gets what is right, or a clear word
-                for cmd in ("FETCH 1:* (UID FLAGS ENVELOPE)", "STORE 9 +FLAGS (\\Seen)", "STORE 9 -FLAGS (\\Seen)", "SEARCH SUBJECT s1", "SORT (DATE) UTF-8 ALL"):
+                for cmd in ("FETCH 1:* (UID FLAGS ENVELOPE)", "STORE 9 +FLAGS (\\Seen)", "STORE 9 -FLAGS (\\Seen)",
+                        "SEARCH SUBJECT s1", "SORT (DATE) UTF-8 ALL"):
                     try:
                         r, _un = c.cmd(cmd)
                     except imap_client.Closed:

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""NOTIFY (RFC 5465): what happens in other folders and in the open one, told at any time; and how soon IDLE tells."""
+"""NOTIFY (RFC 5465): what happens in other folders and in the open one, told at any time; and how soon IDLE tells;
+row G12."""
 import os
 import re
 import socket
@@ -418,6 +419,40 @@ def soon():
                 check(heard(c, 1)[0].startswith(b"* 3 FETCH"), "numbers after it")
                 c.send(b"DONE\r\n")
                 equal(c.answer(b"i").status, "OK", "DONE")
+
+
+@test("G12 60 sessions with NOTIFY and 300 changes of flags: p99 of a push below 200 ms, memory flat", limit=120)
+def crowd():
+    c, d = pair("Box")
+    c.close()
+    with d:
+        for _ in range(10):
+            append(d, "Box")
+        ok(d, "SELECT Box")
+        half = [session() for _ in range(30)]
+        for x in half:
+            ok(x, "SELECT Box")
+            ok(x, "NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))")
+        others = [session() for _ in range(30)]
+        for x in others:
+            ok(x, "NOTIFY SET STATUS (personal (MessageNew MessageExpunge FlagChange))")
+        took, before = [], shared().pss()
+        for i in range(300):
+            began = time.monotonic()
+            sign = b"+" if i // 10 % 2 == 0 else b"-"
+            d.send(b"s%d STORE %d %sFLAGS.SILENT (\\Seen)\r\n" % (i, i % 10 + 1, sign))
+            for x in half:
+                check(x.response().startswith(b"* %d FETCH" % (i % 10 + 1)), "number")
+            took.append(time.monotonic() - began)
+            equal(d.answer(b"s%d" % i).status, "OK", "STORE")
+        equal(status(next(l for l in iter(others[0].response, None) if b"UNSEEN 10" in l))[0], "Box", "the others, at last")
+        took.sort()
+        grown = shared().pss() - before
+        print("# p50 %.1f ms, p99 %.1f ms for 30 sessions; %d KiB more" % (took[150] * 1000, took[296] * 1000, grown))
+        check(took[296] < 0.2 * SLOW, "p99 %.3f s" % took[296])
+        check(SLOW > 1 or grown < 60 * 40, "%d KiB more" % grown)
+        for x in half + others:
+            x.close()
 
 
 main()

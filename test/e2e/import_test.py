@@ -205,7 +205,7 @@ def mbox_tree():
 @test("a large mbox goes through without growing anybody", limit=180)
 def large():
     who, path, s = forget("bob"), source("large"), shared()
-    size, line = 96 << 20, b"0123456789abcdef" * 4 + b"\n"
+    size, line = 48 << 20, b"0123456789abcdef" * 4 + b"\n"
     with open(path, "wb") as f:
         f.write(FROM % 1 + b"Subject: huge\n\n" + line * (size // len(line)) + b"\n")
         for i in range(200):

@@ -20,21 +20,31 @@ LETTER = b"From: a@example.org\r\nSubject: x\r\n\r\nx\r\n"
 
 # The right arguments of each verb, and how many of its words must be there.
 ARGUMENTS = {
-    "CAPABILITY": ("", 0), "NOOP": ("", 0), "LOGOUT": ("", 0), "STARTTLS": ("", 0), "NAMESPACE": ("", 0), "IDLE": ("", 0), "CLOSE": ("", 0),
-    "UNSELECT": ("", 0), "CHECK": ("", 0), "EXPUNGE": ("", 0), "ID": ('("name" "x" "version" NIL)', 1), "AUTHENTICATE": ("PLAIN AGEAYg==", 1),
-    "LOGIN": ('nobody "pass"', 2), "ENABLE": ("CONDSTORE UTF8=NONE", 1), "SELECT": ("Syntax (CONDSTORE)", 1), "EXAMINE": ("Syntax (CONDSTORE)", 1),
-    "CREATE": ("Made (USE (\\Drafts))", 1), "DELETE": ("Nowhere", 1), "RENAME": ("Nowhere Elsewhere", 2), "SUBSCRIBE": ("Syntax", 1),
-    "UNSUBSCRIBE": ("Syntax", 1), "LIST": ('(SUBSCRIBED) "" ("*" "%") RETURN (CHILDREN STATUS (MESSAGES))', 2), "LSUB": ('"" "*"', 2),
-    "STATUS": ("Syntax (MESSAGES UIDNEXT)", 2), "APPEND": ("Nowhere (\\Seen) \" 1-Jan-2026 00:00:00 +0000\" {3+}\r\nabc", 2), "COMPRESS": ("LZ4", 1),
-    "GETQUOTA": ('""', 1), "GETQUOTAROOT": ("INBOX", 1), "SETQUOTA": ('"" (STORAGE 10)', 2), "GETMETADATA": ('(DEPTH 1) Syntax (/private/x)', 2),
-    "SETMETADATA": ('Syntax (/private/x NIL)', 2), "NOTIFY": ("SET (SELECTED (MessageNew MessageExpunge))", 1), "SEARCH": ("RETURN (ALL) CHARSET UTF-8 OR SEEN (NOT 1:2)", 1),
-    "SORT": ("(REVERSE DATE) UTF-8 ALL", 3), "THREAD": ("REFERENCES UTF-8 ALL", 3), "FETCH": ("1:2 (UID BODY.PEEK[HEADER.FIELDS (From)]<0.5> FLAGS)", 2),
+    "CAPABILITY": ("", 0), "NOOP": ("", 0), "LOGOUT": ("", 0), "STARTTLS": ("", 0), "NAMESPACE": ("", 0), "IDLE": ("", 0),
+    "CLOSE": ("", 0),
+    "UNSELECT": ("", 0), "CHECK": ("", 0), "EXPUNGE": ("", 0), "ID": ('("name" "x" "version" NIL)', 1),
+    "AUTHENTICATE": ("PLAIN AGEAYg==", 1),
+    "LOGIN": ('nobody "pass"', 2), "ENABLE": ("CONDSTORE UTF8=NONE", 1), "SELECT": ("Syntax (CONDSTORE)", 1),
+    "EXAMINE": ("Syntax (CONDSTORE)", 1),
+    "CREATE": ("Made (USE (\\Drafts))", 1), "DELETE": ("Nowhere", 1), "RENAME": ("Nowhere Elsewhere", 2),
+    "SUBSCRIBE": ("Syntax", 1),
+    "UNSUBSCRIBE": ("Syntax", 1), "LIST": ('(SUBSCRIBED) "" ("*" "%") RETURN (CHILDREN STATUS (MESSAGES))', 2),
+    "LSUB": ('"" "*"', 2),
+    "STATUS": ("Syntax (MESSAGES UIDNEXT)", 2), "APPEND": ("Nowhere (\\Seen) \" 1-Jan-2026 00:00:00 +0000\" {3+}\r\nabc",
+    2), "COMPRESS": ("LZ4", 1),
+    "GETQUOTA": ('""', 1), "GETQUOTAROOT": ("INBOX", 1), "SETQUOTA": ('"" (STORAGE 10)', 2),
+    "GETMETADATA": ('(DEPTH 1) Syntax (/private/x)', 2),
+    "SETMETADATA": ('Syntax (/private/x NIL)', 2), "NOTIFY": ("SET (SELECTED (MessageNew MessageExpunge))", 1),
+    "SEARCH": ("RETURN (ALL) CHARSET UTF-8 OR SEEN (NOT 1:2)", 1),
+    "SORT": ("(REVERSE DATE) UTF-8 ALL", 3), "THREAD": ("REFERENCES UTF-8 ALL", 3),
+    "FETCH": ("1:2 (UID BODY.PEEK[HEADER.FIELDS (From)]<0.5> FLAGS)", 2),
     "STORE": ("1 (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Seen kw)", 3), "COPY": ("1 Nowhere", 2), "MOVE": ("1 Nowhere", 2),
     "REPLACE": ("1 Nowhere (\\Seen) {3+}\r\nabc", 3),
 }
 UID = {"FETCH", "STORE", "COPY", "MOVE", "SEARCH", "SORT", "THREAD", "EXPUNGE", "REPLACE"}
 ENDS = {"LOGOUT", "IDLE"}               # said rightly they end the session or wait
-WRONG_WORDS = (b"(", b")", b"()", b"((((", b'"', b'"x', b"\\", b"\x80", b"{", b"}", b"*", b"%", b"[", b"0", b"4294967296", b"18446744073709551616", b"-1",
+WRONG_WORDS = (b"(", b")", b"()", b"((((", b'"', b'"x', b"\\", b"\x80", b"{", b"}", b"*", b"%", b"[", b"0", b"4294967296",
+    b"18446744073709551616", b"-1",
                b"1:", b"NIL", b"&", b"&AAA-", b"~", b"", b"{x}", b"{-1}", b"{1", b"{99999999999999999999}", b"\x7f", b"\x01")
 
 
@@ -107,7 +117,8 @@ def judge(text, got, at=None, may_be_right=False):
     check(status is not None, "no answer: " + what)
     if status == b"BAD":
         here = place(rest)
-        check(here is not None or re.match(rb"\[(CLIENTBUG|TOOBIG|LIMIT|PARSE)\]", rest) or b"unknown command" in rest.lower() or b"bare CR" in rest, "no place: " + what)
+        check(here is not None or re.match(rb"\[(CLIENTBUG|TOOBIG|LIMIT|PARSE)\]",
+            rest) or b"unknown command" in rest.lower() or b"bare CR" in rest, "no place: " + what)
         if here is not None:
             check(here <= len(text) + 2, "the place is outside: " + what)
             if at is not None:
@@ -256,8 +267,10 @@ def states(verb):
 
 # -- no command at all -------------------------------------------------------------
 
-NOTHING = [b"", b" ", b"x", b"x ", b" x", b"x  NOOP", b"x\tNOOP", b"+ NOOP", b"x+ NOOP", b"(x NOOP", b"\"x\" NOOP", b"{1+}\r\nx NOOP", b"x BOGUS", b"x UID", b"x UID ", b"x UID UID",
-           b"x UID BOGUS 1", b"x NOOP NOOP", b"x (NOOP)", b"x \"NOOP\"", b"x {4+}\r\nNOOP", b"x" * 200 + b" NOOP", b"\x80 NOOP", b"x \x80", b"* NOOP", b"x *", b"DONE", b"x XYZZY 1 2 3",
+NOTHING = [b"", b" ", b"x", b"x ", b" x", b"x  NOOP", b"x\tNOOP", b"+ NOOP", b"x+ NOOP", b"(x NOOP", b"\"x\" NOOP",
+    b"{1+}\r\nx NOOP", b"x BOGUS", b"x UID", b"x UID ", b"x UID UID",
+           b"x UID BOGUS 1", b"x NOOP NOOP", b"x (NOOP)", b"x \"NOOP\"", b"x {4+}\r\nNOOP", b"x" * 200 + b" NOOP",
+           b"\x80 NOOP", b"x \x80", b"* NOOP", b"x *", b"DONE", b"x XYZZY 1 2 3",
            b"\x01\x02\x03", b"%", b"]", b"x ]"]
 
 
@@ -271,7 +284,8 @@ def nothing(line):
         check(c.response().startswith(b"n OK"), "the session goes on")
 
 
-@cases([("BAD", b"x BOGUS\r\n"), ("tags only", b"x\r\n"), ("bare LF", b"x NOOP\nx\r\n"), ("a refused literal", b"x NOOP {9999999}\r\n"), ("empty lines", b"\r\n"),
+@cases([("BAD", b"x BOGUS\r\n"), ("tags only", b"x\r\n"), ("bare LF", b"x NOOP\nx\r\n"),
+        ("a refused literal", b"x NOOP {9999999}\r\n"), ("empty lines", b"\r\n"),
         ("FETCH of nothing", b"x FETCH\r\n")], name="syntax: nonsense without end is cut off: {0}")
 def cut_off(line):
     s = shared()
@@ -297,11 +311,16 @@ def cut_off(line):
 # -- what cannot be done -----------------------------------------------------------
 
 IMPOSSIBLE = [
-    ("SELECT Nowhere", "NONEXISTENT"), ("EXAMINE Nowhere", "NONEXISTENT"), ("SELECT ../x", "NONEXISTENT"), ("STATUS Nowhere (MESSAGES)", "NONEXISTENT"), ("CREATE INBOX", "ALREADYEXISTS"),
-    ("CREATE Syntax", "ALREADYEXISTS"), ("CREATE inbox", "ALREADYEXISTS"), ("CREATE ..", "CANNOT"), ("CREATE %s" % ("x" * 300), "CANNOT"), ("CREATE X1 (USE (\\Bogus))", "USEATTR"),
-    ("DELETE INBOX", "CANNOT"), ("DELETE Nowhere", "NONEXISTENT"), ("RENAME Nowhere X2", "NONEXISTENT"), ("RENAME Syntax INBOX", "ALREADYEXISTS"), ("RENAME Syntax ../x", "CANNOT"),
-    ("COPY 1 Nowhere", "TRYCREATE"), ("MOVE 1 Nowhere", "TRYCREATE"), ("UID COPY 1 Nowhere", "TRYCREATE"), ("APPEND Nowhere {1+}\r\nx", "TRYCREATE"), ("SETQUOTA \"\" (STORAGE 10)", "NOPERM"),
-    ("GETQUOTA other", "NONEXISTENT"), ("SEARCH CHARSET KLINGON SUBJECT x", "BADCHARSET (US-ASCII UTF-8)"), ("SORT (DATE) KLINGON ALL", "BADCHARSET (US-ASCII UTF-8)"),
+    ("SELECT Nowhere", "NONEXISTENT"), ("EXAMINE Nowhere", "NONEXISTENT"), ("SELECT ../x", "NONEXISTENT"),
+    ("STATUS Nowhere (MESSAGES)", "NONEXISTENT"), ("CREATE INBOX", "ALREADYEXISTS"),
+    ("CREATE Syntax", "ALREADYEXISTS"), ("CREATE inbox", "ALREADYEXISTS"), ("CREATE ..", "CANNOT"),
+    ("CREATE %s" % ("x" * 300), "CANNOT"), ("CREATE X1 (USE (\\Bogus))", "USEATTR"),
+    ("DELETE INBOX", "CANNOT"), ("DELETE Nowhere", "NONEXISTENT"), ("RENAME Nowhere X2", "NONEXISTENT"),
+    ("RENAME Syntax INBOX", "ALREADYEXISTS"), ("RENAME Syntax ../x", "CANNOT"),
+    ("COPY 1 Nowhere", "TRYCREATE"), ("MOVE 1 Nowhere", "TRYCREATE"), ("UID COPY 1 Nowhere", "TRYCREATE"),
+    ("APPEND Nowhere {1+}\r\nx", "TRYCREATE"), ("SETQUOTA \"\" (STORAGE 10)", "NOPERM"),
+    ("GETQUOTA other", "NONEXISTENT"), ("SEARCH CHARSET KLINGON SUBJECT x", "BADCHARSET (US-ASCII UTF-8)"),
+    ("SORT (DATE) KLINGON ALL", "BADCHARSET (US-ASCII UTF-8)"),
     ("THREAD REFERENCES KLINGON ALL", "BADCHARSET (US-ASCII UTF-8)"), ("STORE 1 +FLAGS (%s)" % ("k" * 300), "LIMIT"),
 ]
 
@@ -319,7 +338,8 @@ def impossible(cmd, code):
 # -- POP3 --------------------------------------------------------------------------
 
 # verb: right arguments of the state behind login, where known
-POP = {"USER": None, "PASS": None, "APOP": None, "AUTH": None, "CAPA": "", "STLS": None, "UTF8": "", "LANG": None, "STAT": "", "LIST": "1", "RETR": "1", "DELE": "1", "NOOP": "",
+POP = {"USER": None, "PASS": None, "APOP": None, "AUTH": None, "CAPA": "", "STLS": None, "UTF8": "", "LANG": None,
+    "STAT": "", "LIST": "1", "RETR": "1", "DELE": "1", "NOOP": "",
        "RSET": "", "TOP": "1 0", "UIDL": "1", "QUIT": ""}
 NUMBERS = (b"0", b"-1", b"1x", b"x", b"99999999999999999999", b"4294967297", b"+1", b" 1", b"1.0", b"\x80", b"1\x002")
 

@@ -12,12 +12,14 @@ import re
 import threading
 import time
 
+import imap_client
 import server
 import tap
 from imap import Imap
 from logins import USERS
 
 MIB = 1 << 20
+LETTER = b"From: Alice <a@example.org>\r\nSubject: s%d\r\nDate: Mon, 7 Feb 1994 21:52:25 -0800\r\nMessage-ID: <m%d@x>\r\n\r\nbody %d\r\n"
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -47,6 +49,43 @@ def cpu_of(pid):
     st = server.proc_stat(pid)
     return st[2] / TICK if st else 0.0
 
+
+# -- sessions and folders ----------------------------------------------------------
+
+def raw(s, user="alice"):
+    c = Imap(("127.0.0.1", s.ports["plain"]), slow=server.SLOW)
+    tap.equal(c.login(s.address(user), USERS[user]).status, "OK", "login")
+    return c
+
+
+def strict(s, user="alice", **kw):
+    """A client that repairs nothing of what it reads."""
+    c = imap_client.Imap(("127.0.0.1", s.ports["plain"]), timeout=60 * server.SLOW, **kw)
+    c.login(s.address(user), USERS[user])
+    return c
+
+
+def own(s, path, user="alice"):
+    owner = os.stat(s.home(user))
+    if os.geteuid() == 0 and owner.st_uid:
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def fill(s, name, n, letter=LETTER, user="alice"):
+    """A folder of n letters, laid there as another program would."""
+    base = os.path.join(s.maildir(user), "." + name)
+    for d in ("", "cur", "new", "tmp"):
+        os.makedirs(os.path.join(base, d), mode=0o700, exist_ok=True)
+        own(s, os.path.join(base, d), user)
+    for i in range(n):
+        path = "%s/cur/%d.M%dP1.host:2," % (base, 1500000000 + i, i)
+        with open(path, "wb") as f:
+            f.write((letter % ((i,) * letter.count(b"%d"))).replace(b"\r\n", b"\n"))
+        own(s, path, user)
+    return name
+
+
+# -- what it costs -----------------------------------------------------------------
 
 _at_work = {}           # sessions that neighbours have used, by server directory, user and folder
 

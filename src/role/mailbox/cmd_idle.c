@@ -72,6 +72,8 @@ SUSPENDS struct imap_reply imap_cmd_idle(struct imap_session *s, struct err *e)
 
 	if (s->sel.box && !box_sync(s->sel.box, !s->sel.is_read_only, NULL, e) && e->fault == FAULT_CANCEL)
 		return reply_broken();
+	s->c.tag = str_from_z(s->frame.tag);
+	imap_frame_rest(&s->frame);
 	buf_add(&s->out, S("+ idling\r\n"));
 	WITHIN(IDLE_MOST)
 		while (ok && !stream_pending(&s->io).n && !(s->sel.box && s->sel.view.is_gone))

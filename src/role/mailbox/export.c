@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { OUT_MOST = MBOX_ROOM(FILE_WINDOW) + 2 * MBOX_FROM_MAX + KEYWORDS_MAX * KEYWORD_MAX };
+enum { OUT_MOST = MBOX_ROOM(FILE_WINDOW) + 2 * MBOX_FROM_MAX + 2 * KEYWORDS_MAX * (KEYWORD_MAX + 1) };
 
 /* ---- the folder ---- */
 
@@ -117,7 +117,7 @@ struct mbox_writer {
 	struct export *x;
 	int fd;
 	struct buf out;
-	uint64_t octets;
+	uint64_t octets, letters;
 	struct err e;
 	bool ok;
 };
@@ -158,7 +158,8 @@ static struct str sender_of(struct str letter)
 static void letter_begin(struct mbox_writer *w, const struct letter *l, struct mbox_out *o, struct str in)
 {
 	AUTO(buf_end) struct buf words = buf_on_heap(KEYWORDS_MAX * (KEYWORD_MAX + 1));
-	struct mbox_facts f = { .sender = sender_of(in), .date = l->date, .flags = l->flags & FLAG_SYSTEM };
+	AUTO(buf_end) struct buf base = buf_on_heap(KEYWORDS_MAX * (KEYWORD_MAX + 1) + 64);
+	struct mbox_facts f = { .sender = sender_of(in), .date = l->date, .flags = l->flags & FLAG_SYSTEM, .uid = l->uid };
 
 	for (unsigned i = 0; i < KEYWORDS_MAX; i++)
 		if (l->keywords >> i & 1 && box_keyword(w->x->box, i).n) {
@@ -166,6 +167,13 @@ static void letter_begin(struct mbox_writer *w, const struct letter *l, struct m
 			buf_add(&words, box_keyword(w->x->box, i));
 		}
 	f.keywords = buf_str(&words);
+	if (!w->letters++) {
+		buf_addf(&base, "%u %010u", box_uidvalidity(w->x->box), box_uidnext(w->x->box) - 1);
+		for (unsigned i = 0; i < KEYWORDS_MAX; i++)
+			if (box_keyword(w->x->box, i).n)
+				buf_addf(&base, " " STR_FMT, STR_ARG(box_keyword(w->x->box, i)));
+	}
+	f.base = buf_str(&base);
 	mbox_begin(o, &f, &w->out);
 }
 
@@ -201,7 +209,7 @@ SUSPENDS bool export_letters(struct export *x, int fd, export_progress_fn *progr
 {
 	struct mbox_writer w = { .x = x, .fd = fd, .out = buf_on_heap(OUT_MOST) };
 	const struct letter *l;
-	uint64_t n = 0, read = 0;
+	uint64_t read = 0;
 	bool ok = true;
 	int from;
 
@@ -209,12 +217,11 @@ SUSPENDS bool export_letters(struct export *x, int fd, export_progress_fn *progr
 		read += l->size;
 		ok = letter_write(&w, l->uid, from, e);
 		close(from);
-		n++;
 		progress(arg, read);
 	}
 	ok = ok && !e->fault && do_off_loop(&w, sync_run, e);
 	buf_end(&w.out);
-	*ret_letters = n;
+	*ret_letters = w.letters;
 	*ret_octets = w.octets;
 	return ok;
 }

@@ -48,33 +48,51 @@ void file_window_seek(struct file_window *w, uint64_t at)
 	w->in = str_of(w->mem, 0);
 }
 
-struct more_job {
-	struct file_window *w;
+struct read_job {
+	int fd;
+	char *to;
+	size_t room;
+	uint64_t at;
 	ssize_t n;
 	int sys;
 };
 
-static void more_run(void *arg)
+static void read_run(void *arg)
 {
-	struct more_job *j = arg;
-	struct file_window *w = j->w;
+	struct read_job *j = arg;
 
 	do
-		j->n = pread(w->fd, w->mem + w->n, FILE_WINDOW - w->n, (off_t)(w->at + w->n));
+		j->n = pread(j->fd, j->to, j->room, (off_t)j->at);
 	while (j->n < 0 && errno == EINTR);
 	j->sys = errno;
 }
 
+SUSPENDS bool file_window_peek(const struct file_window *w, uint64_t at, char *to, size_t n, size_t *ret)
+{
+	struct read_job j = { .fd = w->fd, .to = to, .room = n, .at = at };
+
+	if (at > INT64_MAX)
+		return false;
+	off_loop(read_run, &j);
+	if (j.n < 0)
+		return false;
+	*ret = (size_t)j.n;
+	return true;
+}
+
 SUSPENDS bool file_window_more(struct file_window *w, struct err *e)
 {
-	struct more_job j = { .w = w };
+	struct read_job j = { .fd = w->fd };
 
 	must(w->in.n < FILE_WINDOW, "the window has room");
 	w->at = file_window_tell(w);
 	if (w->in.n)
 		memmove(w->mem, w->in.p, w->in.n);
 	w->n = w->in.n;
-	off_loop(more_run, &j);
+	j.to = w->mem + w->n;
+	j.room = FILE_WINDOW - w->n;
+	j.at = w->at + w->n;
+	off_loop(read_run, &j);
 	if (j.n < 0)
 		return fail_sys(e, FAULT_TEMP, j.sys, "read the file");
 	w->n += (size_t)j.n;

@@ -18,16 +18,35 @@ struct place {
 struct mbox_file {
 	struct import_source from;
 	struct file_window w;
+	uint64_t size;
 	struct place begin;              /* of the letter: behind its "From " line */
 	struct place now;
 	struct place end;                /* of the letter; its facts are complete there */
 };
 
+/* What the header says of the body's length is believed if a letter can end there. */
+SUSPENDS static void look_behind(struct mbox_file *f)
+{
+	uint64_t at, begin = file_window_tell(&f->w);
+	char after[MBOX_AFTER];
+	size_t n;
+
+	if (!__builtin_add_overflow(begin, f->now.m.length, &at) && at <= f->size &&
+	    file_window_peek(&f->w, at, after, sizeof(after), &n) && mbox_may_end(str_of(after, n)))
+		f->now.m.verbatim = f->now.m.length;
+}
+
 SUSPENDS static bool event_next(struct mbox_file *f, enum mbox_event *ret, struct str *text, struct err *e)
 {
-	while ((*ret = mbox_next(&f->now.m, &f->w.in, f->w.is_last, text)) == MBOX_MORE)
-		if (!file_window_more(&f->w, e))
+	for (;;) {
+		*ret = mbox_next(&f->now.m, &f->w.in, f->w.is_last, text);
+		if (*ret == MBOX_BODY)
+			look_behind(f);
+		else if (*ret != MBOX_MORE)
+			break;
+		else if (!file_window_more(&f->w, e))
 			return false;
+	}
 	f->now.at = file_window_tell(&f->w);
 	return true;
 }
@@ -126,13 +145,12 @@ SUSPENDS bool import_letters(struct import *im, int fd, import_progress_fn *prog
 			  struct err *why, struct err *e)
 {
 	struct mbox_file *f = calloc(1, sizeof(*f));
-	uint64_t size;
 	bool ok;
 
 	if (!f)
 		return fail(e, FAULT_TEMP, "out of memory");
 	f->from = (struct import_source){ letter_rewind, letter_next };
-	ok = file_window_init(&f->w, fd, &size, e) && letters_take(im, f, progress, arg, ret_refused, why, e);
+	ok = file_window_init(&f->w, fd, &f->size, e) && letters_take(im, f, progress, arg, ret_refused, why, e);
 	file_window_end(&f->w);
 	free(f);
 	return ok;
