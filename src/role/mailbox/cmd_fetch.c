@@ -11,7 +11,17 @@
 
 #include "wire/imap_print.h"
 
-enum { FROM_SUMMARY = FETCH_ENVELOPE | FETCH_BODY | FETCH_BODYSTRUCTURE | FETCH_PREVIEW };
+/* Items that are said as they are kept. */
+static const struct kept_item {
+	unsigned item;
+	enum summary_kind kind;
+	struct str name;
+} kept_items[] = {
+	{ FETCH_ENVELOPE, KEPT_ENVELOPE, S(" ENVELOPE ") },
+	{ FETCH_BODY, KEPT_BODY, S(" BODY ") },
+	{ FETCH_BODYSTRUCTURE, KEPT_BODYSTRUCTURE, S(" BODYSTRUCTURE ") },
+	{ FETCH_PREVIEW, KEPT_PREVIEW, S(" PREVIEW ") },
+};
 
 struct fetch {
 	struct imap_session *s;
@@ -20,9 +30,8 @@ struct fetch {
 	struct arena batch;
 	const uint32_t *uids;            /* of the batch */
 	size_t n;
-	struct str *summaries;           /* of `kind`, or NULL */
-	enum summary_kind kind;
-	struct str *headers;             /* or NULL: they are read from the files */
+	unsigned kinds;                  /* that are read for it */
+	struct summaries got;
 	bool marks_seen;
 	bool has_gone;                   /* some letter was no longer there */
 	enum fetch_result worst;
@@ -36,29 +45,22 @@ static void fetch_end(struct fetch *x)
 
 /* -- one letter ------------------------------------------------------------ */
 
-static void add_nonempty(struct buf *b, struct str what, struct str value)
+static void add_kept(struct buf *b, unsigned items, const struct summaries *got, size_t i)
 {
-	buf_add(b, what);
-	buf_add(b, value.n ? value : S("NIL"));
+	for (size_t k = 0; k < ARRAY_LEN(kept_items); k++)
+		if (items & kept_items[k].item) {
+			buf_add(b, kept_items[k].name);
+			buf_add(b, got->kept[kept_items[k].kind][i]);
+		}
 }
 
-static void add_from_summary(struct buf *b, unsigned items, enum summary_kind kind, struct str summary)
+/* Something that is asked for could not be read: it is gone. */
+static bool lacks_kept(unsigned items, const struct summaries *got, size_t i)
 {
-	if (kind != KEPT_ALL) {
-		buf_add(b, kind == KEPT_ENVELOPE ? S(" ENVELOPE ") : S(" BODYSTRUCTURE "));
-		buf_add(b, summary);
-		return;
-	}
-	if (items & FETCH_ENVELOPE)
-		add_nonempty(b, S(" ENVELOPE "), summary_text(summary, SUMMARY_ENVELOPE));
-	if (items & FETCH_BODY)
-		add_nonempty(b, S(" BODY "), summary_text(summary, SUMMARY_BODY));
-	if (items & FETCH_BODYSTRUCTURE)
-		add_nonempty(b, S(" BODYSTRUCTURE "), summary_text(summary, SUMMARY_BODYSTRUCTURE));
-	if (items & FETCH_PREVIEW) {
-		buf_add(b, S(" PREVIEW "));
-		imap_add_string(b, summary_text(summary, SUMMARY_PREVIEW));
-	}
+	for (size_t k = 0; k < ARRAY_LEN(kept_items); k++)
+		if (items & kept_items[k].item && !got->kept[kept_items[k].kind][i].n)
+			return true;
+	return false;
 }
 
 static void add_number(struct buf *b, struct str what, uint64_t n, struct str behind)
@@ -110,14 +112,14 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 	const struct letter *l;
 	enum fetch_result result = FETCHED;
 
-	if (x->headers && x->headers[i].n > KEPT_TOO_LONG.n)
-		fetch_take(&x->reader, x->headers[i]);
+	if (x->got.kept[KEPT_HEADER] && x->got.kept[KEPT_HEADER][i].n > KEPT_TOO_LONG.n)
+		fetch_take(&x->reader, x->got.kept[KEPT_HEADER][i]);
 	else if (x->f->n_sections)
 		result = fetch_read(&x->reader, s->sel.box, x->uids[i], fetch_needs_body(x->f));
 	if (x->f->n_sections && result == FETCHED)
 		result = fetch_sections_begin(&x->reader, x->f);
 	l = box_find(s->sel.box, x->uids[i]);
-	if (!l || result == FETCH_GONE || (x->summaries && !x->summaries[i].n)) {
+	if (!l || result == FETCH_GONE || lacks_kept(items, &x->got, i)) {
 		x->has_gone = true;
 		return true;
 	}
@@ -131,8 +133,7 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 	buf_add(b, S("FETCH "));
 	open = b->n;             /* each item puts a blank before itself; the first becomes "(" */
 	add_items(x, b, l, items);
-	if (x->summaries)
-		add_from_summary(b, items, x->kind, x->summaries[i]);
+	add_kept(b, items, &x->got, i);
 	is_begun = b->n > open;
 	if (is_begun)
 		b->p[open] = '(';
@@ -169,23 +170,14 @@ SUSPENDS static bool mark_seen(struct fetch *x, bool *ret_seen, struct err *e)
 		      view_follow(&x->s->sel.view, &x->s->by, e));
 }
 
-static enum summary_kind kind_of(unsigned items)
+static unsigned kinds_of(const struct imap_fetch *f)
 {
-	switch (items & FROM_SUMMARY) {
-	case FETCH_ENVELOPE:
-		return KEPT_ENVELOPE;
-	case FETCH_BODYSTRUCTURE:
-		return KEPT_BODYSTRUCTURE;
-	default:
-		return KEPT_ALL;
-	}
-}
+	unsigned kinds = fetch_fits_kept_header(f) ? KEPT(HEADER) : 0;
 
-SUSPENDS static bool keep_get(struct fetch *x, enum summary_kind kind, struct str **ret, struct err *e)
-{
-	*ret = ARENA_ARRAY(&x->batch, struct str, x->n);
-	return *ret ? summary_kind_get(x->s->sel.box, kind, x->uids, x->n, &x->batch, *ret, e) :
-		      fail(e, FAULT_TEMP, "out of memory");
+	for (size_t k = 0; k < ARRAY_LEN(kept_items); k++)
+		if (f->items & kept_items[k].item)
+			kinds |= 1u << kept_items[k].kind;
+	return kinds;
 }
 
 SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
@@ -196,10 +188,7 @@ SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
 
 	if (known && !box_learn(box, x->uids, x->n, known, e))
 		return false;
-	x->summaries = x->headers = NULL;
-	if (x->f->items & FROM_SUMMARY && !keep_get(x, x->kind, &x->summaries, e))
-		return false;
-	if (x->f->n_sections && !fetch_needs_body(x->f) && !keep_get(x, KEPT_HEADER, &x->headers, e))
+	if (x->kinds && !summaries_get(box, x->kinds, x->uids, x->n, &x->batch, &x->got, e))
 		return false;
 	if (x->marks_seen && !mark_seen(x, seen, e))
 		return false;
@@ -280,7 +269,7 @@ SUSPENDS struct imap_reply imap_cmd_fetch(struct imap_session *s, struct err *e)
 		return r;
 	if (x.f->has_changedsince)
 		n = keep_changed(s, x.f->changedsince, uids, n);
-	x.kind = kind_of(x.f->items);
+	x.kinds = kinds_of(x.f);
 	x.marks_seen = !s->sel.is_read_only && imap_fetch_marks_seen(x.f);
 	if (!fetch_all(&x, uids, n, e))
 		return reply_of_err(s, e, IMAP_REPLY_EXPUNGED);

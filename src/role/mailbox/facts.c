@@ -138,7 +138,7 @@ SUSPENDS static bool load_some(struct facts *f, struct box *b, size_t *ret_n, st
 {
 	AUTO(arena_end) struct arena a = { .limit = FACTS_BYTES_MAX };
 	uint32_t uids[SUMMARIES_AT_ONCE];
-	struct str *summaries = ARENA_ARRAY(&a, struct str, SUMMARIES_AT_ONCE);
+	struct summaries got;
 	size_t from = box_find_from(b, f->last + 1), n = 0;
 
 	for (; n < SUMMARIES_AT_ONCE && from + n < box_count(b); n++)
@@ -146,14 +146,12 @@ SUSPENDS static bool load_some(struct facts *f, struct box *b, size_t *ret_n, st
 	*ret_n = n;
 	if (!n)
 		return true;
-	if (!summaries)
-		return fail(e, FAULT_TEMP, "out of memory");
-	if (!box_learn(b, uids, n, KNOWN_DATE, e) || !summaries_get(b, uids, n, &a, summaries, e))
+	if (!box_learn(b, uids, n, KNOWN_DATE, e) || !summaries_get(b, KEPT(FACTS), uids, n, &a, &got, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		const struct letter *l = box_find(b, uids[i]);
 
-		if (l && !row_add(f, l, summaries[i], &a))
+		if (l && !row_add(f, l, got.kept[KEPT_FACTS][i], &a))
 			return fail(e, FAULT_TEMP, "no memory for the facts of all letters");
 	}
 	f->last = uids[n - 1];

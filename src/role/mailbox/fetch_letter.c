@@ -5,6 +5,7 @@
 #include "role/mailbox/fetch_letter.h"
 
 #include "base/fd.h"
+#include "role/mailbox/summaries.h"
 #include "wire/decode.h"
 #include "wire/imap_print.h"
 #include "wire/lf.h"
@@ -151,6 +152,20 @@ bool fetch_needs_body(const struct imap_fetch *f)
 			return true;
 	}
 	return false;
+}
+
+bool fetch_fits_kept_header(const struct imap_fetch *f)
+{
+	for (size_t i = 0; i < f->n_sections; i++) {
+		const struct section *s = &f->sections[i].section;
+
+		if (s->what != SECTION_FIELDS)
+			return false;
+		for (size_t k = 0; k < s->n_names; k++)
+			if (kept_header_lacks(s->names[k]))
+				return false;
+	}
+	return f->n_sections && !fetch_needs_body(f);
 }
 
 /* -- printing -------------------------------------------------------------- */
@@ -315,9 +330,11 @@ static bool is_binary(const struct fetch_section *f)
 	return f->form == FETCH_AS_BINARY || f->form == FETCH_AS_BINARY_SIZE;
 }
 
-/* BODY[] alone needs no tree. */
+/* BODY[] alone needs none, and what is of the header neither: then that is all of the letter that is here. */
 static bool needs_tree(const struct imap_fetch *f)
 {
+	if (!fetch_needs_body(f))
+		return false;
 	for (size_t i = 0; i < f->n_sections; i++)
 		if (f->sections[i].section.what != SECTION_ALL || f->sections[i].section.n_path || is_binary(&f->sections[i]))
 			return true;
