@@ -9,6 +9,7 @@
 #include "role/mailbox/summaries.h"
 #include "role/mailbox/vanished.h"
 
+#include "fiber/fiber.h"
 #include "wire/imap_print.h"
 
 /* Items that are said as they are kept. */
@@ -23,15 +24,27 @@ static const struct kept_item {
 	{ FETCH_PREVIEW, KEPT_PREVIEW, S(" PREVIEW ") },
 };
 
+/* Summaries of a batch are read while the one before it is printed. */
+struct ahead {
+	struct box *box;
+	unsigned kinds;
+	const uint32_t *uids;
+	size_t n;
+	struct arena a;
+	struct summaries got;
+	bool ok;
+	struct err e;
+};
+
 struct fetch {
 	struct imap_session *s;
 	const struct imap_fetch *f;
 	struct fetch_reader reader;
-	struct arena batch;
 	const uint32_t *uids;            /* of the batch */
 	size_t n;
 	unsigned kinds;                  /* that are read for it */
-	struct summaries got;
+	struct ahead ahead[2];           /* of this batch and of the next */
+	const struct summaries *got;     /* of this one */
 	bool marks_seen;
 	bool has_gone;                   /* some letter was no longer there */
 	enum fetch_result worst;
@@ -40,7 +53,8 @@ struct fetch {
 static void fetch_end(struct fetch *x)
 {
 	fetch_reader_end(&x->reader);
-	arena_end(&x->batch);
+	arena_end(&x->ahead[0].a);
+	arena_end(&x->ahead[1].a);
 }
 
 /* -- one letter ------------------------------------------------------------ */
@@ -112,14 +126,14 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 	const struct letter *l;
 	enum fetch_result result = FETCHED;
 
-	if (x->got.kept[KEPT_HEADER] && x->got.kept[KEPT_HEADER][i].n > KEPT_TOO_LONG.n)
-		fetch_take(&x->reader, x->got.kept[KEPT_HEADER][i]);
+	if (x->got->kept[KEPT_HEADER] && x->got->kept[KEPT_HEADER][i].n > KEPT_TOO_LONG.n)
+		fetch_take(&x->reader, x->got->kept[KEPT_HEADER][i]);
 	else if (x->f->n_sections)
 		result = fetch_read(&x->reader, s->sel.box, x->uids[i], fetch_needs_body(x->f));
 	if (x->f->n_sections && result == FETCHED)
 		result = fetch_sections_begin(&x->reader, x->f);
 	l = box_find(s->sel.box, x->uids[i]);
-	if (!l || result == FETCH_GONE || lacks_kept(items, &x->got, i)) {
+	if (!l || result == FETCH_GONE || lacks_kept(items, x->got, i)) {
 		x->has_gone = true;
 		return true;
 	}
@@ -133,7 +147,7 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 	buf_add(b, S("FETCH "));
 	open = b->n;             /* each item puts a blank before itself; the first becomes "(" */
 	add_items(x, b, l, items);
-	add_kept(b, items, &x->got, i);
+	add_kept(b, items, x->got, i);
 	is_begun = b->n > open;
 	if (is_begun)
 		b->p[open] = '(';
@@ -188,8 +202,6 @@ SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
 
 	if (known && !box_learn(box, x->uids, x->n, known, e))
 		return false;
-	if (x->kinds && !summaries_get(box, x->kinds, x->uids, x->n, &x->batch, &x->got, e))
-		return false;
 	if (x->marks_seen && !mark_seen(x, seen, e))
 		return false;
 	for (size_t i = 0; i < x->n; i++) {
@@ -199,16 +211,56 @@ SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
 	return true;
 }
 
+SUSPENDS static void ahead_fiber(void *arg)
+{
+	struct ahead *h = arg;
+
+	h->ok = summaries_get(h->box, h->kinds, h->uids, h->n, &h->a, &h->got, &h->e);
+}
+
+/* The batch at the front of these. */
+static void ahead_set(const struct fetch *x, struct ahead *h, const uint32_t *uids, size_t n)
+{
+	arena_rewind(&h->a, (struct arena_mark){ 0 });
+	*h = (struct ahead){ .box = x->s->sel.box, .kinds = x->kinds, .uids = uids,
+			     .n = n < SUMMARIES_AT_ONCE ? n : SUMMARIES_AT_ONCE, .a = h->a, .ok = true };
+}
+
+/* When this comes back the next batch is there, too. */
+SUSPENDS static bool fetch_and_read_ahead(struct fetch *x, struct ahead *next, const uint32_t *uids, size_t n,
+					  struct err *e)
+{
+	AUTO(nursery_end) struct nursery kids = { 0 };
+
+	ahead_set(x, next, uids, n);
+	if (next->n && next->kinds && !fiber_start(&kids, "ahead", ahead_fiber, next))
+		ahead_fiber(next);
+	return fetch_batch(x, e) && nursery_join(&kids, e);
+}
+
 SUSPENDS static bool fetch_all(struct fetch *x, const uint32_t *uids, size_t n, struct err *e)
 {
-	for (size_t at = 0; at < n; at += x->n) {
-		struct arena_mark m = arena_mark(&x->batch);
+	struct ahead *now = &x->ahead[0], *next = &x->ahead[1];
 
-		x->uids = uids + at;
-		x->n = n - at < SUMMARIES_AT_ONCE ? n - at : SUMMARIES_AT_ONCE;
-		if (!fetch_batch(x, e))
+	ahead_set(x, now, uids, n);
+	if (now->n && now->kinds)
+		ahead_fiber(now);
+	while (now->n) {
+		struct ahead *was = now;
+
+		if (!now->ok) {
+			*e = now->e;
 			return false;
-		arena_rewind(&x->batch, m);
+		}
+		x->uids = now->uids;
+		x->n = now->n;
+		x->got = &now->got;
+		uids += now->n;
+		n -= now->n;
+		if (!fetch_and_read_ahead(x, next, uids, n, e))
+			return false;
+		now = next;
+		next = was;
 	}
 	return true;
 }
@@ -255,8 +307,9 @@ static bool tell_vanished(struct imap_session *s, struct imap_reply *ret, struct
 
 SUSPENDS struct imap_reply imap_cmd_fetch(struct imap_session *s, struct err *e)
 {
-	AUTO(fetch_end) struct fetch x = { .s = s, .f = &s->c.fetch, .reader = fetch_reader_begin(),
-					   .batch = { .limit = IMAP_ARENA_MAX } };
+	AUTO(fetch_end) struct fetch x = { .s = s, .f = &s->c.fetch, .reader = fetch_reader_begin(&s->c.fetch),
+					   .ahead = { { .a = { .limit = IMAP_ARENA_MAX } },
+						      { .a = { .limit = IMAP_ARENA_MAX } } } };
 	struct imap_reply r;
 	uint32_t *uids;
 	size_t n;

@@ -23,16 +23,23 @@ enum {
 	KEEP_MAX = 1 << 20,              /* of the buffer from letter to letter */
 };
 
-struct fetch_reader fetch_reader_begin(void)
+struct fetch_reader fetch_reader_begin(const struct imap_fetch *f)
 {
-	return (struct fetch_reader){ .mime = { .limit = MIME_ARENA }, .text = buf_on_heap(IMAP_OUT_MAX),
-				      .decoded = buf_on_heap(IMAP_OUT_MAX) };
+	struct fetch_reader r = { .mime = { .limit = MIME_ARENA }, .labels = buf_on_heap(IMAP_OUT_MAX),
+				  .text = buf_on_heap(IMAP_OUT_MAX), .decoded = buf_on_heap(IMAP_OUT_MAX) };
+
+	for (size_t i = 0; i < f->n_sections; i++) {
+		fetch_section_add(&r.labels, &f->sections[i]);
+		buf_add(&r.labels, S(" \0"));
+	}
+	return r;
 }
 
 void fetch_reader_end(struct fetch_reader *r)
 {
 	free(r->raw);
 	arena_end(&r->mime);
+	buf_end(&r->labels);
 	buf_end(&r->text);
 	buf_end(&r->decoded);
 	*r = (struct fetch_reader){ 0 };
@@ -218,6 +225,28 @@ static void size_add(struct buf *out, uint64_t n)
 	buf_add(out, S("}\r\n"));
 }
 
+/* What is short and wanted whole is copied line by line into its place. */
+static void short_add(struct buf *out, struct str rest, size_t size)
+{
+	char *to = buf_room(out, size);
+	int prev = -1;
+
+	for (size_t i = 0; to && i < rest.n; prev = '\n') {
+		struct str s = str_from(rest, i);
+		size_t n = str_find(s, '\n');
+
+		if (n)
+			memcpy(to, s.p, n);
+		to += n;
+		i += n + 1;
+		if (n == s.n)
+			break;
+		if ((n ? s.p[n - 1] : prev) != '\r')
+			*to++ = '\r';
+		*to++ = '\n';
+	}
+}
+
 /* At rest → a literal in CRLF form. */
 SUSPENDS static bool range_send(struct imap_session *s, const struct fetch_section *f, struct str rest, struct err *e)
 {
@@ -226,6 +255,10 @@ SUSPENDS static bool range_send(struct imap_session *s, const struct fetch_secti
 
 	w.has_nul = rest.n && memchr(rest.p, '\0', rest.n);
 	size_add(&s->out, w.to - w.from);
+	if (!w.has_nul && !f->has_partial && w.to < PIECE) {
+		short_add(&s->out, rest, (size_t)w.to);
+		return true;
+	}
 	while (rest.n && w.at < w.to) {
 		struct str line = str_head(rest, PIECE);
 		size_t n = str_find(line, '\n');
@@ -362,14 +395,15 @@ enum fetch_result fetch_sections_begin(struct fetch_reader *r, const struct imap
 SUSPENDS bool fetch_sections_send(struct fetch_reader *r, const struct imap_fetch *f, char before,
 				  struct imap_session *s, struct err *e)
 {
+	struct str labels = buf_str(&r->labels);
+
 	for (size_t i = 0; i < f->n_sections; i++) {
 		const struct fetch_section *x = &f->sections[i];
 
 		buf_add_char(&s->out, i ? ' ' : before);
-		fetch_section_add(&s->out, x);
-		buf_add_char(&s->out, ' ');
+		buf_add(&s->out, str_cut(labels, '\0', &labels));
 		if (is_binary(x) ? !binary_send(r, x, s, e) : !body_send(r, x, s, e))
 			return false;
 	}
-	return (!r->text.full && !r->decoded.full) || fail(e, FAULT_TEMP, "a part is too large");
+	return (!r->text.full && !r->decoded.full && !r->labels.full) || fail(e, FAULT_TEMP, "a part is too large");
 }

@@ -10,11 +10,12 @@ struct fetch_reader {
 	struct str letter;               /* as it lies on disk; in raw, or the caller's */
 	struct arena mime;               /* its tree, rewound */
 	const struct mime_part *root;    /* NULL: no section needs it */
+	struct buf labels;               /* "BODY[…] " of each section, a NUL behind each */
 	struct buf text;                 /* chosen fields; quoted-printable in CRLF form */
 	struct buf decoded;
 };
 
-struct fetch_reader fetch_reader_begin(void);
+struct fetch_reader fetch_reader_begin(const struct imap_fetch *f);
 void fetch_reader_end(struct fetch_reader *r);
 
 enum fetch_result {

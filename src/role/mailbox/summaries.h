@@ -8,7 +8,7 @@
 #include "wire/letter_summary.h"
 
 enum {
-	SUMMARIES_AT_ONCE = 256,         /* letters asked for in one call, at most */
+	SUMMARIES_AT_ONCE = 512,         /* letters asked for in one call, at most */
 	KEPT_HEADER_MAX = 16 * 1024,
 };
 
