@@ -35,6 +35,7 @@ struct link {
 	int fd;
 	enum role self, peer;
 	uint32_t instance;
+	uint32_t pid;            /* the other side's, where the parent said it; else 0 */
 	char *account;           /* of a mailbox; else "" */
 	bool is_dead;
 	bool has_ended;          /* the other side, with nothing of ours left unread */

@@ -86,6 +86,23 @@ uint64_t why_letter(struct str record)
 	return number_at(record, LETTER_AT, 8);
 }
 
+bool why_is_about(const struct why *w, struct str whom)
+{
+	static const struct str names[] = { S("peer"), S("account"), S("rcpt"), S("from"), S("targets"), S("client") };
+	const struct why_type *t = why_type(w->kind);
+
+	for (const struct ipc_field *f = t ? t->shape()->fields : NULL; f && f->name; f++) {
+		const struct str *value = (const void *)((const char *)w + f->at);
+
+		if (f->type != TYPE_str || !str_eq_nocase(*value, whom))
+			continue;
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			if (str_eq(names[i], str_from_z(f->name)))
+				return true;
+	}
+	return false;
+}
+
 static void add_number(struct buf *to, uint32_t v)
 {
 	for (unsigned i = 0; i < 4; i++)
@@ -168,6 +185,8 @@ void why_log(const struct why *w)
 	}
 	if (w->code)
 		buf_addf(&b, " reply=\"%u%s" STR_FMT "\"", w->code, w->enhanced.n ? " " : "", STR_ARG(w->enhanced));
+	if (w->role == ROLE_USER && w->session)          /* of login, whose lines name it */
+		buf_addf(&b, " session=%llx", (unsigned long long)w->session);
 	add_text(&b, "rule", w->rule);
 	add_text(&b, "label", w->label);
 	add_text(&b, "next", w->nearest);

@@ -58,6 +58,10 @@ bool why_decode(struct str in, struct arena *a, const struct why **ret, struct e
 /* Which letter the record is about, without decoding it; 0: none. */
 uint64_t why_letter(struct str record);
 
+/* Is it about that account, address or client: does one of the fields that say whom it is about hold it, in
+ * whatever letter case? */
+bool why_is_about(const struct why *w, struct str whom);
+
 /* Append a frame around the bytes; what does not fit is left out whole. */
 void why_frame(struct buf *to, struct str record);
 static inline size_t why_frame_size(struct str record)

@@ -59,7 +59,7 @@ static void test_rows(void **state)
 		buf_end(&again);
 		buf_end(&text);
 	}
-	assert_true(n >= 12);
+	assert_true(n >= 22);
 }
 
 static void test_bytes(void **state)
@@ -81,6 +81,22 @@ static void test_bytes(void **state)
 	assert_false(why_decode(buf_str(&b), &a, &w, &e));
 	assert_int_equal(why_letter(S("short")), 0);
 	assert_false(why_encode(&b, &(struct why){ .kind = 99 }, &e));
+}
+
+static void test_about(void **state)
+{
+	static const struct { struct str whom; bool is; } rows[] = {
+		{ S("192.0.2.1"), true }, { S("A@B"), true }, { S("client"), false }, { S("192.0.2.10"), false },
+		{ S("192.0.2"), false }, { S(""), false }, { S("nobody \"here\""), false }, { S("5.1.1"), false },
+	};
+	const struct why_client_banned ban = { .head = { .kind = WHY_client_banned }, .client = S("2001:db8::/64"),
+					       .peer = S("2001:db8::7") };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_true(why_is_about(&refused.head, rows[i].whom) == rows[i].is);
+	assert_true(why_is_about(&ban.head, S("2001:DB8::7")) && why_is_about(&ban.head, S("2001:db8::/64")));
+	assert_false(why_is_about(&(struct why){ .kind = 99 }, S("x")));
 }
 
 static void test_words(void **state)
@@ -134,7 +150,7 @@ static void test_frames(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows), cmocka_unit_test(test_bytes), cmocka_unit_test(test_words),
+		cmocka_unit_test(test_rows), cmocka_unit_test(test_bytes), cmocka_unit_test(test_about), cmocka_unit_test(test_words),
 		cmocka_unit_test(test_frames),
 	};
 

@@ -117,21 +117,24 @@ static void hear_setup(struct link *l, void *tell)
 /* Channels that come before we can answer: what is said there waits in the socket. */
 struct early {
 	enum role role;
-	uint32_t instance;
+	uint32_t instance, pid;
 	int fd;
 };
 static struct early early[EARLY_MAX];
 static size_t n_early;
 static bool is_serving;
 
-static void open_channel(enum role peer, uint32_t instance, struct str account, int fd)
+static void open_channel(enum role peer, uint32_t instance, uint32_t pid, struct str account, int fd)
 {
 	struct err e = { 0 };
 	struct link *fresh = link_open(fd, self.role, peer, instance, account, &self.fibers, &e);
 
-	if (!fresh)
+	if (!fresh) {
 		log_error("channel", "peer=%s why=%s", role_name(peer), LOGQ(str_from_z(e.text)));
-	else if (def->linked)
+		return;
+	}
+	fresh->pid = pid;
+	if (def->linked)
 		def->linked(fresh);
 }
 
@@ -139,7 +142,7 @@ static void open_early(void)
 {
 	is_serving = true;
 	for (size_t i = 0; i < n_early; i++)
-		open_channel(early[i].role, early[i].instance, S(""), early[i].fd);
+		open_channel(early[i].role, early[i].instance, early[i].pid, S(""), early[i].fd);
 	n_early = 0;
 }
 
@@ -153,9 +156,9 @@ static void hear_channel(struct link *l, void *tell)
 		return;
 	}
 	if (is_serving)
-		open_channel((enum role)t->role, t->instance, t->account, fd_take(&t->channel));
+		open_channel((enum role)t->role, t->instance, t->pid, t->account, fd_take(&t->channel));
 	else
-		early[n_early++] = (struct early){ (enum role)t->role, t->instance, fd_take(&t->channel) };
+		early[n_early++] = (struct early){ (enum role)t->role, t->instance, t->pid, fd_take(&t->channel) };
 }
 
 static void hear_listener(struct link *l, void *tell)
@@ -202,7 +205,8 @@ static void on_close(struct link *l)
 {
 	if (l->peer == ROLE_PARENT)
 		_exit(self.is_stopping ? 0 : 1);         /* without the parent there is nothing to do */
-	parent_lost(self.parent, &(struct parent_lost){ .role = (uint8_t)l->peer, .instance = l->instance });
+	parent_lost(self.parent, &(struct parent_lost){ .role = (uint8_t)l->peer, .instance = l->instance,
+							.pid = l->pid });
 	if (def->unlinked)
 		def->unlinked(l);
 }

@@ -82,6 +82,10 @@ struct box {
 
 	struct puts puts;
 	struct puts writing;             /* a thread reads them: they stay as they are */
+	uint32_t search_from;            /* below this UID letters were looked at for the search index */
+	size_t search_slots;             /* of its file, as it was last looked at */
+	bool search_is_damaged;          /* a search found it so, or gone */
+
 	bool is_stale;                   /* the cache has an older state */
 	int64_t saved_at;                /* monotonic: when it was last written to the cache */
 };
@@ -108,6 +112,11 @@ void puts_end(struct puts *p);
 void box_keep_nothing(struct box *b, uint32_t uid);
 /* The shelf is held.  Write what waits. */
 SUSPENDS void box_keep_write(struct box *b);
+
+/* ---- box_learn.c ---- */
+
+/* As box_letter_open(), if the file has the name we know; does not wait. */
+int box_letter_open_now(struct box *b, uint32_t uid, struct err *e);
 
 /* ---- box_log.c: what happened ---- */
 

@@ -39,6 +39,7 @@ void shelf_delivered(struct shelf *s, struct str folder, struct str base)
 	struct str key = unsafe_key(folder, base, &b);
 	struct box *box = map_get(&s->boxes, folder);
 
+	s->used = time_mono();
 	if (s->guard && s->unsafe.n < UNSAFE_MAX)
 		map_put(&s->unsafe, key, s);
 	if (!box)

@@ -166,7 +166,7 @@ SUSPENDS bool box_learn(struct box *b, const uint32_t *uids, size_t n, unsigned 
 
 /* ---- its bytes ---- */
 
-static int open_now(struct box *b, uint32_t uid, struct err *e)
+int box_letter_open_now(struct box *b, uint32_t uid, struct err *e)
 {
 	const struct letter *l = box_find(b, uid);
 	char name[STORE_NAME_MAX + 1];
@@ -187,14 +187,15 @@ static int open_now(struct box *b, uint32_t uid, struct err *e)
 SUSPENDS int box_letter_open(struct box *b, uint32_t uid, struct err *e)
 {
 	AUTO(shelf_let_go) struct shelf_held held = { 0 };
-	int fd = open_now(b, uid, e);
+	int fd = box_letter_open_now(b, uid, e);
 
+	b->shelf->used = time_mono();
 	if (fd >= 0 || e->sys != ENOENT || !box_find(b, uid) || !shelf_hold(&held, b->shelf, e))
 		return fd;
-	fd = open_now(b, uid, e);
+	fd = box_letter_open_now(b, uid, e);
 	if (fd >= 0 || e->sys != ENOENT || !box_look(b, true, e))
 		return fd;
-	return open_now(b, uid, e);
+	return box_letter_open_now(b, uid, e);
 }
 
 bool box_letter_dirs(const struct box *b, struct letter_dirs *ret, struct err *e)

@@ -2,6 +2,7 @@
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/search_build.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -215,7 +216,7 @@ SUSPENDS bool box_get(struct shelf *s, struct str folder, struct box **ret, stru
 	}
 	load_finish(b);
 	map_put(&s->boxes, folder, b);
-	if (b->n_dirty || b->is_stale)
+	if (b->n_dirty || b->is_stale || search_build_wanted(b))
 		shelf_wake(s);
 	*ret = b;
 	return true;

@@ -237,7 +237,7 @@ static int64_t reader_box(struct cache_reader *r, const char *guid)
 	return id > 0 && id <= BOX_ID_MAX ? id : 0;
 }
 
-/* A pack holds some of uids[*at] …: one copy for all of them. */
+/* Those of uids[*at] … that lie in this pack. */
 static void take_pack(const struct cache_ask *q, struct str bytes, uint32_t number, size_t *at, struct arena *a,
 		      struct str *ret)
 {
@@ -245,15 +245,13 @@ static void take_pack(const struct cache_ask *q, struct str bytes, uint32_t numb
 
 	while (*at < q->n && pack_of(q->uids[*at]) < number)
 		(*at)++;
-	if (*at == q->n || pack_of(q->uids[*at]) != number)
-		return;
-	if (!pack_parse(arena_str(a, bytes), seal_of(q->validity, q->kind), number, &p))
+	if (*at == q->n || pack_of(q->uids[*at]) != number || !pack_parse(bytes, seal_of(q->validity, q->kind), number, &p))
 		return;
 	for (size_t i = 0; i < p.n && *at < q->n; i++) {
 		while (*at < q->n && q->uids[*at] < p.uids[i])
 			(*at)++;
 		if (*at < q->n && q->uids[*at] == p.uids[i] && !ret[*at].n)
-			ret[*at] = p.bytes[i];
+			ret[*at] = arena_str(a, p.bytes[i]);
 	}
 }
 

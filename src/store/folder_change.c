@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/rnd.h"
 #include "store/box_file.h"
+#include "store/metadata.h"
 #include "store/subscription.h"
 
 #include <dirent.h>
@@ -271,6 +272,21 @@ SUSPENDS static bool rename_dirs(struct shelf *s, struct str from, struct str to
 	return j.c.ok;
 }
 
+static void annotations_run(void *arg)
+{
+	struct change_job *j = arg;
+
+	j->ok = metadata_copy_inbox(j->s, j->to, &j->e);
+}
+
+SUSPENDS static bool copy_annotations(struct store *s, struct str to, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+	struct change_job j = { .s = shelf_of(s, e), .to = to };
+
+	return j.s && shelf_hold(&held, j.s, e) && run_held(&j, annotations_run, e);
+}
+
 SUSPENDS static bool rename_inbox(struct store *s, struct str to, struct str who, struct err *e)
 {
 	AUTO(arena_end) struct arena a = { .limit = 64 << 20 };
@@ -280,7 +296,7 @@ SUSPENDS static bool rename_inbox(struct store *s, struct str to, struct str who
 	uint32_t *uids;
 	bool ok;
 
-	if (!folder_create(s, to, FOLDER_PLAIN, e) || !box_open(s, S(""), &inbox, e))
+	if (!folder_create(s, to, FOLDER_PLAIN, e) || !copy_annotations(s, to, e) || !box_open(s, S(""), &inbox, e))
 		return false;
 	uids = ARENA_ARRAY(&a, uint32_t, box_count(inbox) + 1);
 	for (size_t i = 0; uids && i < box_count(inbox); i++)

@@ -102,6 +102,7 @@ SUSPENDS bool shelf_hold(struct shelf_held *h, struct shelf *s, struct err *e)
 		if (!wait_on(&s->free, "the mailbox's files", e))
 			return false;
 	s->is_held = true;
+	s->used = time_mono();
 	h->s = s;
 	free_gone(s);
 	return true;

@@ -23,6 +23,8 @@ struct shelf {
 	struct wait free;
 	struct wait work;                /* told when store_tend() has something to do */
 	bool has_work;
+	int64_t used;                    /* monotonic: when a session or a delivery last had work here */
+	bool is_indexing;                /* search_build() is under way */
 	bool has_news;                   /* letters came: sessions that wait are told at once */
 	uint64_t key[2];                 /* of the boxes' indexes */
 	int inotify;                     /* -1: none, directories' times are looked at */

@@ -3,6 +3,7 @@
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/search_build.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -277,6 +278,20 @@ SUSPENDS static bool wait_for_work(struct shelf *s, bool more, struct err *e)
 	return !s->has_work || fiber_sleep(more ? MILLISECOND : SOON, e);
 }
 
+SUSPENDS static void index_fiber(void *arg)
+{
+	search_build(arg);
+}
+
+static void index_start(struct shelf *s, struct nursery *kids)
+{
+	struct str folder;
+	void *box;
+
+	for (size_t i = 0; !s->is_indexing && map_next(&s->boxes, &i, &folder, &box);)
+		s->is_indexing = search_build_wanted(box) && fiber_start(kids, "search-index", index_fiber, s);
+}
+
 SUSPENDS void store_tend(struct store *s)
 {
 	AUTO(nursery_end) struct nursery kids = { 0 };
@@ -290,8 +305,10 @@ SUSPENDS void store_tend(struct store *s)
 		fiber_start(&kids, "watch", watch_fiber, shelf);
 	while (wait_for_work(shelf, more, &e)) {
 		e = (struct err){ 0 };
-		if (shelf->is_started && tend_round(shelf, false, &more, &e))
+		if (shelf->is_started && tend_round(shelf, false, &more, &e)) {
+			index_start(shelf, &kids);
 			continue;
+		}
 		if (e.fault == FAULT_CANCEL)
 			return;
 		/* a full disk, a folder without rights: later it may work */

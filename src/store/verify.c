@@ -8,6 +8,7 @@
 #include "base/rnd.h"
 #include "store/box_file.h"
 #include "store/folder.h"
+#include "store/search_index.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -178,6 +179,24 @@ static void take_sizes(struct verify_job *j)
 	j->b->is_stale = true;
 }
 
+SUSPENDS static bool check_index(struct verify_job *j, struct err *e)
+{
+	struct search_survey have;
+
+	if (!search_index_survey(j->b, true, &have, e))
+		return false;
+	j->ret->indexed += have.n_covered;
+	j->ret->bad_blocks += have.bad;
+	if (have.bad)
+		tell(j, S("waxwing-search"), "%zu damaged blocks", have.bad);
+	if (have.bad && j->repair) {
+		j->b->search_is_damaged = true;
+		shelf_wake(j->b->shelf);
+	}
+	search_survey_end(&have);
+	return true;
+}
+
 SUSPENDS static bool verify_box(struct verify_job *j, struct err *e)
 {
 	size_t before = j->b->n;
@@ -200,7 +219,7 @@ SUSPENDS static bool verify_box(struct verify_job *j, struct err *e)
 		*e = j->e;
 	free(j->sizes);
 	free(j->block);
-	return j->ok && (!j->repair || box_look(j->b, true, e));
+	return j->ok && check_index(j, e) && (!j->repair || box_look(j->b, true, e));
 }
 
 SUSPENDS bool store_verify(struct store *s, bool repair, struct verify *ret, struct buf *report,

@@ -10,6 +10,8 @@ struct verify {
 	size_t bad_lines;                /* damaged lines of uidlists: with `repair` dropped */
 	size_t doubles;                  /* second files of one letter: with `repair` letters of their own */
 	size_t wrong_size;               /* S= or W= is not the file's: from now on the file's counts */
+	size_t indexed;                  /* letters in the search index */
+	size_t bad_blocks;               /* of the search index; with `repair` they are made anew */
 	size_t unreadable;               /* not a file, or no right to read it */
 };
 

@@ -178,6 +178,7 @@ void mime_bytes_text(const struct mime_part *p, struct str bytes, struct buf *re
 
 	if (p->encoding == MIME_BASE64 || p->encoding == MIME_QUOTED_PRINTABLE) {
 		decode_all(p->encoding, bytes, &plain);
+		ret->full |= plain.full;
 		bytes = buf_str(&plain);
 	}
 	if (c)

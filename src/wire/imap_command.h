@@ -59,6 +59,7 @@ enum imap_enable {
 /* SELECT, EXAMINE */
 struct imap_select {
 	struct str mailbox;
+	struct str written;              /* the name as the client wrote it */
 	bool condstore;
 	bool qresync;                    /* RFC 7162 §3.2.5 */
 	uint32_t uidvalidity;

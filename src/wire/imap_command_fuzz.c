@@ -3,6 +3,7 @@
  *
  * Byte 0: bit 0 UTF-8, bit 1 no letters, bit 2 LITERAL-; byte 1: the size of the pieces. */
 #include "wire/imap_command_fixture.h"
+#include "wire/imap_url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -30,6 +31,21 @@ static void round_trip(const struct imap_command *c, unsigned flags)
 	must(!first.full && !second.full && str_eq(buf_str(&first), buf_str(&second)), "and means the same");
 }
 
+/* URLs of CATENATE: what parses names a letter. */
+static void urls(const struct imap_command *c)
+{
+	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
+	struct imap_url u;
+
+	if (c->verb != IMAP_APPEND && c->verb != IMAP_REPLACE)
+		return;
+	for (size_t i = 0; i < c->append.n_letters; i++)
+		for (size_t k = 0; k < c->append.letters[i].n_parts; k++)
+			if (c->append.letters[i].parts[k].is_url &&
+			    imap_url_parse(c->append.letters[i].parts[k].url, &a, &u))
+				must(u.uid && (!u.has_partial || u.length), "a letter, and something of it");
+}
+
 static void one_command(struct imap_frame *f, unsigned flags, struct buf *log)
 {
 	AUTO(arena_end) struct arena a = { .limit = 1 << 22 };
@@ -42,6 +58,7 @@ static void one_command(struct imap_frame *f, unsigned flags, struct buf *log)
 		must(!str_has(c.tag, '\r') && !str_has(c.tag, '\n'), "no line end in a tag");
 		buf_addf(log, "%s ", imap_verb_name(c.verb));
 		round_trip(&c, flags);
+		urls(&c);
 		return;
 	}
 	must(why.reply != IMAP_REPLY_NONE && why.at <= text.bytes.n, "a fault has a place");

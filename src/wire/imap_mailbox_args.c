@@ -50,8 +50,12 @@ static bool qresync(struct imap_lex *l, struct imap_select *ret)
 bool args_select(struct imap_lex *l, struct imap_command *c)
 {
 	struct imap_select *s = &c->select;
+	struct imap_lex name;
 
-	if (!lex_space(l) || !lex_mailbox(l, &s->mailbox))
+	if (!lex_space(l))
+		return false;
+	name = *l;
+	if (!lex_mailbox(l, &s->mailbox) || !lex_astring(&name, "a mailbox", &s->written))
 		return false;
 	if (!lex_try(l, ' '))
 		return true;

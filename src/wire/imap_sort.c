@@ -21,11 +21,13 @@ static enum sort_text text_of(enum sort_by by)
 {
 	switch (by) {
 	case SORT_FROM:
-	case SORT_DISPLAYFROM:
 		return SORT_TEXT_FROM;
 	case SORT_TO:
-	case SORT_DISPLAYTO:
 		return SORT_TEXT_TO;
+	case SORT_DISPLAYFROM:
+		return SORT_TEXT_DISPLAY_FROM;
+	case SORT_DISPLAYTO:
+		return SORT_TEXT_DISPLAY_TO;
 	case SORT_CC:
 		return SORT_TEXT_CC;
 	default:

@@ -8,7 +8,15 @@
 #include "base/buf.h"
 #include "wire/imap_search.h"
 
-enum sort_text { SORT_TEXT_SUBJECT, SORT_TEXT_FROM, SORT_TEXT_TO, SORT_TEXT_CC, SORT_TEXTS };
+enum sort_text {
+	SORT_TEXT_SUBJECT,
+	SORT_TEXT_FROM,
+	SORT_TEXT_TO,
+	SORT_TEXT_CC,
+	SORT_TEXT_DISPLAY_FROM,  /* RFC 5957; whoever sorts by them fills them in */
+	SORT_TEXT_DISPLAY_TO,
+	SORT_TEXTS
+};
 
 struct sort_letter {
 	int64_t arrival;                 /* INTERNALDATE, seconds UTC */
@@ -37,7 +45,8 @@ struct thread_forest {
 	uint32_t first;                  /* root; the others are its `next` */
 };
 
-/* REFERENCES or ORDEREDSUBJECT.  All of it lies in the arena; false if that is full: some 40 octets per
+/* REFERENCES, ORDEREDSUBJECT, or REFS (draft-ietf-morg-inthread §4: REFERENCES without its step 5, threads in
+ * order of their latest arrival).  All of it lies in the arena; false if that is full: some 40 octets per
  * letter and per reference are enough. */
 bool imap_thread(enum thread_by by, const struct sort_letter *const *letters, size_t n,
 		 struct arena *a, struct thread_forest *ret);

@@ -80,6 +80,25 @@ static const struct thread_row subject_rows[] = {
 	{ "equal dates: by number", { { 0, "", "B", 0, 5 }, { 0, "", "A", 0, 5 } }, "(1)(2)" },
 };
 
+/* draft-ietf-morg-inthread §4 */
+static const struct refs_row {
+	struct thread_row row;
+	int arrivals[MOST];
+} refs_rows[] = {
+	{ { "empty folder", { { 0 } }, "" }, { 0 } },
+	{ { "subjects do not count", { { 'a', "", "X", 0, 0 }, { 'b', "", "X", 1, 0 } }, "(1)(2)" }, { 1, 2 } },
+	{ { "references do", { { 'a', "", "X", 0, 0 }, { 'b', "a", "Y", 0, 0 } }, "(1 2)" }, { 1, 2 } },
+	{ { "the thread in which the last letter came stands last",
+	    { { 'a', "", "X", 0, 0 }, { 'b', "", "Y", 0, 0 }, { 'c', "a", "X", 1, 0 } }, "(2)(1 3)" }, { 1, 2, 3 } },
+	{ { "also below a missing parent, and deep",
+	    { { 'b', "a", "X", 1, 0 }, { 'c', "a", "X", 1, 0 }, { 'd', "", "D", 0, 0 }, { 'e', "ab", "X", 1, 0 },
+	      { 'f', "", "F", 0, 0 } }, "(3)(5)((1 4)(2))" }, { 1, 2, 3, 9, 8 } },
+	{ { "within a thread by the date it was sent",
+	    { { 'a', "", "X", 0, 50 }, { 'b', "a", "X", 1, 70 }, { 'c', "a", "X", 1, 60 } }, "(1 (3)(2))" }, { 9, 1, 2 } },
+	{ { "arrived at once: by the date of the first", { { 'a', "", "X", 0, 5 }, { 'b', "", "Y", 0, 4 } }, "(2)(1)" },
+	  { 7, 7 } },
+};
+
 struct world {
 	struct sort_letter letters[MOST];
 	const struct sort_letter *list[MOST];
@@ -107,26 +126,39 @@ static void world_make(struct world *w, const struct made *made)
 	}
 }
 
+static void check_row(const struct thread_row *row, const int *arrivals, enum thread_by by)
+{
+	AUTO(arena_end) struct arena a = { 0 };
+	AUTO(buf_end) struct buf b = buf_on_heap(1000);
+	struct thread_forest t;
+	struct world w;
+
+	world_make(&w, row->letters);
+	for (size_t i = 0; arrivals && i < w.n; i++)
+		w.letters[i].arrival = arrivals[i];
+	assert_true(imap_thread(by, w.list, w.n, &a, &t));
+	imap_thread_add(&b, &t, w.numbers);
+	if (!str_eq(buf_str(&b), str_from_z(row->expected)))
+		fail_msg("%s: " STR_FMT " instead of %s", row->why, STR_ARG(buf_str(&b)), row->expected);
+}
+
 static void check_rows(const struct thread_row *rows, size_t n, enum thread_by by)
 {
-	for (size_t i = 0; i < n; i++) {
-		AUTO(arena_end) struct arena a = { 0 };
-		AUTO(buf_end) struct buf b = buf_on_heap(1000);
-		struct thread_forest t;
-		struct world w;
-
-		world_make(&w, rows[i].letters);
-		assert_true(imap_thread(by, w.list, w.n, &a, &t));
-		imap_thread_add(&b, &t, w.numbers);
-		if (!str_eq(buf_str(&b), str_from_z(rows[i].expected)))
-			fail_msg("%s: " STR_FMT " instead of %s", rows[i].why, STR_ARG(buf_str(&b)), rows[i].expected);
-	}
+	for (size_t i = 0; i < n; i++)
+		check_row(&rows[i], NULL, by);
 }
 
 static void test_references(void **state)
 {
 	(void)state;
 	check_rows(thread_rows, ARRAY_LEN(thread_rows), THREAD_REFERENCES);
+}
+
+static void test_refs(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refs_rows); i++)
+		check_row(&refs_rows[i].row, refs_rows[i].arrivals, THREAD_REFS);
 }
 
 static void test_orderedsubject(void **state)
@@ -138,9 +170,9 @@ static void test_orderedsubject(void **state)
 static void test_sort(void **state)
 {
 	static const struct sort_letter letters[] = {
-		{ .arrival = 5, .sent = -7, .size = 100, .texts = { S("ABCDEFGHZ"), S("B"), S(""), S("") } },
-		{ .arrival = 3, .sent = 9, .size = 100, .texts = { S("ABCDEFGHA"), S("A"), S("X"), S("") } },
-		{ .arrival = 3, .sent = 1, .size = 20, .texts = { S(""), S("B"), S("X"), S("") } },
+		{ .arrival = 5, .sent = -7, .size = 100, .texts = { S("ABCDEFGHZ"), S("B"), S(""), S(""), S("ZOE"), S("X@Y") } },
+		{ .arrival = 3, .sent = 9, .size = 100, .texts = { S("ABCDEFGHA"), S("A"), S("X"), S(""), S("ANN"), S("X@Y") } },
+		{ .arrival = 3, .sent = 1, .size = 20, .texts = { S(""), S("B"), S("X"), S(""), S(""), S("DON") } },
 	};
 	static const struct sort_letter *const list[] = { &letters[0], &letters[1], &letters[2] };
 	static const struct { struct sort_key keys[2]; size_t n; const char *expected; } rows[] = {
@@ -154,6 +186,9 @@ static void test_sort(void **state)
 		{ { { SORT_SIZE, true }, { SORT_SUBJECT, false } }, 2, "213" },
 		{ { { SORT_TO, false } }, 1, "123" },
 		{ { { SORT_CC, false } }, 1, "123" },
+		{ { { SORT_DISPLAYFROM, false } }, 1, "321" },
+		{ { { SORT_DISPLAYTO, false }, { SORT_DISPLAYFROM, false } }, 2, "321" },
+		{ { { SORT_DISPLAYTO, true }, { SORT_FROM, false } }, 2, "213" },
 	};
 
 	(void)state;
@@ -194,6 +229,7 @@ static void test_large(void **state)
 	imap_thread_add(&b, &t, numbers);
 	assert_false(b.full);
 	assert_int_equal(b.p[b.n - 1], ')');
+	assert_true(imap_thread(THREAD_REFS, list, N, &a, &t));
 	print_message("# 100,000 letters in one thread: %lld ms\n", (long long)(time_mono() - began) / 1000);
 }
 
@@ -201,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_refs),
 		cmocka_unit_test(test_orderedsubject),
 		cmocka_unit_test(test_sort),
 		cmocka_unit_test(test_large),

@@ -1,4 +1,4 @@
-/* imap_thread.c — THREAD (RFC 5256 §3: ORDEREDSUBJECT, REFERENCES).
+/* imap_thread.c — THREAD (RFC 5256 §3: ORDEREDSUBJECT, REFERENCES; draft-ietf-morg-inthread §4: REFS).
  *
  * A node per message id, and a parent for each node; lists of children are made once, at the end.
  * All letters are sorted by date first, so that each list, filled in that order, is sorted: this is
@@ -263,7 +263,7 @@ static bool table_begin(struct thread *t, size_t ids, struct arena *a)
 	return t->slots;
 }
 
-static bool by_references(struct thread *t, size_t ids, struct arena *a)
+static bool by_references(struct thread *t, size_t ids, bool merges_subjects, struct arena *a)
 {
 	AUTO(map_end) struct map table = { 0 };
 	struct root *roots = ARENA_ARRAY(a, struct root, t->n + 1);
@@ -274,6 +274,8 @@ static bool by_references(struct thread *t, size_t ids, struct arena *a)
 	for (size_t i = 0; i < t->n; i++)
 		letter_link(t, (uint32_t)i);
 	prune(t);
+	if (!merges_subjects)
+		return true;
 	n = roots_list(t, roots);
 	table_fill(t, &table, roots, n);
 	roots_merge(t, &table, roots, n);
@@ -301,6 +303,59 @@ static bool by_subject(struct thread *t, struct arena *a)
 	return true;
 }
 
+/* ---- REFS: threads in order of their latest arrival ---- */
+
+struct arrived {
+	int64_t latest;
+	uint32_t root;
+	uint32_t order;          /* as it was */
+};
+
+static int arrived_order(const void *left, const void *right)
+{
+	const struct arrived *x = left, *y = right;
+
+	if (x->latest != y->latest)
+		return x->latest < y->latest ? -1 : 1;
+	return x->order < y->order ? -1 : 1;
+}
+
+static int64_t latest_of(const struct thread *t, uint32_t root)
+{
+	const struct thread_node *nodes = t->nodes;
+	int64_t latest = INT64_MIN;
+
+	for (uint32_t u = root;;) {
+		if (nodes[u].place != NONE && t->letters[nodes[u].place]->arrival > latest)
+			latest = t->letters[nodes[u].place]->arrival;
+		if (nodes[u].child != NONE) {
+			u = nodes[u].child;
+			continue;
+		}
+		while (u != root && nodes[u].next == NONE)
+			u = nodes[u].parent;
+		if (u == root)
+			return latest;
+		u = nodes[u].next;
+	}
+}
+
+static bool forest_order(const struct thread *t, struct thread_forest *f, struct arena *a)
+{
+	struct arrived *all = ARENA_ARRAY(a, struct arrived, t->n + 1);
+	size_t n = 0;
+
+	if (!all)
+		return false;
+	for (uint32_t root = f->first; root != NONE; root = f->nodes[root].next, n++)
+		all[n] = (struct arrived){ latest_of(t, root), root, (uint32_t)n };
+	qsort(all, n, sizeof(*all), arrived_order);
+	f->first = n ? all[0].root : NONE;
+	for (size_t i = 0; i < n; i++)
+		f->nodes[all[i].root].next = i + 1 < n ? all[i + 1].root : NONE;
+	return true;
+}
+
 bool imap_thread(enum thread_by by, const struct sort_letter *const *letters, size_t n,
 		 struct arena *a, struct thread_forest *ret)
 {
@@ -309,7 +364,7 @@ bool imap_thread(enum thread_by by, const struct sort_letter *const *letters, si
 	size_t ids = n, most;
 	uint32_t *last;
 
-	for (size_t i = 0; by == THREAD_REFERENCES && i < n; i++)
+	for (size_t i = 0; by != THREAD_ORDEREDSUBJECT && i < n; i++)
 		ids += letters[i]->n_references;
 	most = ids + 2 * n + 1;          /* letters without an id of their own; parents made in step 5 */
 	if (n >= UINT32_MAX / 8 || ids >= UINT32_MAX / 8)
@@ -322,10 +377,10 @@ bool imap_thread(enum thread_by by, const struct sort_letter *const *letters, si
 	if (!t.by_date || !t.node_of || !t.nodes || !t.kids || !last ||
 	    !imap_sort(letters, n, &date, 1, a, t.by_date))
 		return false;
-	if (!(by == THREAD_REFERENCES ? by_references(&t, ids, a) : by_subject(&t, a)))
+	if (!(by != THREAD_ORDEREDSUBJECT ? by_references(&t, ids, by == THREAD_REFERENCES, a) : by_subject(&t, a)))
 		return false;
 	forest_make(&t, last, ret);
-	return true;
+	return by != THREAD_REFS || forest_order(&t, ret, a);
 }
 
 static void root_add(struct buf *b, const struct thread_node *nodes, uint32_t root, const uint32_t *numbers)

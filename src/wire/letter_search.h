@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+struct grams;
 struct mime_part;
 
 enum {
@@ -21,6 +22,8 @@ enum {
 struct searcher {
 	struct buf needle;               /* folded */
 	struct buf text, folded;
+	struct grams *note;              /* if set, nothing is found: every text is noted there */
+	bool is_short;                   /* a text was cut off: there was no memory for it, or it was too long */
 };
 
 /* False if the text is too long. */
@@ -29,7 +32,8 @@ void searcher_end(struct searcher *s);
 
 /* In a decoded text? */
 bool searcher_finds(struct searcher *s, struct str text);
-/* In the values of all fields of that name; an empty text is found if there is such a field.
+/* In the values of all fields of that name, of addresses also as they are without their comments; an empty text is
+ * found if there is such a field.
  * `bytes` is a letter or its header alone. */
 bool search_field(struct searcher *s, struct str bytes, struct str name);
 /* In some field, its name included ("Subject: x"). */

@@ -13,6 +13,8 @@
 	"Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?= from\r\n afar\r\n" \
 	"To: =?ISO-8859-1?Q?J=F6rg?= <j@example.org>\r\n" \
 	"To: second@example.org\r\n" \
+	"Sender: <user (comment)@ (other) example.org>, \"Ann \\\"B\\\"\" <ann@example.org>\r\n" \
+	"X-Address: <user (comment)@ (other) example.org>\r\n" \
 	"X-Empty:\r\n" \
 	"Content-Type: multipart/mixed; boundary=b\r\n" \
 	"\r\n" \
@@ -33,6 +35,11 @@ static const struct { enum where where; struct str name, text; bool found; } row
 	{ FIELD, S("Subject"), S("=?UTF-8"), false },
 	{ FIELD, S("to"), S("j\xc3\xb6rg"), true },
 	{ FIELD, S("to"), S("SECOND@"), true },                                  /* every field of that name */
+	{ FIELD, S("sender"), S("user@example.org"), true },                     /* as in the envelope */
+	{ FIELD, S("sender"), S("Ann \"B\" <ann@"), true },
+	{ FIELD, S("sender"), S("(other) example"), true },                      /* and as it is written */
+	{ FIELD, S("sender"), S("userexample"), false },
+	{ FIELD, S("x-address"), S("user@example.org"), false },                 /* no field of addresses */
 	{ FIELD, S("cc"), S(""), false },
 	{ FIELD, S("x-empty"), S(""), true },                                    /* §6.4.4: empty is there at all */
 	{ FIELD, S("x-empty"), S("a"), false },

@@ -82,9 +82,9 @@ static void first_address(struct reading *r, enum mime_letter_field f, struct st
 		*ret = arena_str(r->a, list->mailbox);
 		if (ret_shown && list->name.n)
 			*ret_shown = decoded(r, list->name);
-		else if (ret_shown && list->domain.n)
+		if (ret_shown && !ret_shown->n && list->domain.n)
 			*ret_shown = arena_printf(r->a, STR_FMT "@" STR_FMT, STR_ARG(list->mailbox), STR_ARG(list->domain));
-		else if (ret_shown)
+		else if (ret_shown && !ret_shown->n)
 			*ret_shown = *ret;
 	}
 	arena_rewind(r->scratch, m);

@@ -127,6 +127,8 @@ def sort():
         equal(answer(c, "SORT (SUBJECT DATE) UTF-8 1:4"), "* SORT 2 1 4 3", "base subjects are the same")
         equal(answer(c, "SORT (ARRIVAL) UTF-8 1:4"), "* SORT 1 2 3 4", "ARRIVAL")
         equal(answer(c, "SORT (FROM) UTF-8 1:4"), "* SORT 2 3 4 1", "mailbox of the first address")
+        equal(answer(c, "SORT (DISPLAYFROM) UTF-8 1:4"), "* SORT 2 3 4 1", "RFC 5957: bob@, Carol, dave@, J\u00f6rg")
+        equal(answer(c, "SORT (REVERSE DISPLAYTO DISPLAYFROM) UTF-8 1:4"), "* SORT 3 2 4 1", "DISPLAYTO, then DISPLAYFROM")
         equal(answer(c, "SORT (SIZE) UTF-8 SUBJECT nothing-has-this"), "* SORT", "nothing")
         equal(answer(c, "UID SORT (SIZE) UTF-8 1:4"), "* SORT 4 2 1 3", "UID")
         tag = "t%d" % (c.n + 1)
@@ -138,6 +140,8 @@ def thread():
     with session() as c:
         equal(answer(c, "THREAD REFERENCES UTF-8 1:4"), "* THREAD (1 2)(3)(4)", "REFERENCES")
         equal(answer(c, "THREAD ORDEREDSUBJECT UTF-8 1:4"), "* THREAD (2 1)(3)(4)", "ORDEREDSUBJECT: by date")
+        equal(answer(c, "THREAD REFS UTF-8 1:4"), "* THREAD (1 2)(3)(4)", "REFS")
+        equal(answer(c, "UID THREAD REFS UTF-8 2:4"), "* THREAD (2)(3)(4)", "REFS without the first")
         equal(answer(c, "THREAD REFERENCES UTF-8 SUBJECT nothing-has-this"), "* THREAD", "nothing")
         equal(c.cmd("THREAD MAGIC UTF-8 ALL").status, "BAD", "MAGIC")
 

@@ -109,7 +109,7 @@ def session_limit():
             logged_in(c.login(alice(s), USERS["alice"]))
         r = open_[5].login(alice(s), USERS["alice"])
         check(r.status == "NO" and r.code == "LIMIT" and "Too many" in r.text, "%r" % r)
-        s.log_wait("result=limit")
+        s.log_wait('result="limit"')
         with s.pop3() as c:
             check(c.login(alice(s), USERS["alice"]).startswith(b"-ERR"), "POP3")
         with s.imap() as c:
@@ -220,7 +220,7 @@ def ban():
             t.start()
         for t in ts:
             t.join()
-        log = s.log_wait(r"ban what=192\.0\.2\.2 ")
+        log = s.log_wait(r'ban client="192\.0\.2\.2" ')
         check(log, "ban")
 
         def closed(n):

@@ -7,7 +7,7 @@ import imap_target
 import tap
 from tap import cases, test
 
-SECONDS = float(os.environ.get("STRESS", "1800" if os.environ.get("SOAK") else "30"))
+SECONDS = float(os.environ.get("STRESS", "1800" if os.environ.get("SOAK") else "60"))
 
 
 @test("IMAP stress: eight sessions on one mailbox are never told what cannot be", limit=2000)

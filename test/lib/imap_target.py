@@ -136,9 +136,11 @@ class Waxwing:
                 yield os.path.join(d, f)
 
     def drop_caches(self, user):
-        """Everything that can be made again from the letters: Maildir/waxwing/*.db and theirs."""
+        """Everything that can be made again from the letters: Maildir/waxwing/*.db and theirs, and
+        each folder's waxwing-search."""
         for p in list(self.ours(user)):
-            if ".db" in os.path.basename(p) and os.path.basename(os.path.dirname(p)) == "waxwing":
+            if os.path.basename(p) == "waxwing-search" or (
+                    ".db" in os.path.basename(p) and os.path.basename(os.path.dirname(p)) == "waxwing"):
                 os.unlink(p)
 
     def index_bytes(self, user):

@@ -249,15 +249,16 @@ SUSPENDS int run_mailbox_verify(struct command *c)
 		json_object(&j, NULL);
 		json_int(&j, "folders", (int64_t)r.folders);
 		json_int(&j, "letters", (int64_t)r.letters);
+		json_int(&j, "indexed", (int64_t)r.indexed);
 		json_int(&j, "findings", (int64_t)r.findings);
 		json_str(&j, "report", r.report);
 		json_end_object(&j);
 		buf_add_char(&b, '\n');
 	} else {
 		report_print(&b, r.report);
-		buf_addf(&b, "%llu folders, %llu letters: %llu findings%s\n", (unsigned long long)r.folders,
-			 (unsigned long long)r.letters, (unsigned long long)r.findings,
-			 r.findings && repair ? ", repaired" : "");
+		buf_addf(&b, "%llu folders, %llu letters, %llu of them in the search index: %llu findings%s\n",
+			 (unsigned long long)r.folders, (unsigned long long)r.letters,
+			 (unsigned long long)r.indexed, (unsigned long long)r.findings, r.findings && repair ? ", repaired" : "");
 	}
 	say(c, buf_str(&b));
 	return r.findings && !repair ? EXIT_NO : EXIT_DONE;

@@ -122,7 +122,6 @@ SUSPENDS static void turn_away(struct guest *g, struct str why)
 {
 	struct err e;
 
-	log_info("refused", "peer=%s protocol=%s why=%s", g->peer, g->dialogue->name, LOGQ(why));
 	/* before TLS nothing can be said to who expects it */
 	if (g->tls != CONF_TLS_WRAPPED && conn_put(&g->conn, g->dialogue->busy, &e) && conn_put(&g->conn, why, &e))
 		conn_write(&g->conn, S("\r\n"), &e);
@@ -139,6 +138,8 @@ SUSPENDS static bool welcome(struct guest *g)
 	WITHIN(USER_WITHIN)
 		ok = user_connect(link_to(ROLE_USER), &(struct user_connect){ .peer = str_from_z(g->peer) }, &r, &a, &e);
 	g->is_connected = ok && r.allow;
+	if (!ok)                 /* else `user` has said it */
+		log_info("refused", "peer=%s protocol=%s why=%s", g->peer, g->dialogue->name, LOGQ(str_from_z(e.text)));
 	if (!g->is_connected)
 		turn_away(g, ok ? r.why : str_from_z("out of resources, come back later"));
 	return g->is_connected;

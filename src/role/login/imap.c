@@ -14,7 +14,7 @@
 enum { ERRORS_MAX = 10, FAILURES_MAX = 5, IDLE_COMMANDS_MAX = 100, GREETING_MAX = 512 };
 
 /* What holds before login; the mailbox says what it can do beyond it. */
-#define CAPABILITIES "IMAP4rev1 LITERAL- SASL-IR ID"
+#define CAPABILITIES "IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID"
 
 struct dialogue_imap {
 	struct guest *g;

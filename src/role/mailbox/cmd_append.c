@@ -1,46 +1,21 @@
-/* cmd_append.c — APPEND and MULTIAPPEND (RFC 9051 §6.3.12, RFC 3502, 7889).
+/* cmd_append.c — APPEND and MULTIAPPEND (RFC 9051 §6.3.12, RFC 3502, 3516, 4469, 7889).
  *
- * A letter goes to a file as it comes; the command's end commits all of them, or nothing stays.
- * What can be known to fail is told before the client has sent the letter. */
+ * Letters come literal by literal (append_parts.h); the command's end commits all of them, or nothing
+ * stays.  What can be known to fail is told before the client has sent the literal. */
 #include "role/mailbox/cmd_append.h"
 
 #include "fiber/fiber.h"
+#include "role/mailbox/append_parts.h"
+#include "role/mailbox/cmd_replace.h"
 #include "role/mailbox/imap_cmds.h"
 #include "role/mailbox/imap_updates.h"
-#include "store/quota.h"
-
-#include <errno.h>
 
 #define STALL_MOST (5 * MINUTE)
 
-/* -- one letter comes ------------------------------------------------------ */
-
-SUSPENDS static struct imap_reply letter_open(struct imap_session *s, const struct append_letter *l, struct err *e)
-{
-	struct append_facts f = { .flags = l->flags.system & LETTER_SYSTEM, .date = l->has_date ? l->date : 0 };
-	struct str folder;
-
-	if (l->is_catenate)
-		return (struct imap_reply){ .id = IMAP_REPLY_SYNTAX, .text = S("CATENATE is not offered") };
-	if (!s->frame.left)
-		return (struct imap_reply){ .id = IMAP_REPLY_SYNTAX, .text = S("a letter has at least one octet") };
-	if (l->flags.n > KEYWORDS_MAX)
-		return reply_of(IMAP_REPLY_KEYWORD_LIMIT);
-	if (!folder_of_name(s, s->c.append.mailbox, &folder))
-		return reply_of(IMAP_REPLY_NAME_BAD);
-	if (!s->append && !append_open(s->store, folder, &s->by, &s->append, e))
-		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
-	if (!quota_check(s->store, s->frame.left, 1, e))
-		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
-	for (; f.n_keywords < l->flags.n; f.n_keywords++)
-		f.keywords[f.n_keywords] = l->flags.keywords[f.n_keywords];
-	if (!append_letter(s->append, &f, e))
-		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
-	return reply_of(IMAP_REPLY_NONE);
-}
+/* -- one literal comes ----------------------------------------------------- */
 
 /* What of it is here already, or the next bytes; false: the stream broke. */
-SUSPENDS static bool letter_more(struct imap_session *s, struct str *ret, struct err *e)
+SUSPENDS static bool literal_more(struct imap_session *s, struct str *ret, struct err *e)
 {
 	struct str in = stream_pending(&s->io), was = in;
 	bool ok = false;
@@ -57,40 +32,36 @@ SUSPENDS static bool letter_more(struct imap_session *s, struct str *ret, struct
 	return true;
 }
 
-SUSPENDS static bool letter_receive(struct imap_session *s, struct imap_reply *why, struct err *e)
+SUSPENDS static bool literal_receive(struct imap_session *s, struct imap_reply *why, struct err *e)
 {
 	while (s->frame.left) {
 		struct str piece;
 
-		if (!letter_more(s, &piece, e))
+		if (!literal_more(s, &piece, e))
 			return false;
-		if (append_bytes(s->append, piece, e))
+		if (append_octets(s, piece, e))
 			continue;
 		*why = reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
 		return true;
 	}
+	append_part_end(s);
 	return true;
 }
 
 /* -- the command ----------------------------------------------------------- */
 
-static void forget(struct imap_session *s)
-{
-	append_close(s->append);
-	s->append = NULL;
-}
-
-SUSPENDS static struct imap_reply append_begin(struct imap_session *s, struct err *e)
+SUSPENDS static struct imap_reply literal_begin(struct imap_session *s, struct err *e)
 {
 	unsigned flags = session_is_utf8(s) ? IMAP_COMMAND_UTF8 : 0;
+	struct imap_reply r = reply_of(IMAP_REPLY_NONE);
 	struct imap_fault why;
 
 	s->text = imap_frame_text(&s->frame);
 	if (!imap_append_begin(&s->text, flags, s->a, &s->c, &why))
 		return (struct imap_reply){ .id = why.reply, .text = imap_fault_text(&why, &s->text, s->a) };
-	if (s->c.verb != IMAP_APPEND)
-		return reply_of(IMAP_REPLY_UNKNOWN_COMMAND);
-	return letter_open(s, &s->c.append.letters[s->c.append.n_letters - 1], e);
+	if (s->c.verb == IMAP_REPLACE && !s->append.replaces)
+		r = replace_begin(s);
+	return r.id ? r : append_parts(s, true, e);
 }
 
 SUSPENDS bool append_take(struct imap_session *s, struct err *e)
@@ -100,18 +71,18 @@ SUSPENDS bool append_take(struct imap_session *s, struct err *e)
 	bool ok;
 
 	s->a = &a;
-	r = append_begin(s, e);
+	r = literal_begin(s, e);
 	if (!r.id && !r.close && s->frame.is_sync) {
 		s->frame.is_sync = false;
 		buf_add(&s->out, S("+ OK\r\n"));
 	}
 	ok = !r.close && out_flush(s, e);
 	if (ok && !r.id)
-		ok = letter_receive(s, &r, e);
+		ok = literal_receive(s, &r, e);
 	if (ok && r.id) {
 		struct str tag = arena_str(&a, s->c.tag.n ? s->c.tag : str_from_z(s->frame.tag));
 
-		forget(s);
+		append_forget(s);
 		imap_frame_refuse(&s->frame);    /* what was parsed goes with it */
 		ok = command_finish(s, tag, r, UPDATES_ALL, e);
 	}
@@ -121,17 +92,10 @@ SUSPENDS bool append_take(struct imap_session *s, struct err *e)
 
 SUSPENDS struct imap_reply imap_cmd_append(struct imap_session *s, struct err *e)
 {
-	uint32_t validity, first, n = (uint32_t)s->c.append.n_letters;
-	struct imap_reply r = reply_of(IMAP_REPLY_DONE);
+	struct imap_reply r = append_parts(s, false, e);
 
-	if (!s->append)
-		return reply_of(IMAP_REPLY_SYNTAX);
-	if (!append_commit(s->append, &validity, &first, e))
-		r = reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
-	else if (n == 1)
-		r.code = arena_printf(s->a, "APPENDUID %u %u", validity, first);
-	else
-		r.code = arena_printf(s->a, "APPENDUID %u %u:%u", validity, first, first + n - 1);
-	forget(s);
+	if (!r.id && !r.close)
+		r = append_end(s, NULL, e);
+	append_forget(s);
 	return r;
 }

@@ -3,17 +3,6 @@
 
 #include "base/buf.h"
 
-/* RFC 7162 §3.2.7: where letters went, the client learns how far it knows now. */
-static struct imap_reply done_at_modseq(struct imap_session *s, uint64_t before)
-{
-	uint64_t now = box_modseq(s->sel.box);
-
-	if (!(s->enabled & ENABLE_CONDSTORE) || now == before)
-		return reply_of(IMAP_REPLY_DONE);
-	return (struct imap_reply){ .id = IMAP_REPLY_DONE,
-				    .code = arena_printf(s->a, "HIGHESTMODSEQ %llu", (unsigned long long)now) };
-}
-
 SUSPENDS struct imap_reply imap_cmd_expunge(struct imap_session *s, struct err *e)
 {
 	uint64_t before = box_modseq(s->sel.box);
@@ -27,7 +16,7 @@ SUSPENDS struct imap_reply imap_cmd_expunge(struct imap_session *s, struct err *
 		return r;
 	if (!box_expunge(s->sel.box, uids, n, false, &s->by, e))
 		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
-	return done_at_modseq(s, before);
+	return reply_at_modseq(s, before);
 }
 
 /* "COPYUID 1 2:3 7:8" */
@@ -71,7 +60,7 @@ SUSPENDS static struct imap_reply copy(struct imap_session *s, bool is_move, str
 	/* RFC 6851 §4.3: before the EXPUNGEs */
 	r.text = S("moved");
 	imap_reply_add(&s->out, S("*"), &r);
-	return done_at_modseq(s, before);
+	return reply_at_modseq(s, before);
 }
 
 SUSPENDS struct imap_reply imap_cmd_copy(struct imap_session *s, struct err *e)

@@ -1,4 +1,4 @@
-/* cmd_fetch.c — FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3516, 7162, 8474, 8514, 8970).
+/* cmd_fetch.c — FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3516, 7162, 8474, 8514, 8970, 9394).
  *
  * Letters go in batches: what is not known of them yet is learned for the batch, then each is
  * printed from memory and the cache; its file is opened only for its octets.  Other sessions run between
@@ -142,7 +142,8 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 		return true;
 	}
 	if (was_seen_now)
-		items |= FETCH_FLAGS | (s->enabled & ENABLE_CONDSTORE ? FETCH_MODSEQ : 0);
+		items |= FETCH_FLAGS | (s->enabled & ENABLE_CONDSTORE ? FETCH_MODSEQ : 0) |
+			 (s->enabled & (ENABLE_QRESYNC | ENABLE_REV2) ? FETCH_UID : 0);
 	imap_add_untagged(b, view_seq(&s->sel.view, l->uid));
 	buf_add(b, S("FETCH "));
 	open = b->n;             /* each item puts a blank before itself; the first becomes "(" */
@@ -267,6 +268,15 @@ SUSPENDS static bool fetch_all(struct fetch *x, const uint32_t *uids, size_t n, 
 
 /* -- the command ----------------------------------------------------------- */
 
+/* Only so many from either end (RFC 9394 §3.3). */
+static size_t keep_partial(const struct imap_partial *p, uint32_t *uids, size_t n)
+{
+	size_t first = p->first - 1 < n ? p->first - 1 : n, last = p->last < n ? p->last : n;
+
+	memmove(uids, uids + (p->is_from_end ? n - last : first), (last - first) * sizeof(*uids));
+	return last - first;
+}
+
 /* Only those that changed (RFC 7162 §3.1.4.1). */
 static size_t keep_changed(const struct imap_session *s, uint64_t since, uint32_t *uids, size_t n)
 {
@@ -320,6 +330,8 @@ SUSPENDS struct imap_reply imap_cmd_fetch(struct imap_session *s, struct err *e)
 		return r;
 	if (x.f->vanished && !tell_vanished(s, &r, e))
 		return r;
+	if (x.f->has_partial)
+		n = keep_partial(&x.f->partial, uids, n);
 	if (x.f->has_changedsince)
 		n = keep_changed(s, x.f->changedsince, uids, n);
 	x.kinds = kinds_of(x.f);

@@ -1,8 +1,11 @@
 /* cmd_list.c — LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, 5819, 6154). */
+#include "role/mailbox/cmd_list.h"
+
 #include "role/mailbox/cmd_status.h"
 #include "role/mailbox/imap_cmds.h"
 #include "store/folder.h"
 #include "wire/imap_list.h"
+#include "wire/imap_print.h"
 #include "wire/imap_utf7.h"
 
 #define SEPARATOR '.'
@@ -97,12 +100,12 @@ static bool chosen_below(const struct listing *l, size_t i, unsigned flags)
 	return false;
 }
 
-static void add_attributes(struct buf *b, const struct imap_list *q, const struct folder_row *r)
+static void add_attributes(struct buf *b, const struct imap_list *q, bool is_rev2, const struct folder_row *r)
 {
 	size_t from = b->n;
 
 	if (!r->exists)
-		buf_add(b, q->is_extended ? S("\\NonExistent ") : S("\\Noselect "));
+		buf_add(b, q->is_extended || is_rev2 ? S("\\NonExistent ") : S("\\Noselect "));
 	if (!q->is_extended || q->flags & LIST_RETURN_CHILDREN)
 		buf_add(b, r->has_children ? S("\\HasChildren ") : S("\\HasNoChildren "));
 	if (r->is_subscribed && q->flags & (LIST_RETURN_SUBSCRIBED | LIST_SELECT_SUBSCRIBED))
@@ -115,17 +118,51 @@ static void add_attributes(struct buf *b, const struct imap_list *q, const struc
 		b->n--;
 }
 
-static void add_row(struct imap_session *s, const struct folder_row *r, bool has_chosen_below)
+/* "* LIST (…) "." name", without its end */
+static void add_row(struct imap_session *s, const struct imap_list *q, const struct folder_row *r)
 {
 	struct buf *b = &s->out;
 
 	buf_add(b, S("* LIST ("));
-	add_attributes(b, &s->c.list, r);
+	add_attributes(b, q, s->enabled & ENABLE_REV2, r);
 	buf_add(b, S(") \".\" "));
 	add_folder_name(s, b, r->name);
-	if (has_chosen_below)
-		buf_add(b, S(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
-	buf_add(b, S("\r\n"));
+}
+
+/* RFC 5258 §6: the criteria that something below it fulfils */
+static void add_child_info(struct buf *b, unsigned flags)
+{
+	buf_add(b, S(" (\"CHILDINFO\" ("));
+	if (flags & LIST_SELECT_SUBSCRIBED)
+		buf_add(b, S("\"SUBSCRIBED\""));
+	if (flags & LIST_SELECT_SPECIAL_USE)
+		buf_add(b, flags & LIST_SELECT_SUBSCRIBED ? S(" \"SPECIAL-USE\"") : S("\"SPECIAL-USE\""));
+	buf_add(b, S("))"));
+}
+
+SUSPENDS bool list_folder(struct imap_session *s, struct str folder, struct str old_name, struct err *e)
+{
+	static const struct imap_list q = {
+		.is_extended = true,
+		.flags = LIST_RETURN_CHILDREN | LIST_RETURN_SUBSCRIBED | LIST_RETURN_SPECIAL_USE,
+	};
+	struct listing l = { 0 };
+
+	if (!folder_list(s->store, s->a, &l.rows, &l.n, e))
+		return false;
+	mark_children(&l);
+	for (size_t i = 0; i < l.n; i++) {
+		if (!str_eq(l.rows[i].name, folder))
+			continue;
+		add_row(s, &q, &l.rows[i]);
+		if (old_name.n) {
+			buf_add(&s->out, S(" (\"OLDNAME\" ("));
+			imap_add_astring(&s->out, old_name);
+			buf_add(&s->out, S("))"));
+		}
+		buf_add(&s->out, S("\r\n"));
+	}
+	return true;
 }
 
 SUSPENDS static bool list_row(struct imap_session *s, const struct listing *l, size_t i, struct err *e)
@@ -137,7 +174,10 @@ SUSPENDS static bool list_row(struct imap_session *s, const struct listing *l, s
 
 	if ((!row_is_chosen(r, q->flags) && !below) || !row_fits(s, l, r))
 		return true;
-	add_row(s, r, below);
+	add_row(s, q, r);
+	if (below)
+		add_child_info(&s->out, q->flags);
+	buf_add(&s->out, S("\r\n"));
 	/* RFC 5819 §2: without a STATUS if it cannot be had */
 	if (q->flags & LIST_RETURN_STATUS && r->exists && !add_status(s, r->name, q->status, &why) &&
 	    (why.fault == FAULT_CANCEL || s->io.is_broken)) {

@@ -1,4 +1,5 @@
 /* cmd_select.c — SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2, §6.4.1; RFC 7162 §3.1.8, §3.2.5). */
+#include "role/mailbox/cmd_list.h"
 #include "role/mailbox/imap_cmds.h"
 #include "role/mailbox/imap_updates.h"
 #include "role/mailbox/vanished.h"
@@ -17,7 +18,7 @@ static size_t first_unseen(const struct view *v)
 	return 0;
 }
 
-static void tell_box(struct imap_session *s, struct str folder)
+static void tell_box(struct imap_session *s)
 {
 	const struct box *b = s->sel.box;
 	bool is_rev2 = s->enabled & ENABLE_REV2;
@@ -31,11 +32,35 @@ static void tell_box(struct imap_session *s, struct str folder)
 	buf_addf(&s->out, "* OK [UIDNEXT %u] the next UID\r\n", box_uidnext(b));
 	buf_addf(&s->out, "* OK [HIGHESTMODSEQ %llu] the highest\r\n", (unsigned long long)box_modseq(b));
 	buf_addf(&s->out, "* OK [MAILBOXID (" STR_FMT ")] its name for ever\r\n", STR_ARG(box_id(b)));
-	if (is_rev2) {
-		buf_add(&s->out, S("* LIST () \".\" "));
-		add_folder_name(s, &s->out, folder);
-		buf_add(&s->out, S("\r\n"));
-	}
+}
+
+/* RFC 9051 §6.3.2; INBOX in other letters is another name for it (§6.3.9.7, §8). */
+SUSPENDS static bool tell_name(struct imap_session *s, struct str folder, struct err *e)
+{
+	struct str written = s->c.select.written;
+
+	if (!(s->enabled & ENABLE_REV2))
+		return true;
+	return list_folder(s, folder, folder.n || str_eq(written, S("INBOX")) ? S("") : written, e);
+}
+
+/* The largest UID that has the sequence number which the client remembers: it knows of all that went up to there
+ * (RFC 7162 §3.2.5.2). */
+static uint32_t matched_uid(struct imap_session *s)
+{
+	struct imap_select *q = &s->c.select;
+	struct seq_walk seqs = { 0 }, uids = { 0 };
+	uint32_t seq, uid, most = 0;
+
+	if (!q->has_matches)
+		return 0;
+	seqset_resolve(&q->match_seqs, 0);
+	seqset_resolve(&q->match_uids, 0);
+	while (seqset_next(&q->match_seqs, &seqs, &seq) && seq <= s->sel.view.n &&
+	       seqset_next(&q->match_uids, &uids, &uid))
+		if (view_uid(&s->sel.view, seq) == uid)
+			most = uid;
+	return most;
 }
 
 /* What changed since the client was here last (RFC 7162 §3.2.5). */
@@ -44,12 +69,17 @@ SUSPENDS static bool resync(struct imap_session *s, struct err *e)
 	struct imap_select *q = &s->c.select;
 	const struct view *v = &s->sel.view;
 	struct seqset all = { .ranges = &(struct seq_range){ 1, SEQ_STAR }, .n = 1 };
-	struct seqset *known = q->has_known_uids ? &q->known_uids : &all;
+	struct seqset *known = q->has_known_uids ? &q->known_uids : &all, rest;
+	uint32_t matched = matched_uid(s);
 
 	if (!q->qresync || q->uidvalidity != box_uidvalidity(s->sel.box))
 		return true;
 	seqset_resolve(known, box_uidnext(s->sel.box) - 1);
-	if (!vanished_add(s, known, q->modseq, e))
+	if (!seqset_union(known, &(struct seqset){ 0 }, s->a, &rest))
+		return fail(e, FAULT_TEMP, "out of memory");
+	if (matched)
+		seqset_clip(&rest, matched + 1, UINT32_MAX);
+	if (!vanished_add(s, &rest, q->modseq, e))
 		return false;
 	for (size_t i = 0; i < v->n; i++) {
 		const struct letter *l = box_find(s->sel.box, v->uids[i]);
@@ -94,8 +124,8 @@ SUSPENDS static struct imap_reply select_folder(struct imap_session *s, bool is_
 		use_condstore(s);
 	if (!open_folder(s, folder, is_read_only, e))
 		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
-	tell_box(s, folder);
-	if (!resync(s, e))
+	tell_box(s);
+	if (!tell_name(s, folder, e) || !resync(s, e))
 		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
 	return reply_of(is_read_only ? IMAP_REPLY_READ_ONLY : IMAP_REPLY_READ_WRITE);
 }

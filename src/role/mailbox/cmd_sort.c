@@ -1,13 +1,15 @@
-/* cmd_sort.c — SORT and THREAD (RFC 5256): search, then order what was found in a thread. */
+/* cmd_sort.c — SORT and THREAD (RFC 5256, 5957, draft-ietf-morg-inthread): search, then order what was found in a thread. */
 #include "fiber/fiber.h"
 #include "role/mailbox/facts.h"
 #include "role/mailbox/imap_cmds.h"
 #include "role/mailbox/search.h"
 #include "role/mailbox/search_answer.h"
+#include "role/mailbox/summaries.h"
+#include "wire/fold.h"
 
 #include <stdlib.h>
 
-enum { ORDER_BYTES_MAX = 1 << 30 };
+enum { ORDER_BYTES_MAX = 1 << 30, DISPLAY_MAX = 1024 };
 
 /* Letters in order of sequence number, and the work on them. */
 struct order_job {
@@ -49,6 +51,56 @@ static bool job_fill(struct imap_session *s, struct order_job *j, const struct f
 	return true;
 }
 
+static bool wants_display(const struct imap_search *q)
+{
+	for (size_t i = 0; i < q->n_sort; i++)
+		if (q->sort[i].by == SORT_DISPLAYFROM || q->sort[i].by == SORT_DISPLAYTO)
+			return true;
+	return false;
+}
+
+static struct str display_fold(struct arena *a, struct str text, struct buf *room)
+{
+	buf_clear(room);
+	fold_add(room, str_head(text, DISPLAY_MAX));
+	return arena_str(a, buf_str(room));
+}
+
+/* RFC 5957: names as they are shown are not among the facts; few clients sort by them. */
+SUSPENDS static bool add_display(struct imap_session *s, struct order_job *j, size_t from, size_t n, struct err *e)
+{
+	AUTO(arena_end) struct arena a = { .limit = IMAP_ARENA_MAX };
+	uint32_t uids[SUMMARIES_AT_ONCE];
+	struct summaries got;
+	struct sort_letter *copies = ARENA_ARRAY(&j->a, struct sort_letter, n);
+	AUTO(buf_end) struct buf room = buf_on_heap(DISPLAY_MAX * FOLD_GROWTH_MAX);
+
+	if (!copies)
+		return fail(e, FAULT_TEMP, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		uids[i] = s->sel.view.uids[j->places[from + i]];
+	if (!summaries_get(s->sel.box, KEPT(FACTS), uids, n, &a, &got, e))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct letter_summary l = { 0 };
+
+		(void)summary_parse(got.kept[KEPT_FACTS][i], &a, &l);
+		copies[i] = *j->letters[from + i];
+		j->letters[from + i] = &copies[i];
+		copies[i].texts[SORT_TEXT_DISPLAY_FROM] = display_fold(&j->a, l.display_from, &room);
+		copies[i].texts[SORT_TEXT_DISPLAY_TO] = display_fold(&j->a, l.display_to, &room);
+	}
+	return !j->a.full || fail(e, FAULT_TEMP, "out of memory");
+}
+
+SUSPENDS static bool add_displays(struct imap_session *s, struct order_job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->n; i += SUMMARIES_AT_ONCE)
+		if (!add_display(s, j, i, j->n - i < SUMMARIES_AT_ONCE ? j->n - i : SUMMARIES_AT_ONCE, e))
+			return false;
+	return true;
+}
+
 static void sort_run(void *arg)
 {
 	struct order_job *j = arg;
@@ -85,6 +137,10 @@ SUSPENDS static bool order_found(struct imap_session *s, struct order_job *j, vo
 	*ret_why = reply_of(IMAP_REPLY_LIMIT);
 	if (!job_fill(s, j, f))
 		return false;
+	if (wants_display(j->q) && !add_displays(s, j, e)) {
+		*ret_why = reply_of_err(s, e, IMAP_REPLY_UNAVAILABLE);
+		return false;
+	}
 	off_loop(order, j);
 	return j->ok;
 }
@@ -114,7 +170,7 @@ SUSPENDS struct imap_reply imap_cmd_thread(struct imap_session *s, struct err *e
 	AUTO(job_end) struct order_job j = job_of(s);
 	struct imap_reply why;
 
-	if (s->c.search.thread != THREAD_REFERENCES && s->c.search.thread != THREAD_ORDEREDSUBJECT)
+	if (s->c.search.thread == THREAD_NONE)
 		return (struct imap_reply){ .id = IMAP_REPLY_SYNTAX, .text = S("this algorithm is not offered") };
 	if (!order_found(s, &j, thread_run, &why, e))
 		return why;

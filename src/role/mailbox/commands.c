@@ -106,8 +106,8 @@ SUSPENDS static bool serve_verify(struct link *l, void *question, void *answer, 
 	if (!store_verify(store, q->repair, &v, &report, e))
 		return false;
 	*r = (struct mailbox_verify_answer){
-		.folders = v.folders, .letters = v.letters,
-		.findings = v.no_uid + v.no_file + v.bad_lines + v.doubles + v.wrong_size + v.unreadable,
+		.folders = v.folders, .letters = v.letters, .indexed = v.indexed,
+		.findings = v.no_uid + v.no_file + v.bad_lines + v.doubles + v.wrong_size + v.bad_blocks + v.unreadable,
 		.report = arena_str(a, buf_str(&report)) };
 	return !a->full || fail(e, FAULT_TEMP, "out of memory");
 }

@@ -51,6 +51,7 @@ struct reading {
 	int fd;
 	char *to;
 	size_t n, got;
+	size_t expected;                 /* of the file: a read that ends here needs no second one to see the end */
 	bool ok;
 };
 
@@ -68,6 +69,8 @@ static void reading_run(void *arg)
 			return;
 		}
 		j->got += (size_t)n;
+		if (j->got == j->expected)
+			break;
 	}
 	j->ok = true;
 }
@@ -106,9 +109,9 @@ static size_t header_size(struct str s)
 
 SUSPENDS static bool read_bytes(struct fetch_reader *r, int fd, size_t n)
 {
-	struct reading j = { .fd = fd, .n = n };
+	struct reading j = { .fd = fd, .n = n, .expected = n - 1 };
 
-	if (n > RAW_MAX || !raw_room(r, n))
+	if (!n || n > RAW_MAX || !raw_room(r, n))
 		return false;
 	j.to = r->raw;
 	if (n > INLINE_MAX)
@@ -119,27 +122,33 @@ SUSPENDS static bool read_bytes(struct fetch_reader *r, int fd, size_t n)
 	return j.ok;
 }
 
+/* All of it; or of the first `guess` octets no more, if it has a header's end.  One look at the file's size
+ * is saved if the guess was right. */
+SUSPENDS static bool read_guessed(struct fetch_reader *r, int fd, size_t guess, bool whole)
+{
+	struct stat st;
+
+	if (!read_bytes(r, fd, guess + 1))
+		return false;
+	if (r->n <= guess || (!whole && header_size(str_of(r->raw, r->n)) < r->n))
+		return true;
+	return !fstat(fd, &st) && st.st_size >= 0 && read_bytes(r, fd, (size_t)st.st_size + 1);
+}
+
 SUSPENDS enum fetch_result fetch_read(struct fetch_reader *r, struct box *b, uint32_t uid, bool whole)
 {
+	const struct letter *l = box_find(b, uid);
+	size_t guess = l && whole && l->known & KNOWN_SIZE ? l->size : HEADER_FIRST;
 	struct err e = { 0 };
 	AUTO(fd_end) int fd = box_letter_open(b, uid, &e);
-	struct stat st;
-	size_t n, header;
 
 	if (fd < 0)
 		return e.sys == ENOENT ? FETCH_GONE : FETCH_UNREADABLE;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size < 0)
-		return FETCH_UNREADABLE;
-	n = (size_t)st.st_size;
-	if (!read_bytes(r, fd, whole || n < HEADER_FIRST ? n : HEADER_FIRST))
+	if (!read_guessed(r, fd, guess < RAW_MAX ? guess : RAW_MAX - 1, whole))
 		return FETCH_UNREADABLE;
 	r->letter = str_of(r->raw, r->n);
-	if (whole)
-		return FETCHED;
-	header = header_size(str_of(r->raw, r->n));
-	if (header == r->n && r->n < n && !read_bytes(r, fd, n))
-		return FETCH_UNREADABLE;
-	r->letter = str_head(str_of(r->raw, r->n), header_size(str_of(r->raw, r->n)));
+	if (!whole)
+		r->letter = str_head(r->letter, header_size(r->letter));
 	return FETCHED;
 }
 
@@ -247,13 +256,17 @@ static void short_add(struct buf *out, struct str rest, size_t size)
 	}
 }
 
-/* At rest → a literal in CRLF form. */
+/* At rest → a literal in CRLF form; of BINARY a literal8 if there is a NUL. */
 SUSPENDS static bool range_send(struct imap_session *s, const struct fetch_section *f, struct str rest, struct err *e)
 {
 	struct wanted w = wanted_of(f, crlf_size(rest));
 	int prev = -1;
 
 	w.has_nul = rest.n && memchr(rest.p, '\0', rest.n);
+	if (w.has_nul && f->form == FETCH_AS_BINARY) {
+		buf_add_char(&s->out, '~');
+		w.has_nul = false;
+	}
 	size_add(&s->out, w.to - w.from);
 	if (!w.has_nul && !f->has_partial && w.to < PIECE) {
 		short_add(&s->out, rest, (size_t)w.to);

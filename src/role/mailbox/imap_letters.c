@@ -139,6 +139,16 @@ void folder_close(struct imap_session *s)
 	s->sel = (struct imap_selected){ 0 };
 }
 
+struct imap_reply reply_at_modseq(struct imap_session *s, uint64_t before)
+{
+	uint64_t now = box_modseq(s->sel.box);
+
+	if (!(s->enabled & ENABLE_CONDSTORE) || now == before)
+		return reply_of(IMAP_REPLY_DONE);
+	return (struct imap_reply){ .id = IMAP_REPLY_DONE,
+				    .code = arena_printf(s->a, "HIGHESTMODSEQ %llu", (unsigned long long)now) };
+}
+
 void use_condstore(struct imap_session *s)
 {
 	if (s->enabled & ENABLE_CONDSTORE)

@@ -130,8 +130,7 @@ SUSPENDS static bool command_take(struct imap_session *s, enum imap_event event,
 		r = command_run(s, &updates, e);
 	ok = command_finish(s, s->c.tag.n ? s->c.tag : str_from_z(s->frame.tag), r, updates, e);
 	imap_frame_next(&s->frame);
-	append_close(s->append);         /* refused behind its letters */
-	s->append = NULL;
+	append_forget(s);                /* refused behind its letters */
 	s->a = NULL;
 	return ok;
 }
@@ -222,7 +221,7 @@ static struct imap_session *session_begin(struct conn *c, struct session_facts *
 SUSPENDS static void session_finish(struct imap_session *s)
 {
 	folder_close(s);
-	append_close(s->append);
+	append_forget(s);
 	free(s->saved.uids);
 	imap_frame_end(&s->frame);
 	buf_end(&s->out);

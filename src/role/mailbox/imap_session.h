@@ -36,6 +36,21 @@ struct imap_saved {
 	size_t n;
 };
 
+/* APPEND or REPLACE on its way: what is kept from literal to literal, while the command's words are parsed
+ * anew at each. */
+struct appending {
+	struct append *to;               /* NULL: nothing has begun */
+	size_t letters;                  /* that are in */
+	bool is_open;                    /* the next one has begun */
+	size_t parts;                    /* of the next one that are in */
+	uint64_t octets, letter_octets;  /* of all letters so far, of the present one */
+	bool is_gathered;                /* the letter is in `gathered`, not yet on its way */
+	bool is_binary;                  /* some part of it was a literal8 */
+	struct buf gathered;
+	uint32_t replaces;               /* REPLACE: a UID of the open folder */
+	uint64_t replaced_octets;
+};
+
 struct imap_session {
 	struct stream io;
 	struct buf out;                  /* answers, not yet sent */
@@ -48,7 +63,7 @@ struct imap_session {
 	bool is_quiet;                   /* no updates behind this command: it closed the folder */
 	bool compress_next;              /* from behind this reply on */
 	unsigned errors;                 /* BAD in a row */
-	struct append *append;           /* APPEND on its way */
+	struct appending append;
 
 	/* the present command */
 	struct imap_frame frame;
@@ -102,6 +117,8 @@ bool uids_of_set(struct imap_session *s, struct seqset *set, bool is_uid, uint32
 		 size_t *ret_n, struct imap_reply *ret_why);
 /* Close the folder, if one is open. */
 void folder_close(struct imap_session *s);
+/* OK; where letters went, with how far a client of CONDSTORE knows now (RFC 7162 §3.2.7). */
+struct imap_reply reply_at_modseq(struct imap_session *s, uint64_t before);
 /* CONDSTORE is in use from here on (RFC 7162 §3.1): FETCH answers say MODSEQ. */
 void use_condstore(struct imap_session *s);
 

@@ -18,9 +18,41 @@ bool search_begin(struct imap_session *s, struct imap_reply *ret_why)
 		*ret_why = reply_of(IMAP_REPLY_BAD_CHARSET);
 		return false;
 	}
+	/* RFC 6855 §3: there is only one left */
+	if (s->c.verb == IMAP_SEARCH && s->c.search.charset.n && s->enabled & ENABLE_UTF8 && !(s->enabled & ENABLE_REV2)) {
+		*ret_why = (struct imap_reply){ .id = IMAP_REPLY_SYNTAX, .text = S("no CHARSET with UTF8=ACCEPT") };
+		return false;
+	}
 	if (s->c.search.has_modseq)
 		use_condstore(s);
 	return true;
+}
+
+/* ---- which of them ---- */
+
+/* [*from, *to) is what PARTIAL names. */
+static void partial_range(const struct imap_partial *p, size_t n, size_t *from, size_t *to)
+{
+	size_t first = p->first - 1 < n ? p->first - 1 : n, last = p->last < n ? p->last : n;
+
+	*from = p->is_from_end ? n - last : first;
+	*to = p->is_from_end ? n - first : last;
+}
+
+/* Does it belong to what is saved (RFC 5182 §2.4, RFC 9394 §3.2) and whose MODSEQ counts (RFC 4731 §3.2)?  With MIN, MAX or
+ * PARTIAL, and neither ALL nor COUNT, only those. */
+static bool is_named(const struct imap_session *s, const struct found *f, size_t i)
+{
+	unsigned returns = s->c.search.returns;
+	size_t from = 0, to = 0;
+
+	if (!(returns & (SEARCH_RETURN_MIN | SEARCH_RETURN_MAX | SEARCH_RETURN_PARTIAL)) ||
+	    returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT))
+		return true;
+	if (returns & SEARCH_RETURN_PARTIAL)
+		partial_range(&s->c.search.partial, f->n, &from, &to);
+	return (i >= from && i < to) || (i == 0 && returns & SEARCH_RETURN_MIN) ||
+	       (i + 1 == f->n && returns & SEARCH_RETURN_MAX);
 }
 
 /* ---- "$" ---- */
@@ -40,24 +72,16 @@ static int by_uid(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* RFC 5182 §2.4: with MIN or MAX, and neither ALL nor COUNT, only those. */
 static bool save(struct imap_session *s, const struct found *f)
 {
-	unsigned returns = s->c.search.returns;
-	bool is_narrow = returns & (SEARCH_RETURN_MIN | SEARCH_RETURN_MAX) &&
-			 !(returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT | SEARCH_RETURN_PARTIAL));
 	uint32_t *uids = reallocarray(NULL, f->n + 1, sizeof(*uids));
 	size_t n = 0;
 
 	if (!uids)
 		return false;
-	for (size_t i = 0; i < f->n; i++) {
-		bool is_first = i == 0 && returns & SEARCH_RETURN_MIN;
-		bool is_last = i + 1 == f->n && returns & SEARCH_RETURN_MAX;
-
-		if (!is_narrow || is_first || is_last)
+	for (size_t i = 0; i < f->n; i++)
+		if (is_named(s, f, i))
 			uids[n++] = s->sel.view.uids[f->places[i]];
-	}
 	if (f->is_sorted)
 		qsort(uids, n, sizeof(*uids), by_uid);
 	free(s->saved.uids);
@@ -77,15 +101,10 @@ static uint64_t modseq_at(const struct imap_session *s, uint32_t place)
 /* RFC 7162 §3.1.10: of all that are told. */
 static uint64_t modseq_of(const struct imap_session *s, const struct found *f)
 {
-	unsigned returns = s->c.search.returns;
-	bool is_narrow = s->c.search.has_return && returns & (SEARCH_RETURN_MIN | SEARCH_RETURN_MAX) &&
-			 !(returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT | SEARCH_RETURN_PARTIAL));
 	uint64_t most = 0;
 
 	for (size_t i = 0; i < f->n; i++) {
-		bool counts = !is_narrow || (i == 0 && returns & SEARCH_RETURN_MIN) ||
-			      (i + 1 == f->n && returns & SEARCH_RETURN_MAX);
-		uint64_t m = counts ? modseq_at(s, f->places[i]) : 0;
+		uint64_t m = is_named(s, f, i) ? modseq_at(s, f->places[i]) : 0;
 
 		most = m > most ? m : most;
 	}
@@ -109,36 +128,27 @@ SUSPENDS static bool plain_answer(struct imap_session *s, const struct found *f,
 	return out_breathe(s, e);
 }
 
-/* A set; of a sorted result the order counts, so no ranges are made downwards. */
+/* A set; of a sorted result in its order: ranges go upwards only (RFC 5267 §3.2). */
 static void add_set(struct imap_session *s, const struct found *f, size_t from, size_t to)
 {
 	struct seq_print print = { .b = &s->out };
 
-	if (!f->is_sorted) {
-		for (size_t i = from; i < to; i++)
-			seq_print(&print, number_of(s, f->places[i]));
-		seq_print_end(&print);
-		return;
-	}
-	for (size_t i = from; i < to; i++) {
-		if (i > from)
-			buf_add_char(&s->out, ',');
-		buf_add_u64(&s->out, number_of(s, f->places[i]));
-	}
+	for (size_t i = from; i < to; i++)
+		seq_print(&print, number_of(s, f->places[i]));
+	seq_print_end(&print);
 }
 
 static void add_partial(struct imap_session *s, const struct found *f)
 {
 	const struct imap_partial *p = &s->c.search.partial;
-	size_t first = p->first, last = p->last < f->n ? p->last : f->n;
+	size_t from, to;
 
+	partial_range(p, f->n, &from, &to);
 	buf_addf(&s->out, p->is_from_end ? " PARTIAL (-%u:-%u " : " PARTIAL (%u:%u ", p->first, p->last);
-	if (!first || first > last)
-		buf_add(&s->out, S("NIL"));
-	else if (p->is_from_end)
-		add_set(s, f, f->n - last, f->n - first + 1);
+	if (from < to)
+		add_set(s, f, from, to);
 	else
-		add_set(s, f, first - 1, last);
+		buf_add(&s->out, S("NIL"));
 	buf_add_char(&s->out, ')');
 }
 

@@ -1,5 +1,5 @@
 /* search_answer.h — how the result of SEARCH and SORT is told: SEARCH, SORT or ESEARCH (RFC 9051 §7.3.4,
- * RFC 5267, 5182, 7162 §3.1.5, 9394). */
+ * RFC 4731, 5267, 5182, 7162 §3.1.5, 9394). */
 #pragma once
 
 #include "role/mailbox/imap_session.h"

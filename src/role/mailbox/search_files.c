@@ -7,6 +7,8 @@
 #include "base/fd.h"
 #include "fiber/fiber.h"
 #include "role/mailbox/summaries.h"
+#include "store/search_index.h"
+#include "wire/fold.h"
 #include "wire/mime.h"
 
 #include <stdlib.h>
@@ -142,6 +144,33 @@ SUSPENDS static bool search_letters(struct box *b, const struct search_key *key,
 	return true;
 }
 
+/* ---- the index ---- */
+
+/* What cannot hold the text goes without being read. */
+SUSPENDS static bool narrow(struct box *b, const struct search_key *key, const uint32_t *uids, struct places *p,
+			    struct err *e)
+{
+	AUTO(buf_end) struct buf text = buf_on_heap(SEARCH_NEEDLE_MAX);
+	uint32_t *left = reallocarray(NULL, p->n + 1, sizeof(*left));
+	size_t n = p->n, kept = 0;
+
+	if (!left)
+		return fail(e, FAULT_TEMP, "out of memory");
+	fold_add(&text, key->text);
+	for (size_t i = 0; i < n; i++)
+		left[i] = uids[p->p[i]];
+	if (!search_index_narrow(b, buf_str(&text), left, &n, e)) {
+		free(left);
+		return false;
+	}
+	for (size_t i = 0; i < p->n && kept < n; i++)
+		if (uids[p->p[i]] == left[kept])
+			p->p[kept++] = p->p[i];
+	p->n = kept;
+	free(left);
+	return true;
+}
+
 /* ---- headers out of the cache ---- */
 
 struct headers_look {
@@ -223,8 +252,10 @@ SUSPENDS bool search_files(struct box *b, const struct search_key *key, const ui
 	struct headers_look *h;
 	bool ok;
 
-	if (key->what != SEARCH_HEADER || kept_header_lacks(key->name))
+	if (key->what == SEARCH_HEADER && kept_header_lacks(key->name))
 		return search_letters(b, key, uids, p, e);
+	if (key->what != SEARCH_HEADER)
+		return narrow(b, key, uids, p, e) && search_letters(b, key, uids, p, e);
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return fail(e, FAULT_TEMP, "out of memory");

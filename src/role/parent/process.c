@@ -142,9 +142,9 @@ bool process_connect(struct process *a, struct process *b, struct err *e)
 	if (!process_pair(&one, &two, e))
 		return false;
 	role_channel(a->link, &(struct role_channel){ .role = (uint8_t)b->role, .instance = b->instance,
-						      .account = str_from_z(b->account), .channel = one });
+						      .pid = (uint32_t)b->pid, .account = str_from_z(b->account), .channel = one });
 	role_channel(b->link, &(struct role_channel){ .role = (uint8_t)a->role, .instance = a->instance,
-						      .account = str_from_z(a->account), .channel = two });
+						      .pid = (uint32_t)a->pid, .account = str_from_z(a->account), .channel = two });
 	return true;
 }
 
@@ -332,8 +332,8 @@ static void hear_lost(struct link *l, void *tell)
 
 	while (b && (b->role != t->role || b->instance != t->instance))
 		b = b->next;
-	/* both sides say so; the one that calls is heard */
-	if (!a || !b || !are_acquainted(a, b) || !role_may_call(a->role, b->role) || !b->link || parent.is_stopping)
+	/* both sides say so; the one that calls is heard.  Another pid: it died, and its successor has its own */
+	if (!a || !b || t->pid != (uint32_t)b->pid || !are_acquainted(a, b) || !role_may_call(a->role, b->role) || !b->link || parent.is_stopping)
 		return;
 	w = malloc(sizeof(*w));
 	if (!w)

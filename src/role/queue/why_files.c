@@ -200,6 +200,17 @@ static void do_read(void *arg)
 	j->is_end = fd < 0 || n <= 0;
 }
 
+static bool is_asked_for(const struct queue_explain *q, struct str record)
+{
+	AUTO(arena_end) struct arena a = { .limit = 4 * WHY_RECORD_MAX };
+	const struct why *w;
+	struct err e;
+
+	if (q->whom.n)
+		return why_decode(record, &a, &w, &e) && why_is_about(w, q->whom);
+	return (why_letter(record) & q->mask) == (q->id & q->mask);
+}
+
 /* Those of one part of a file, and where the next part begins. */
 bool serve_explain(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
@@ -217,7 +228,7 @@ bool serve_explain(struct link *l, void *question, void *answer, struct arena *a
 	in = str_of(j.bytes, j.n);
 	while (r->records.p && r->records.n < IPC_LIST_MAX && sum < ANSWER_MAX &&
 	       (j.is_end || in.n >= why_frame_size((struct str){ NULL, WHY_RECORD_MAX })) && why_next(&in, &record))
-		if ((why_letter(record) & q->mask) == (q->id & q->mask)) {
+		if (is_asked_for(q, record)) {
 			r->records.p[r->records.n++].text = arena_str(a, record);
 			sum += record.n;
 		}

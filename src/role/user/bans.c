@@ -201,7 +201,7 @@ static int64_t length_of(const struct net_address *client, int64_t now)
 	return length < c->ban_most ? length : c->ban_most;
 }
 
-SUSPENDS void bans_punish(const struct net_address *client, struct str reason)
+SUSPENDS void bans_punish(const struct net_address *client, struct str peer, struct str reason)
 {
 	char mem[64];
 	struct buf what = buf_over(mem, sizeof(mem));
@@ -219,8 +219,7 @@ SUSPENDS void bans_punish(const struct net_address *client, struct str reason)
 	history_add(client, now);
 	/* in force at once: the disk may take its time */
 	b = ban_keep(&w.ban, &net);
-	log_warn("ban", "what=" STR_FMT " seconds=%lld why=%s", STR_ARG(w.ban.what),
-		 (long long)((w.ban.expires - now) / SECOND), LOGQ(reason));
+	why_client_banned(w.ban.what, peer, w.ban.expires - now, reason);
 	if (!store_write(&w, &e)) {
 		log_error("ban", "why=%s next=\"it holds until the next restart\"", LOGQ(str_from_z(e.text)));
 		return;

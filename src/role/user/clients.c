@@ -131,6 +131,13 @@ static struct client_limits *limits_of(const struct link *l)
 	return l->peer == ROLE_LOGIN ? login_limits : limits;
 }
 
+/* smtpd writes its own records. */
+static void note_refusal(const struct link *l, struct str peer, struct str why)
+{
+	if (l->peer == ROLE_LOGIN)
+		why_connection_refused(peer, why);
+}
+
 static bool serve_connect(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct user_connect *q = question;
@@ -140,13 +147,17 @@ static bool serve_connect(struct link *l, void *question, void *answer, struct a
 
 	if (!net_address_parse(q->peer, &from))
 		return fail(e, FAULT_PERM, "%s is no IP address", LOGQ(q->peer));
-	if (bans_refuse(&from, &r->why, a))
+	if (bans_refuse(&from, &r->why, a)) {
+		note_refusal(l, q->peer, r->why);
 		return true;
+	}
 	v = client_connect(limits_of(l), &from, q->is_submission, time_mono());
 	if (v.allow)
 		hold(l, q->peer);
 	r->allow = v.allow;
 	r->why = str_from_z(v.text);
+	if (!v.allow)
+		note_refusal(l, q->peer, r->why);
 	return true;
 }
 

@@ -372,22 +372,11 @@ static const char *const texts[LOGIN_RESULTS] = {
 	[LOGIN_LIMIT] = "Too many sessions of this account are open; close some programs or devices",
 	[LOGIN_UNAVAILABLE] = "The mailbox cannot be opened now, try again later",
 };
-static const char *const result_names[LOGIN_RESULTS] = {
-	"ok", "failed", "later", "disabled", "limit", "unavailable",
-};
 
 static void say(struct user_login_answer *r, enum login_result result)
 {
 	r->result = (uint8_t)result;
 	r->text = str_from_z(texts[result]);
-}
-
-static void log_login(const struct user_login *q, const struct attempt *x, enum login_result result, struct str why)
-{
-	log_info("login", "result=%s account=%s peer=%s mech=%s protocol=%s tls=%s session=%llx%s%s%s%s", result_names[result],
-		 LOGQ(x->who.key), LOGQ(q->peer), LOGQ(q->mechanism),
-		 q->protocol == CONF_POP3 ? "pop3" : "imap", LOGQ(q->tls), (unsigned long long)q->session,
-		 x->app ? " app=" : "", x->app ? LOGQ(x->app->label) : "", why.n ? " why=" : "", why.n ? LOGQ(why) : "");
 }
 
 SUSPENDS static void refuse(const struct user_login *q, const struct attempt *x, struct user_login_answer *r)
@@ -398,9 +387,10 @@ SUSPENDS static void refuse(const struct user_login *q, const struct attempt *x,
 
 	say(r, LOGIN_FAILED);
 	r->delay = (uint64_t)(backend_of(CONF_BACKEND_PAM) ? FAILED_AFTER_PAM : FAILED_AFTER);
-	log_login(q, x, LOGIN_FAILED, x->who.kind == WHO_NOBODY ? S("no such account") : S("wrong password"));
+	why_login_refused(q, x->who.key, LOGIN_FAILED,
+			  x->who.kind == WHO_NOBODY ? S("no such account") : S("wrong password"));
 	if (login_limits_failed(limits, &conf, &x->from, time_mono()))
-		bans_punish(&x->from.client, arena_printf(&a, "%u failed logins", conf.ban_after));
+		bans_punish(&x->from.client, q->peer, arena_printf(&a, "%u failed logins", conf.ban_after));
 }
 
 /* The password was right; may it come in? */
@@ -416,7 +406,9 @@ SUSPENDS static void admit(struct link *l, const struct user_login *q, const str
 	login_limits_succeeded(limits, &x->from);
 	if (x->account.is_disabled || (c->connections && count_of(x->who.key) >= c->connections)) {
 		say(r, x->account.is_disabled ? LOGIN_DISABLED : LOGIN_LIMIT);
-		log_login(q, x, (enum login_result)r->result, S(""));
+		why_login_refused(q, x->who.key, (enum login_result)r->result,
+				  x->account.is_disabled ? S("the password is right, and the account is disabled") :
+				  arena_printf(a, "%zu sessions of the account are open", count_of(x->who.key)));
 		return;
 	}
 	if (l->is_dead)
@@ -427,7 +419,10 @@ SUSPENDS static void admit(struct link *l, const struct user_login *q, const str
 				.account = x->who.key, .protocol = q->protocol, .peer = q->peer, .tls = q->tls },
 			  &granted, a, &e);
 	say(r, ok ? LOGIN_OK : LOGIN_UNAVAILABLE);
-	log_login(q, x, (enum login_result)r->result, ok ? S("") : str_from_z(e.text));
+	if (ok)
+		why_login_accepted(q, x->who.key, x->app ? x->app->label : S(""));
+	else
+		why_login_refused(q, x->who.key, LOGIN_UNAVAILABLE, str_from_z(e.text));
 	if (!ok) {
 		session_drop(l, q->session);
 		return;
@@ -475,9 +470,12 @@ SUSPENDS static bool serve_login(struct link *l, void *question, void *answer, s
 	if (wait) {
 		say(r, LOGIN_LATER);
 		r->delay = (uint64_t)wait;
+		why_login_refused(q, x.who.key, LOGIN_LATER,
+				  arena_printf(a, "too many failures or tries before it: it waits %.1f s",
+					       (double)wait / SECOND));
 	} else if (!check(&x, a, e)) {
 		say(r, LOGIN_UNAVAILABLE);
-		log_login(q, &x, LOGIN_UNAVAILABLE, str_from_z(e->text));
+		why_login_refused(q, x.who.key, LOGIN_UNAVAILABLE, str_from_z(e->text));
 	} else if (!x.is_right) {
 		refuse(q, &x, r);
 	} else {

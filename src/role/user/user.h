@@ -8,6 +8,7 @@
 #include "role/runtime.h"
 #include "user/access_store.h"
 #include "user/account.h"
+#include "user/login_result.h"
 #include "user/route.h"
 
 /* -- world.c */
@@ -80,7 +81,7 @@ SUSPENDS void bans_tend(void *unused);
 /* Is this address banned?  The connection is counted; why is what it is told. */
 bool bans_refuse(const struct net_address *from, struct str *ret_why, struct arena *a);
 /* Too many failures. */
-SUSPENDS void bans_punish(const struct net_address *client, struct str reason);
+SUSPENDS void bans_punish(const struct net_address *client, struct str peer, struct str reason);
 /* It logged in: it is known for 30 days. */
 SUSPENDS void known_note(const struct net_address *client);
 bool known_has(const struct net_address *client);
@@ -110,6 +111,13 @@ void logins_linked(struct link *l);
 void logins_unlinked(struct link *l);
 /* Its password changed, or it may not log in any more. */
 void logins_changed(struct str account);
+
+/* -- login_why.c: `account` is what was named, whether there is one or not */
+
+void why_login_accepted(const struct user_login *q, struct str account, struct str app);
+void why_login_refused(const struct user_login *q, struct str account, enum login_result result, struct str why);
+void why_connection_refused(struct str peer, struct str why);
+void why_client_banned(struct str client, struct str peer, int64_t length, struct str why);
 
 /* -- clients.c */
 
