@@ -24,6 +24,8 @@ static inline uint32_t pack_of(uint32_t uid)
 
 /* Slices point into `in`.  False: damaged, or of another seal or number; *ret is empty then. */
 bool pack_parse(struct str in, uint64_t seal, uint32_t number, struct pack *ret);
+/* The sum that a pack with all these bytes must begin with. */
+uint64_t pack_sum(struct str in, uint64_t seal, uint32_t number);
 /* Nothing is added for an empty one. */
 void pack_print(const struct pack *p, struct buf *b);
 /* Empty bytes: the letter goes. */

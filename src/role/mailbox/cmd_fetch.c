@@ -45,6 +45,7 @@ struct fetch {
 	unsigned kinds;                  /* that are read for it */
 	struct ahead ahead[2];           /* of this batch and of the next */
 	const struct summaries *got;     /* of this one */
+	size_t place;                    /* in the view: behind the letter before */
 	bool marks_seen;
 	bool has_gone;                   /* some letter was no longer there */
 	enum fetch_result worst;
@@ -115,6 +116,16 @@ static void add_items(struct fetch *x, struct buf *b, const struct letter *l, un
 	}
 }
 
+/* Letters come in the order of the view. */
+static uint32_t seq_of(struct fetch *x, uint32_t uid)
+{
+	const struct view *v = &x->s->sel.view;
+	uint32_t seq = x->place < v->n && v->uids[x->place] == uid ? (uint32_t)x->place + 1 : view_seq(v, uid);
+
+	x->place = seq;
+	return seq;
+}
+
 /* "* 3 FETCH" and its items; what cannot be read is taken back. */
 SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, struct err *e)
 {
@@ -144,7 +155,7 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 	if (was_seen_now)
 		items |= FETCH_FLAGS | (s->enabled & ENABLE_CONDSTORE ? FETCH_MODSEQ : 0) |
 			 (s->enabled & (ENABLE_QRESYNC | ENABLE_REV2) ? FETCH_UID : 0);
-	imap_add_untagged(b, view_seq(&s->sel.view, l->uid));
+	imap_add_untagged(b, seq_of(x, l->uid));
 	buf_add(b, S("FETCH "));
 	open = b->n;             /* each item puts a blank before itself; the first becomes "(" */
 	add_items(x, b, l, items);

@@ -35,6 +35,7 @@ static void job_end(struct order_job *j)
 static bool job_fill(struct imap_session *s, struct order_job *j, const struct facts *f)
 {
 	static const struct sort_letter nothing;         /* went while we looked */
+	size_t at = 0;
 
 	j->letters = ARENA_ARRAY(&j->a, const struct sort_letter *, j->n + 1);
 	j->numbers = ARENA_ARRAY(&j->a, uint32_t, j->n + 1);
@@ -43,7 +44,7 @@ static bool job_fill(struct imap_session *s, struct order_job *j, const struct f
 		return false;
 	for (size_t i = 0; i < j->n; i++) {
 		uint32_t uid = s->sel.view.uids[j->places[i]];
-		const struct facts_row *r = facts_find(f, uid);
+		const struct facts_row *r = facts_next(f, uid, &at);
 
 		j->letters[i] = r ? &r->sort : &nothing;
 		j->numbers[i] = s->c.is_uid ? uid : j->places[i] + 1;
