@@ -29,8 +29,7 @@ static const char *const sql[STATEMENTS] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
 	[ST_BOX_GET] = "SELECT id, state FROM box WHERE guid = ?1",
-	[ST_BOX_PUT] = "INSERT INTO box (guid, state) VALUES (?1, ?2) "
-		"ON CONFLICT (guid) DO UPDATE SET state = ?2",
+	[ST_BOX_PUT] = "INSERT INTO box (guid, state) VALUES (?1, ?2) ON CONFLICT (guid) DO UPDATE SET state = ?2",
 	[ST_BOX_MAKE] = "INSERT OR IGNORE INTO box (guid, state) VALUES (?1, x'')",
 	[ST_BOX_ID] = "SELECT id FROM box WHERE guid = ?1",
 	[ST_PACK_GET] = "SELECT bytes FROM pack WHERE id = ?1",
