@@ -37,10 +37,10 @@ static const char *const sql[STATEMENTS] = {
 	[ST_PACK_DROP] = "DELETE FROM pack WHERE id = ?1",
 };
 
-/* The log is taken over at 16 MiB: each time costs syncs. */
+/* The log is taken over at 8 MiB: each time costs syncs. */
 static const char settings[] =
 	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456;"
-	"PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 1048576;";
+	"PRAGMA wal_autocheckpoint = 2048; PRAGMA journal_size_limit = 1048576;";
 static const char schema[] =
 	"BEGIN;"
 	"CREATE TABLE box (id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, state BLOB NOT NULL) STRICT;"

@@ -1,12 +1,13 @@
 /* cache_kept.c — what the cache keeps of letters, in packs (pack.h).
  *
- * A pack is sealed with its kind and its folder's UIDVALIDITY: what was kept of other letters is
+ * A row is a pack, squeezed (wire/squeeze.h).  A pack is sealed with its kind and its folder's UIDVALIDITY: what was kept of other letters is
  * never taken for that of these. */
 #include "store/cache_db.h"
 
 #include "base/arena.h"
 #include "store/box_file.h"
 #include "store/pack.h"
+#include "wire/squeeze.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -41,7 +42,7 @@ struct keeping {
 	const struct puts *puts;
 	int64_t box;
 	struct put **order;              /* by pack, else as they came */
-	struct buf room;
+	struct buf was, room, small;     /* a pack that is read; that is written; squeezed */
 };
 
 static int by_pack(const void *a, const void *b)
@@ -73,18 +74,18 @@ static void pack_write(struct keeping *k, const struct pack *p, int64_t row)
 	struct cache *c = k->c;
 
 	buf_clear(&k->room);
+	buf_clear(&k->small);
 	pack_print(p, &k->room);
-	/* what was read of it is in k->room now */
-	cache_done(c, ST_PACK_GET);
-	if (k->room.full)
+	squeeze(buf_str(&k->room), &k->small);
+	if (k->room.full || k->small.full)
 		return;
-	if (!k->room.n) {
+	if (!p->n) {
 		sqlite3_bind_int64(c->st[ST_PACK_DROP], 1, row);
 		cache_run(c, ST_PACK_DROP);
 		return;
 	}
 	sqlite3_bind_int64(c->st[ST_PACK_PUT], 1, row);
-	sqlite3_bind_blob64(c->st[ST_PACK_PUT], 2, k->room.p, k->room.n, SQLITE_STATIC);
+	sqlite3_bind_blob64(c->st[ST_PACK_PUT], 2, k->small.p, k->small.n, SQLITE_STATIC);
 	cache_run(c, ST_PACK_PUT);
 }
 
@@ -98,8 +99,10 @@ static void pack_change(struct keeping *k, unsigned kind, size_t from, size_t to
 
 	sqlite3_bind_int64(k->c->st[ST_PACK_GET], 1, row);
 	was_there = cache_step(k->c, ST_PACK_GET) == SQLITE_ROW;
-	if (was_there)
-		(void)pack_parse(blob(k->c->st[ST_PACK_GET], 0), p.seal, number, &p);
+	buf_clear(&k->was);
+	if (was_there && unsqueeze(blob(k->c->st[ST_PACK_GET], 0), PACK_BYTES_MAX, &k->was))
+		(void)pack_parse(buf_str(&k->was), p.seal, number, &p);
+	cache_done(k->c, ST_PACK_GET);
 	for (size_t i = from; i < to; i++) {
 		const struct put *put = k->order[i];
 
@@ -110,8 +113,6 @@ static void pack_change(struct keeping *k, unsigned kind, size_t from, size_t to
 	}
 	if (changed && (was_there || p.n))
 		pack_write(k, &p, row);
-	else
-		cache_done(k->c, ST_PACK_GET);
 }
 
 static void keep_all(struct keeping *k)
@@ -135,7 +136,8 @@ static void keep_all(struct keeping *k)
 void cache_keep(struct box *b, const struct puts *p)
 {
 	struct keeping k = { .c = p->n ? cache_usable(b) : NULL, .b = b, .puts = p,
-			     .room = buf_on_heap(PACK_BYTES_MAX) };
+			     .was = buf_on_heap(PACK_BYTES_MAX + 1), .room = buf_on_heap(PACK_BYTES_MAX),
+			     .small = buf_on_heap(2 * PACK_BYTES_MAX) };
 
 	if (!k.c)
 		return;
@@ -146,7 +148,9 @@ void cache_keep(struct box *b, const struct puts *p)
 		keep_all(&k);
 	cache_run(k.c, ST_COMMIT);
 	free(k.order);
+	buf_end(&k.was);
 	buf_end(&k.room);
+	buf_end(&k.small);
 }
 
 /* ---- read ---- */
@@ -238,14 +242,16 @@ static int64_t reader_box(struct cache_reader *r, const char *guid)
 }
 
 /* Those of uids[*at] … that lie in this pack. */
-static void take_pack(const struct cache_ask *q, struct str bytes, uint32_t number, size_t *at, struct arena *a,
-		      struct str *ret)
+static void take_pack(const struct cache_ask *q, struct str bytes, uint32_t number, struct buf *room, size_t *at,
+		      struct arena *a, struct str *ret)
 {
 	struct pack p;
 
 	while (*at < q->n && pack_of(q->uids[*at]) < number)
 		(*at)++;
-	if (*at == q->n || pack_of(q->uids[*at]) != number || !pack_parse(bytes, seal_of(q->validity, q->kind), number, &p))
+	buf_clear(room);
+	if (*at == q->n || pack_of(q->uids[*at]) != number || !unsqueeze(bytes, PACK_BYTES_MAX, room) ||
+	    !pack_parse(buf_str(room), seal_of(q->validity, q->kind), number, &p))
 		return;
 	for (size_t i = 0; i < p.n && *at < q->n; i++) {
 		while (*at < q->n && q->uids[*at] < p.uids[i])
@@ -257,7 +263,7 @@ static void take_pack(const struct cache_ask *q, struct str bytes, uint32_t numb
 
 /* uids[from, to) lie close together. */
 static void take_run(struct cache_reader *r, const struct cache_ask *q, int64_t box, size_t from, size_t to,
-		     struct arena *a, struct str *ret)
+		     struct buf *room, struct arena *a, struct str *ret)
 {
 	size_t at = from;
 	int rc;
@@ -267,7 +273,7 @@ static void take_run(struct cache_reader *r, const struct cache_ask *q, int64_t 
 	while ((rc = sqlite3_step(r->packs)) == SQLITE_ROW) {
 		uint32_t number = (uint32_t)sqlite3_column_int64(r->packs, 0) & ((1u << 28) - 1);
 
-		take_pack(q, blob(r->packs, 1), number, &at, a, ret);
+		take_pack(q, blob(r->packs, 1), number, room, &at, a, ret);
 	}
 	note(r, rc);
 	sqlite3_reset(r->packs);
@@ -275,12 +281,13 @@ static void take_run(struct cache_reader *r, const struct cache_ask *q, int64_t 
 
 static void take_all(struct cache_reader *r, const struct cache_ask *q, struct arena *a, struct str *ret)
 {
+	AUTO(buf_end) struct buf room = buf_on_heap(PACK_BYTES_MAX + 1);
 	int64_t box = reader_box(r, q->guid);
 
 	for (size_t from = 0, to; box && from < q->n; from = to) {
 		for (to = from + 1; to < q->n && q->uids[to] - q->uids[to - 1] <= GAP_MAX; to++)
 			;
-		take_run(r, q, box, from, to, a, ret);
+		take_run(r, q, box, from, to, &room, a, ret);
 	}
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 
-enum { PACK_LETTERS = 64, PACK_BYTES_MAX = 256 << 20 };
+enum { PACK_LETTERS = 64, PACK_BYTES_MAX = 128 << 20 };
 
 struct pack {
 	uint64_t seal;
