@@ -50,6 +50,19 @@ static void block_drop(struct arena_block *b)
 	free(b);
 }
 
+void arena_trim(void)
+{
+#ifndef WAXWING_ASAN
+	while (spare) {
+		struct arena_block *b = spare;
+
+		spare = b->older;
+		free(b);
+	}
+	n_spare = 0;
+#endif
+}
+
 void *arena_alloc(struct arena *a, size_t count, size_t size)
 {
 	size_t limit = a->limit ? a->limit : ARENA_LIMIT_DEFAULT;

@@ -39,3 +39,5 @@ char *str_z(struct arena *a, struct str s);
 struct arena_mark arena_mark(const struct arena *a);
 void arena_rewind(struct arena *a, struct arena_mark m);
 void arena_end(struct arena *a);
+/* Blocks that this thread keeps for the next arena go back. */
+void arena_trim(void);

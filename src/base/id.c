@@ -38,6 +38,11 @@ int64_t id_time(uint64_t id)
 	return (int64_t)(id >> 22) * 1000 + ID_EPOCH;
 }
 
+uint64_t id_at(int64_t time)
+{
+	return time > ID_EPOCH ? (uint64_t)((time - ID_EPOCH) / 1000) << 22 : 0;
+}
+
 uint64_t id_next(uint64_t last, unsigned node, int64_t now)
 {
 	uint64_t ms = now > ID_EPOCH ? (uint64_t)(now - ID_EPOCH) / 1000 : 0;

@@ -20,6 +20,8 @@ struct id_text id_print(uint64_t id);
 bool id_parse(struct str s, uint64_t *ret);
 /* The moment the id was given, in microseconds UTC. */
 int64_t id_time(uint64_t id);
+/* The first id of a moment. */
+uint64_t id_at(int64_t time);
 
 /* Gives ids that never go back, even if the clock does; `last` is the last one given
  * before (0: none).  More than 4096 in a millisecond borrow from the next. */

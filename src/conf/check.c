@@ -174,6 +174,21 @@ static void check_aliases(struct check *k)
 				   "\"aliases off\" stands beside other \"aliases\"");
 }
 
+static void check_quotas(struct check *k)
+{
+	struct map seen = { 0 };
+
+	for (size_t i = 0; i < k->c->quotas.n && !conf_notes_full(k->notes); i++) {
+		struct conf_quota *q = &k->c->quotas.p[i];
+		const struct conf_quota *first = map_put(&seen, q->whose, q);
+
+		if (first)
+			conf_error(k->notes, q->pos, "the quota of %s" STR_FMT " stands in line %u already",
+				   q->whose.n ? "" : "all", STR_ARG(q->whose), first->pos.line);
+	}
+	map_end(&seen);
+}
+
 static void check_limits(struct check *k)
 {
 	const struct conf_inbound *in = &k->c->inbound;
@@ -205,6 +220,7 @@ bool conf_check(const struct conf *c, struct str file, struct conf_notes *notes)
 	check_listens(&k);
 	check_backends(&k);
 	check_aliases(&k);
+	check_quotas(&k);
 	check_limits(&k);
 	check_folders(&k);
 	map_end(&k.domains);

@@ -58,6 +58,13 @@ struct conf_tls {
 	struct conf_pos pos;
 };
 
+struct conf_quota {
+	uint64_t bytes;                  /* 0: no limit */
+	uint32_t letters;                /* 0: no limit */
+	struct str whose;                /* an account or a domain; empty: all others */
+	struct conf_pos pos;
+};
+
 enum conf_backend_kind { CONF_BACKEND_INTERNAL, CONF_BACKEND_PAM };
 struct conf_backend {
 	enum conf_backend_kind kind;
@@ -70,6 +77,7 @@ enum conf_log { CONF_LOG_ERROR, CONF_LOG_WARN, CONF_LOG_INFO, CONF_LOG_DEBUG };
 enum conf_helo { CONF_HELO_LENIENT, CONF_HELO_STRICT };
 enum conf_checkpoint { CONF_CHECKPOINT_AUTO, CONF_CHECKPOINT_SYNCFS, CONF_CHECKPOINT_FSYNC };
 enum conf_accounts { CONF_ACCOUNTS_INTERNAL, CONF_ACCOUNTS_LINUX };
+enum conf_over_quota { CONF_OVER_QUOTA_DEFER, CONF_OVER_QUOTA_REFUSE };
 enum conf_proto {
 	CONF_SMTP, CONF_SUBMISSION, CONF_IMAP, CONF_POP3, CONF_SIEVE, CONF_HTTP, CONF_HTTPS,
 };
@@ -81,6 +89,7 @@ struct conf_names { struct conf_name *p; size_t n; };
 struct conf_aliases_list { struct conf_aliases *p; size_t n; };
 struct conf_tls_list { struct conf_tls *p; size_t n; };
 struct conf_backends { struct conf_backend *p; size_t n; };
+struct conf_quotas { struct conf_quota *p; size_t n; };
 struct conf_listens { struct conf_listen *p; size_t n; };
 struct conf_domains { struct conf_domain *p; size_t n; };
 
@@ -102,6 +111,7 @@ struct conf_domains { struct conf_domain *p; size_t n; };
 #define ONE_helo enum conf_helo
 #define ONE_checkpoint enum conf_checkpoint
 #define ONE_accounts enum conf_accounts
+#define ONE_over_quota enum conf_over_quota
 #define ONE_auth struct conf_auth
 #define ONE_inbound struct conf_inbound
 #define ONE_outbound struct conf_outbound
@@ -114,6 +124,7 @@ struct conf_domains { struct conf_domain *p; size_t n; };
 #define MANY_aliases struct conf_aliases_list
 #define MANY_tls struct conf_tls_list
 #define MANY_backend struct conf_backends
+#define MANY_quota struct conf_quotas
 #define MANY_listen struct conf_listens
 #define MANY_domain_block struct conf_domains
 
@@ -196,5 +207,7 @@ void conf_diff(const struct conf *old, const struct conf *new, struct buf *live,
 void conf_print_man(struct buf *b);
 void conf_print_sample(struct buf *b);
 
+/* The account's own, else its domain's, else that of all; NULL: none. */
+const struct conf_quota *conf_quota_of(const struct conf_quotas *quotas, struct str account);
 bool conf_nets_has(const struct conf_nets *nets, const uint8_t addr[16]);
 const char *conf_proto_name(enum conf_proto proto);

@@ -117,6 +117,10 @@ static const struct {
 	{ FIVE "log inof\n", "w.conf:3:5: \"inof\" is not one of error|warn|info|debug, did you mean \"info\"?" },
 	{ FIVE "contact root\n", "w.conf:3:9: \"root\" is not an address like name@example.org" },
 	{ FIVE "contact a..b@example.org\n", "w.conf:3:9: \"a..b@example.org\" is not an address like name@example.org" },
+	{ FIVE "quota 1G\nquota 2G for x.example\nquota 3G\n", "w.conf:5:1: the quota of all stands in line 3 already" },
+	{ FIVE "quota 1G 5\n", "w.conf:3:10: \"letters\" is missing behind the number" },
+	{ FIVE "quota 0\n", "w.conf:3:7: quota is at least 1" },
+	{ FIVE "quota 1G for a b\n", "w.conf:3:16: \"b\" has no place here: quota SIZE|off [COUNT letters] [for NAME|DOMAIN]" },
 	{ FIVE "undelete 5\n", "w.conf:3:10: \"5\" is not a duration like 30s, 5m, 1h or 4d" },
 	{ FIVE "undelete 99999999999999999w\n", "w.conf:3:10: \"99999999999999999w\" is not a duration like 30s, 5m, 1h or 4d" },
 	{ FIVE "undelete 9999w\n", "w.conf:3:10: undelete is at most 3650d" },
@@ -364,6 +368,7 @@ static const struct {
 	{ &conf_type_net, "10.0.0.0/8 2001:db8::/32 192.0.2.7 ::1" }, { &conf_type_rate, "7 per 2h" },
 	{ &conf_type_per_client, "7 connections 9 per 30s" }, { &conf_type_retry, "1m 2m give-up 2d warn 1h" },
 	{ &conf_type_file, "file /f" }, { &conf_type_aliases, "file /f as nobody" },
+	{ &conf_type_quota, "5G 1000 letters for y@x.example" }, { &conf_type_over_quota, "refuse" },
 	{ &conf_type_tls, "certificate /c key \"/k k\"" }, { &conf_type_backend, "pam mail" },
 	{ &conf_type_log, "debug" }, { &conf_type_helo, "strict" }, { &conf_type_checkpoint, "syncfs" },
 	{ &conf_type_accounts, "linux" }, { &conf_type_listen, "smtp 192.0.2.1:26" },
@@ -609,12 +614,33 @@ static void test_secret(void **state)
 	assert_false(conf_secret_path(S("secret:"), &path) || conf_secret_path(S("/a"), &path));
 }
 
+static void test_quota_of(void **state)
+{
+	static const struct { struct str account; uint64_t bytes; uint32_t letters; } rows[] = {
+		{ S("a@x.example"), 5, 0 }, { S("A@x.example"), 5, 0 }, { S("b@x.example"), 7, 9 }, { S("b@y.example"), 3, 0 },
+		{ S("root"), 3, 0 }, { S("boss"), 0, 0 }, { S("c_d"), 11, 0 },
+	};
+	AUTO(reading_end) struct reading r = { 0 };
+
+	(void)state;
+	reading_init(&r, FIVE "quota 7 9 letters for x.example\nquota 3\nquota 5 for a@x.example\nquota off for boss\n"
+			      "quota 11 for c_d\n");
+	assert_true(r.ok);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct conf_quota *q = conf_quota_of(&r.conf.quotas, rows[i].account);
+
+		if (!q || q->bytes != rows[i].bytes || q->letters != rows[i].letters)
+			fail_msg("row %zu", i);
+	}
+	assert_null(conf_quota_of(&(struct conf_quotas){ 0 }, S("a@x.example")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases), cmocka_unit_test(test_later), cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_values), cmocka_unit_test(test_machine),
-		cmocka_unit_test(test_each_option), cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_each_option), cmocka_unit_test(test_quota_of), cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_show), cmocka_unit_test(test_diff), cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_secret),
 	};

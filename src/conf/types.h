@@ -20,6 +20,8 @@ struct str conf_choice_name(const char *choices, unsigned i);
 bool conf_duration_in(struct conf_args *args, int64_t min, int64_t max, int64_t *ret);
 void conf_duration_print(int64_t v, struct buf *b);
 bool conf_count_in(struct conf_args *args, int64_t min, int64_t max, uint32_t *ret);
+bool conf_size_in(struct conf_args *args, int64_t min, int64_t max, uint64_t *ret);
+void conf_size_print(uint64_t v, struct buf *b);
 bool conf_ip_parse(struct str s, uint8_t addr[16], bool *is_v4);
 void conf_ip_print(const uint8_t addr[16], bool is_v4, struct buf *b);
 

@@ -128,16 +128,25 @@ void conf_print_duration(const struct conf_type *t, const void *value, struct bu
 	conf_duration_print(*(const int64_t *)value, b);
 }
 
+bool conf_size_in(struct conf_args *args, int64_t min, int64_t max, uint64_t *ret)
+{
+	return unit_read(args, size_units, "a size like 500, 256K, 50M or 1G", min, max, ret);
+}
+
+void conf_size_print(uint64_t v, struct buf *b)
+{
+	unit_print(v, size_units, b);
+}
+
 bool conf_read_size(struct conf_args *args, void *ret)
 {
-	return unit_read(args, size_units, "a size like 500, 256K, 50M or 1G", args->row->min,
-			 args->row->max, ret);
+	return conf_size_in(args, args->row->min, args->row->max, ret);
 }
 
 void conf_print_size(const struct conf_type *t, const void *value, struct buf *b)
 {
 	(void)t;
-	unit_print(*(const uint64_t *)value, size_units, b);
+	conf_size_print(*(const uint64_t *)value, b);
 }
 
 bool conf_read_count(struct conf_args *args, void *ret)

@@ -50,7 +50,7 @@ static int connect_control(struct str run, struct err *e)
 	return fd_take(&fd);
 }
 
-static void hear_output(struct link *l, void *tell)
+void ctl_hear_output(struct link *l, void *tell)
 {
 	struct tool_output *t = tell;
 	FILE *to = t->is_error ? stderr : stdout;
@@ -70,7 +70,7 @@ SUSPENDS static void ask(void *arg)
 	struct link *l;
 	struct err e = { 0 };
 
-	ipc_hear(IPC_tool_output, hear_output);
+	ipc_hear(IPC_tool_output, ctl_hear_output);
 	l = link_open(q->fd, ROLE_TOOL, ROLE_CONTROL, 0, S(""), &n, &e);
 	for (int i = 0; args && i < q->c->n_args; i++)
 		args[i].text = str_from_z(q->c->args[i]);
@@ -178,7 +178,7 @@ static bool needs_no_server(const struct ctl *c)
 			     (strcmp(c->args[0], "test") == 0 && strcmp(c->args[1], "address") == 0));
 }
 
-static int reach(const struct ctl *c, struct str run, pid_t *helper)
+int ctl_reach(const struct ctl *c, struct str run, pid_t *helper)
 {
 	struct err e = { 0 };
 	int fd = connect_control(run, &e);
@@ -210,7 +210,7 @@ int ctl_ask(const struct ctl *c)
 	if ((wants_password(c) || tries_password(c)) && !read_password(&q)) {
 		q.code = 1;
 	} else {
-		q.fd = reach(c, conf.run, &helper);
+		q.fd = ctl_reach(c, conf.run, &helper);
 		q.code = q.fd < 0 ? -q.fd : 70;
 		if (q.fd >= 0)
 			loop_run(ask, &q);

@@ -3,6 +3,8 @@
 
 #include "conf/conf.h"
 
+#include <sys/types.h>
+
 struct ctl {
 	const char *conf_path;
 	bool is_json;
@@ -16,3 +18,11 @@ int ctl_config(const struct ctl *c);
 
 /* client.c: ask the server, or start what the command needs if there is none. */
 int ctl_ask(const struct ctl *c);
+/* A connection to the server's command socket, or minus an exit code after a complaint; *helper: what was
+ * started for that (only for some commands). */
+int ctl_reach(const struct ctl *c, struct str run, pid_t *helper);
+struct link;
+void ctl_hear_output(struct link *l, void *tell);
+
+/* transfer.c: waxwing import, export. */
+int ctl_transfer(const struct ctl *c);

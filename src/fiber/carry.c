@@ -33,13 +33,15 @@ struct carrying {
 	struct fd_want want[2];  /* of the connection, of the stream */
 	bool in_ended;           /* the connection's end was passed on */
 	bool is_over;
-	struct carried *facts;
+	struct carried facts;
+	void (*told)(void *);    /* carry_watch() */
+	void *told_arg;
 	size_t turn;             /* bytes since the others ran */
 };
 
-static char block[CONN_READ_MAX];
+static _Alignas(SCRATCH_ALIGN) char block[CONN_READ_MAX];
 /* Answers are longer than questions. */
-static char out_block[4 * CONN_READ_MAX];
+static _Alignas(SCRATCH_ALIGN) char out_block[4 * CONN_READ_MAX];
 
 static void held_end(struct held *h)
 {
@@ -59,7 +61,7 @@ static bool hold(struct held *h, struct str s, struct err *e)
 static void over(struct carrying *x, const char *why)
 {
 	x->is_over = true;
-	x->facts->why = why;
+	x->facts.why = why;
 }
 
 static void count(struct carrying *x, uint64_t *sum, size_t n)
@@ -75,7 +77,7 @@ static size_t stream_put(struct carrying *x, struct str s)
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		over(x, "the mailbox has ended");
-	count(x, &x->facts->in, n > 0 ? (size_t)n : 0);
+	count(x, &x->facts.in, n > 0 ? (size_t)n : 0);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -96,7 +98,7 @@ static size_t client_put(struct carrying *x, struct str s)
 			break;
 		done += t.n;
 	}
-	count(x, &x->facts->out, done);
+	count(x, &x->facts.out, done);
 	return done;
 }
 
@@ -178,15 +180,18 @@ static bool move_out(struct carrying *x, struct err *e)
 	return true;
 }
 
+/* How long the present state may last; 0: for ever. */
+static int64_t patience(const struct carrying *x)
+{
+	return x->in_ended ? LINGER_MOST : x->out.p ? STALL_MOST : 0;
+}
+
 /* false: cancelled. */
 SUSPENDS static bool wait_for_more(struct carrying *x, struct err *e)
 {
-	int64_t most = x->in_ended ? LINGER_MOST : x->out.p ? STALL_MOST : 0;
 	bool ok = false;
 
-	if (!most)
-		return fd_wait_any(x->want, 2, "carry", e);
-	WITHIN(most)
+	WITHIN(patience(x))
 		ok = fd_wait_any(x->want, 2, "carry", e);
 	if (ok || !e->timed_out)
 		return ok;
@@ -194,29 +199,100 @@ SUSPENDS static bool wait_for_more(struct carrying *x, struct err *e)
 	return true;
 }
 
-SUSPENDS bool carry(struct conn *c, int stream, struct str first, struct carried *ret, struct err *e)
+/* Did anything move? */
+static bool move(struct carrying *x, struct err *e)
 {
-	struct carrying x = { .c = c, .stream = stream, .facts = ret };
-	bool ok;
+	bool moved;
 
-	*ret = (struct carried){ .why = "stopped" };
-	ok = first.n == 0 || hold(&x.in, first, e);
-	while (ok && !x.is_over) {
-		bool moved;
+	x->want[0] = (struct fd_want){ .fd = x->c->fd };
+	x->want[1] = (struct fd_want){ .fd = x->stream };
+	moved = move_in(x, e);
+	return move_out(x, e) || moved;
+}
 
-		x.want[0] = (struct fd_want){ .fd = c->fd };
-		x.want[1] = (struct fd_want){ .fd = stream };
-		moved = move_in(&x, e);
-		moved |= move_out(&x, e);
-		if (x.turn >= TURN_MAX) {
-			x.turn = 0;
+SUSPENDS bool carry_on(struct carrying *x, struct err *e)
+{
+	x->turn = 0;
+	while (!x->is_over) {
+		bool moved = move(x, e);
+
+		if (x->turn >= TURN_MAX) {
+			x->turn = 0;
 			breathe();
 		}
-		ok = fiber_check(e);
-		if (ok && !moved && !x.is_over)
-			ok = wait_for_more(&x, e);
+		if (!fiber_check(e))
+			return false;
+		if (moved || x->is_over)
+			continue;
+		if (!patience(x))
+			return true;
+		if (!wait_for_more(x, e))
+			return false;
 	}
-	held_end(&x.in);
-	held_end(&x.out);
-	return ok;
+	return false;
+}
+
+static void watch_end(struct carrying *x)
+{
+	if (x->told) {
+		fd_tell_not(x->want[0].fd);
+		fd_tell_not(x->want[1].fd);
+	}
+	x->told = NULL;
+}
+
+void carry_wake(struct carrying *x)
+{
+	void (*told)(void *) = x->told;
+
+	watch_end(x);
+	told(x->told_arg);
+}
+
+static void on_event(void *arg)
+{
+	carry_wake(arg);
+}
+
+bool carry_watch(struct carrying *x, void (*fn)(void *), void *arg, struct err *e)
+{
+	x->told = fn;
+	x->told_arg = arg;
+	for (int i = 0; i < 2; i++)
+		if (x->want[i].events && !fd_tell(x->want[i].fd, x->want[i].events, on_event, x, e)) {
+			watch_end(x);
+			return false;
+		}
+	return true;
+}
+
+struct carrying *carry_open(struct conn *c, int stream, struct str first)
+{
+	struct carrying *x = calloc(1, sizeof(*x));
+	struct err e;
+
+	loop_scratch(block, sizeof(block));
+	if (!x)
+		return NULL;
+	*x = (struct carrying){ .c = c, .stream = stream, .facts.why = "stopped" };
+	if (first.n && !hold(&x->in, first, &e)) {
+		free(x);
+		return NULL;
+	}
+	return x;
+}
+
+const struct carried *carry_facts(const struct carrying *x)
+{
+	return &x->facts;
+}
+
+void carry_close(struct carrying *x)
+{
+	if (!x)
+		return;
+	watch_end(x);
+	held_end(&x->in);
+	held_end(&x->out);
+	free(x);
 }

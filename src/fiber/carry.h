@@ -1,11 +1,13 @@
 /* carry.h — bytes both ways between a connection and a local stream.
  *
- * While nothing is under way it holds no buffer, only the fiber that waits for both. */
+ * A fiber carries what there is; then it may go, and another one is started when something comes:
+ * thousands of connections on which nothing happens cost no stack and no buffer. */
 #pragma once
 
 #include "base/err.h"
 #include "base/str.h"
 
+struct carrying;
 struct conn;
 
 struct carried {
@@ -13,8 +15,16 @@ struct carried {
 	const char *why;         /* who ended it, for the log */
 };
 
-/* Carry until the stream ends, or the connection breaks; an end of the connection's input is
- * passed on (shutdown), and what the stream still says is carried for a while.  What was read
- * from the connection and not eaten goes to it behind `first`.  Both stay the caller's; false when
- * cancelled. */
-SUSPENDS bool carry(struct conn *c, int stream, struct str first, struct carried *ret, struct err *e);
+/* What was read from the connection and not eaten goes to the stream behind `first`.  Both stay the
+ * caller's, who closes them after carry_close().  NULL: no memory. */
+struct carrying *carry_open(struct conn *c, int stream, struct str first);
+/* Carries.  An end of the connection's input is passed on (shutdown), and what the stream still says is
+ * carried for a while.  True: for now there is nothing to do, see carry_watch().  False: it is over and
+ * the facts say why, or with *e cancelled. */
+SUSPENDS bool carry_on(struct carrying *x, struct err *e);
+/* fn(arg) is called once, outside fibers, when carry_on() has something to do again. */
+bool carry_watch(struct carrying *x, void (*fn)(void *), void *arg, struct err *e);
+/* As if something had come; only while it is watched. */
+void carry_wake(struct carrying *x);
+const struct carried *carry_facts(const struct carrying *x);
+void carry_close(struct carrying *x);

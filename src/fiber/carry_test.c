@@ -23,6 +23,7 @@ struct stage {
 	struct conn conn;
 	int client, stream, mailbox;     /* stream is the carrier's */
 	struct carried facts;
+	struct wait woken;
 	struct str first;
 	bool ok;
 	struct nursery n;
@@ -41,12 +42,24 @@ static void stage_open(struct stage *s)
 	s->mailbox = b[1];
 }
 
+static void wake(void *arg)
+{
+	wait_wake(&((struct stage *)arg)->woken);
+}
+
 SUSPENDS static void run(void *arg)
 {
 	struct stage *s = arg;
 	struct err e = { 0 };
 
-	s->ok = carry(&s->conn, s->stream, s->first, &s->facts, &e);
+	struct carrying *x = carry_open(&s->conn, s->stream, s->first);
+
+	assert_non_null(x);
+	while (carry_on(x, &e) && carry_watch(x, wake, s, &e) && wait_on(&s->woken, "an event", &e))
+		continue;
+	s->ok = !e.fault;
+	s->facts = *carry_facts(x);
+	carry_close(x);
 }
 
 static void forget(int *fd)
@@ -189,6 +202,8 @@ SUSPENDS static void slow_readers(void *unused)
 	}
 	assert_true(nursery_join(&senders, &e));
 	assert_true(in.is_done && out.is_done);
+	nursery_cancel(&s.n);
+	assert_true(nursery_join(&s.n, &e));     /* the facts are those at its end */
 	assert_int_equal(s.facts.in, MUCH);
 	assert_int_equal(s.facts.out, MUCH);
 	stage_close(&s);

@@ -27,12 +27,16 @@ enum {
 	DRAIN_MAX = 16 * 1024 * 1024,    /* bytes read behind our last words */
 };
 
+/* Where bytes come in, of whichever connection: copied before the others run. */
+static _Alignas(SCRATCH_ALIGN) char block[CONN_READ_MAX];
+
 void conn_init(struct conn *c, int fd)
 {
 	struct err e;
 
 	*c = (struct conn){ .fd = fd, .out = buf_on_heap(2 * CONN_GATHER_MAX) };
 	must(fd_set_nonblocking(fd, &e), "a connection is no descriptor");
+	loop_scratch(block, sizeof(block));
 }
 
 void conn_end(struct conn *c)
@@ -205,9 +209,6 @@ SUSPENDS static bool fill_wait(struct conn *c, short events, struct err *e)
 	c->streak = 0;
 	return fd_wait(c->fd, events, "read", e);
 }
-
-/* Where bytes come in, of whichever connection: copied before the others run. */
-static char block[CONN_READ_MAX];
 
 SUSPENDS bool conn_fill(struct conn *c, struct err *e)
 {

@@ -101,7 +101,7 @@ static void stack_give(char *stack)
 	pool_n++;
 }
 
-void sched_free_pool(void)
+void sched_free_stacks(void)
 {
 	while (pool) {
 		char *p = (char *)pool;
@@ -110,6 +110,11 @@ void sched_free_pool(void)
 		stack_unmap(p);
 	}
 	pool_n = 0;
+}
+
+void sched_free_pool(void)
+{
+	sched_free_stacks();
 	heap_end(&timers);
 }
 

@@ -55,6 +55,13 @@ void loop_clock_moved(void);
 /* From now on waiting outside a fiber aborts. */
 void fiber_only(void);
 
+/* fn is called, outside fibers, each time no fiber has run for about two seconds: what is held
+ * only to be quick may go. */
+void loop_on_calm(void (*fn)(void));
+/* Static memory that nobody reads again after a wait: its pages go back then. */
+enum { SCRATCH_ALIGN = 4096 };
+void loop_scratch(void *p, size_t n);
+
 /* What a fiber that waits longer than about 2 s does not use of its stack is given back. */
 enum { FIBER_STACK = 64 * 1024, FIBER_NAME_MAX = 48 };
 
@@ -81,6 +88,9 @@ struct fd_want {
 	short events;
 };
 SUSPENDS bool fd_wait_any(const struct fd_want *wants, size_t n, const char *what, struct err *e);
+/* Without a fiber: fn(arg) is called once, outside fibers, when the descriptor is ready. */
+bool fd_tell(int fd, short events, void (*fn)(void *), void *arg, struct err *e);
+void fd_tell_not(int fd);
 /* Before a descriptor that was ever waited for is closed: forgets its watcher. */
 void fd_wait_forget(int fd);
 

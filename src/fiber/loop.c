@@ -5,27 +5,40 @@
  * nobody (uv_poll_start costs two system calls each time). */
 #include "fiber/sched.h"
 
+#include "base/arena.h"
 #include "base/fd.h"
 #include "base/log.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <uv.h>
 
-enum { TURNS_MAX = 8 };
+enum { TURNS_MAX = 8, TRIM_TICK_MS = 2000, SCRATCHES_MAX = 8, PAGE = 4096 };
 
 struct watch {
 	uv_poll_t poll;
 	int armed;                       /* UV_READABLE | UV_WRITABLE */
 	struct fiber *reader, *writer;
+	void (*fn)(void *);              /* fd_tell(): NULL: nobody is told */
+	void *arg;
+	int fn_events;
 };
 
 static uv_loop_t loop;
 static bool loop_is_open;
 static uv_timer_t timer, trimmer;
 static int64_t timer_set = INT64_MAX;
+static bool trims;
+static uint64_t trim_seen;               /* switches at the trimmer's last tick */
+static void (*calm)(void);
+static struct scratch {
+	uintptr_t from, to;              /* whole pages */
+} scratches[SCRATCHES_MAX];
+static size_t n_scratches;
 static struct watch **watches;           /* by descriptor */
 static size_t watches_n;
 
@@ -35,10 +48,55 @@ static void on_timer(uv_timer_t *t)
 	timer_set = INT64_MAX;
 }
 
+void loop_scratch(void *p, size_t n)
+{
+	uintptr_t from = ((uintptr_t)p + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+	uintptr_t to = ((uintptr_t)p + n) & ~(uintptr_t)(PAGE - 1);
+
+	for (size_t i = 0; i < n_scratches; i++)
+		if (scratches[i].from == from)
+			return;
+	must(n_scratches < SCRATCHES_MAX, "too many blocks of scratch memory");
+	scratches[n_scratches++] = (struct scratch){ from, to };
+}
+
+static void drop_scratches(void)
+{
+	for (size_t i = 0; i < n_scratches; i++)
+		if (scratches[i].to > scratches[i].from)
+			madvise((void *)scratches[i].from, scratches[i].to - scratches[i].from, MADV_DONTNEED);
+}
+
+/* It ticks while fibers run; when none did for a tick, memory goes back and the timer rests too. */
 static void on_trim(uv_timer_t *t)
 {
-	(void)t;
-	sched_trim(time_mono() - 2 * SECOND);
+	bool is_calm = fiber_switches() == trim_seen;
+
+	trim_seen = fiber_switches();
+	sched_trim(time_mono() - TRIM_TICK_MS * MILLISECOND);
+	if (!is_calm)
+		return;
+	uv_timer_stop(t);
+	trims = false;
+	sched_free_stacks();
+	drop_scratches();
+	arena_trim();
+	(void)malloc_trim(0);
+	if (calm)
+		calm();
+}
+
+static void arm_trimmer(void)
+{
+	if (trims || fiber_switches() == trim_seen)
+		return;
+	trims = true;
+	uv_timer_start(&trimmer, on_trim, TRIM_TICK_MS, TRIM_TICK_MS);
+}
+
+void loop_on_calm(void (*fn)(void))
+{
+	calm = fn;
 }
 
 struct uv_loop_s *loop_uv(void)
@@ -47,7 +105,6 @@ struct uv_loop_s *loop_uv(void)
 		must(uv_loop_init(&loop) == 0, "no event loop can be made");
 		uv_timer_init(&loop, &timer);
 		uv_timer_init(&loop, &trimmer);
-		uv_timer_start(&trimmer, on_trim, 2000, 2000);
 		uv_unref((uv_handle_t *)&trimmer);
 		loop_is_open = true;
 	}
@@ -104,6 +161,7 @@ static void loop_close(void)
 	watches_n = 0;
 	loop_is_open = false;
 	timer_set = INT64_MAX;
+	trims = false;
 	sched_free_pool();
 }
 
@@ -125,6 +183,7 @@ void loop_run(fiber_fn *fn, void *arg)
 		log_flush();
 		now = time_mono();
 		arm_timer(sched_timers(now), now);
+		arm_trimmer();
 		uv_run(&loop, sched_has_ready() ? UV_RUN_NOWAIT : UV_RUN_ONCE);
 		sched_timers(time_mono());
 	}
@@ -148,6 +207,13 @@ static void on_poll(uv_poll_t *p, int status, int events)
 	if ((events & UV_WRITABLE) && w->writer) {
 		fiber_wake(w->writer);
 		events &= ~UV_WRITABLE;
+	}
+	if (w->fn && (events & w->fn_events)) {
+		void (*fn)(void *) = w->fn;
+
+		events &= ~w->fn_events;
+		w->fn = NULL;
+		fn(w->arg);
 	}
 	idle = events & w->armed;
 	if (status < 0)
@@ -208,10 +274,23 @@ static bool wait_blocking(struct pollfd *p, size_t n, const char *what, struct e
 	return true;
 }
 
+static int uv_events(short events)
+{
+	return ((events & POLLIN) ? UV_READABLE : 0) | ((events & POLLOUT) ? UV_WRITABLE : 0);
+}
+
+static void watch_arm(struct watch *w, int want)
+{
+	if (!(want & ~w->armed))
+		return;
+	w->armed |= want;
+	uv_poll_start(&w->poll, w->armed, on_poll);
+}
+
 /* From now on what happens there wakes me. */
 static bool watch_begin(struct fiber *me, int fd, short events, struct err *e)
 {
-	int want = ((events & POLLIN) ? UV_READABLE : 0) | ((events & POLLOUT) ? UV_WRITABLE : 0);
+	int want = uv_events(events);
 	struct watch *w = watch_get(fd, e);
 
 	if (!w)
@@ -222,11 +301,28 @@ static bool watch_begin(struct fiber *me, int fd, short events, struct err *e)
 		w->reader = me;
 	if (want & UV_WRITABLE)
 		w->writer = me;
-	if (want & ~w->armed) {
-		w->armed |= want;
-		uv_poll_start(&w->poll, w->armed, on_poll);
-	}
+	watch_arm(w, want);
 	return true;
+}
+
+bool fd_tell(int fd, short events, void (*fn)(void *), void *arg, struct err *e)
+{
+	struct watch *w = watch_get(fd, e);
+
+	if (!w)
+		return false;
+	must(!w->fn && !w->reader && !w->writer, "somebody waits for this descriptor already");
+	w->fn = fn;
+	w->arg = arg;
+	w->fn_events = uv_events(events);
+	watch_arm(w, w->fn_events);
+	return true;
+}
+
+void fd_tell_not(int fd)
+{
+	if (fd >= 0 && (size_t)fd < watches_n && watches[fd])
+		watches[fd]->fn = NULL;
 }
 
 static void watch_end(const struct fiber *me, int fd)
@@ -285,7 +381,7 @@ void fd_wait_forget(int fd)
 
 	if (!w)
 		return;
-	must(!w->reader && !w->writer, "a descriptor is closed while a fiber waits for it");
+	must(!w->reader && !w->writer && !w->fn, "a descriptor is closed while a fiber waits for it");
 	watches[fd] = NULL;
 	uv_poll_stop(&w->poll);
 	uv_close((uv_handle_t *)&w->poll, on_watch_closed);

@@ -46,4 +46,6 @@ size_t sched_alive(void);
 /* Wake what is due; returns the next deadline or INT64_MAX. */
 int64_t sched_timers(int64_t now);
 void sched_trim(int64_t idle_since);
+/* Of ended fibers. */
+void sched_free_stacks(void);
 void sched_free_pool(void);

@@ -39,9 +39,9 @@ static ipc_serve_fn *servers[NUMBER_MAX];
 static ipc_hear_fn *hearers[NUMBER_MAX];
 static void (*closer)(struct link *l);
 static struct link *links;
-static struct packet_batch batch;        /* all links' */
+static _Alignas(SCRATCH_ALIGN) struct packet_batch batch;        /* all links' */
 static size_t in_hand;                   /* questions being served */
-static char out_buf[IPC_MESSAGE_MAX];
+static _Alignas(SCRATCH_ALIGN) char out_buf[IPC_MESSAGE_MAX];
 
 void ipc_serve(enum ipc_number number, ipc_serve_fn *fn)
 {
@@ -92,6 +92,8 @@ static void link_release(struct link *l)
 	fd_wait_forget(l->fd);
 	close(l->fd);
 	free(l->account);
+	for (size_t i = 0; i < LINK_WINDOW; i++)
+		free(l->calls[i]);
 	free(l);
 }
 
@@ -108,9 +110,9 @@ static void link_die(struct link *l)
 		l->next->prev = l->prev;
 	shutdown(l->fd, SHUT_RDWR);              /* wakes our reader and writer */
 	for (size_t i = 0; i < LINK_WINDOW; i++) {
-		struct link_call *c = &l->calls[i];
+		struct link_call *c = l->calls[i];
 
-		if (c->id && !c->is_abandoned && !c->is_done) {
+		if (c && !c->is_abandoned && !c->is_done) {
 			is_gone(&c->err, l);
 			c->is_done = true;
 			wait_wake(&c->done);
@@ -124,6 +126,17 @@ static void link_die(struct link *l)
 void link_close(struct link *l)
 {
 	l->users++;
+	link_die(l);
+	link_release(l);
+}
+
+void link_keep(struct link *l)
+{
+	l->users++;
+}
+
+void link_let_go(struct link *l)
+{
 	link_die(l);
 	link_release(l);
 }
@@ -265,19 +278,32 @@ bool link_say(struct link *l, enum ipc_number number, const void *tell, struct e
 
 static struct link_call *take_call(struct link *l)
 {
-	for (size_t i = 0; i < LINK_WINDOW; i++)
-		if (!l->calls[i].id) {
-			l->calls[i] = (struct link_call){ .id = ++l->next_call * LINK_WINDOW + i };
-			l->n_calls++;
-			return &l->calls[i];
-		}
-	must(false, "the window has room but no place");
-	return NULL;
+	struct link_call *c = calloc(1, sizeof(*c));
+	size_t i = 0;
+
+	if (!c)
+		return NULL;
+	while (i < LINK_WINDOW && l->calls[i])
+		i++;
+	must(i < LINK_WINDOW, "the window has room but no place");
+	c->id = ++l->next_call * LINK_WINDOW + i;
+	l->calls[i] = c;
+	l->n_calls++;
+	return c;
+}
+
+/* The one with that number; NULL: nobody asked. */
+static struct link_call *find_call(const struct link *l, uint64_t id)
+{
+	struct link_call *c = l->calls[id % LINK_WINDOW];
+
+	return c && c->id == id ? c : NULL;
 }
 
 static void free_call(struct link *l, struct link_call *c)
 {
-	c->id = 0;
+	l->calls[c->id % LINK_WINDOW] = NULL;
+	free(c);
 	l->n_calls--;
 	wait_wake(&l->room);
 }
@@ -320,6 +346,10 @@ bool link_ask(struct link *l, enum ipc_number number, const void *question, void
 		return false;
 	}
 	c = take_call(l);
+	if (!c) {
+		link_release(l);
+		return fail(e, FAULT_TEMP, "no memory to ask");
+	}
 	c->answer = answer;
 	c->a = a;
 	if (!send_message(l, t, IPC_QUESTION, c->id, t->question(), question, NULL, e)) {
@@ -337,10 +367,10 @@ bool link_ask(struct link *l, enum ipc_number number, const void *question, void
 static bool got_answer(struct link *l, const struct ipc_type *t, const struct ipc_header *h, struct str body,
 		       const int *fds, struct err *e)
 {
-	struct link_call *c = &l->calls[h->call % LINK_WINDOW];
+	struct link_call *c = find_call(l, h->call);
 	struct str copy;
 
-	if (!h->call || c->id != h->call || c->is_done)
+	if (!c || c->is_done)
 		return fail(e, FAULT_PEER, "an answer that was not asked for");
 	if (c->is_abandoned) {
 		for (size_t i = 0; i < h->n_fds; i++)
@@ -521,10 +551,10 @@ static bool got_robbed(struct link *l, struct str packet, struct err *e)
 		return fail(e, FAULT_PEER, "a malformed header");
 	fail(&scarce, FAULT_TEMP, "%s has no descriptors left", role_name(l->self));
 	log_warn("ipc", "peer=%s.%u why=\"no descriptors left for %s\"", role_name(l->peer), l->instance, t->name);
-	c = &l->calls[h.call % LINK_WINDOW];
+	c = find_call(l, h.call);
 	if (h.kind == IPC_QUESTION) {
 		send_message(l, t, IPC_FAULT, h.call, NULL, NULL, &scarce, &lost);
-	} else if (h.kind == IPC_ANSWER && h.call && c->id == h.call && !c->is_done) {
+	} else if (h.kind == IPC_ANSWER && c && !c->is_done) {
 		if (c->is_abandoned) {
 			free_call(l, c);
 			return true;
@@ -600,6 +630,8 @@ struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance
 	char name[FIBER_NAME_MAX];
 
 	link_nursery = n;
+	loop_scratch(&batch, sizeof(batch));
+	loop_scratch(out_buf, sizeof(out_buf));
 	if (!l || !(l->account = strndup(account.n ? account.p : "", account.n))) {
 		free(l);
 		close(fd);

@@ -22,7 +22,7 @@ enum { LINK_WINDOW = 64 };
 struct link_out;
 
 struct link_call {
-	uint64_t id;             /* 0: free */
+	uint64_t id;
 	bool is_abandoned;       /* its caller left before the answer came */
 	bool is_done, ok;
 	void *answer;
@@ -40,7 +40,7 @@ struct link {
 	bool is_dead;
 	bool has_ended;          /* the other side, with nothing of ours left unread */
 	unsigned users;          /* fibers inside; the last one frees a dead link */
-	struct link_call calls[LINK_WINDOW];
+	struct link_call *calls[LINK_WINDOW];    /* NULL: free */
 	unsigned n_calls;
 	uint64_t next_call;
 	struct wait room;
@@ -65,6 +65,10 @@ struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance
 		       struct nursery *n, struct err *e);
 /* The other end sees an end of file; our calls fail. */
 void link_close(struct link *l);
+/* A link that ends by itself is freed in that moment; one that is kept stays, dead, until link_let_go(), which
+ * closes it. */
+void link_keep(struct link *l);
+void link_let_go(struct link *l);
 
 /* The live link to a role with the fewest outstanding questions, or NULL. */
 struct link *link_to(enum role peer);

@@ -26,6 +26,7 @@
 #include "queue/letter_record.h"
 #include "queue/schedule.h"
 
+struct map;
 struct queue;
 struct journal_ops;
 
@@ -155,9 +156,15 @@ SUSPENDS bool queue_report(struct queue *q, const struct queue_report *reports, 
 			   int64_t now, struct err *e);
 /* What a mailbox synced by itself: durable when this returns true. */
 SUSPENDS bool queue_safe(struct queue *q, const struct step_ref *refs, size_t n, struct err *e);
-/* The step that delivers under this base name to this account; false: no such step, or no more. */
+/* The step that delivers under this base name to this account; false: no such step, or it is safe.
+ * *ret_claimed: it is being done right now. */
 bool queue_find_step(const struct queue *q, uint64_t id, struct str account, struct str base,
-		     struct step_ref *ret);
+		     struct step_ref *ret, bool *ret_claimed);
+/* Puts the accounts into *ret for which a delivery that was read at start (before `started`) has not been
+ * tried since. */
+void queue_redoing(const struct queue *q, int64_t started, struct map *ret);
+/* No letter of the table has an id below. */
+uint64_t queue_oldest(const struct queue *q);
 /* Close steps; in the same record the report about them (NULL: nobody is told). */
 SUSPENDS bool queue_bounce(struct queue *q, const struct step_ref *refs, size_t n,
 			   const struct letter_record *bounce, struct err *e);

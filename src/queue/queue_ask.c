@@ -28,19 +28,45 @@ SUSPENDS bool queue_hold(struct queue *q, uint64_t id, bool held, struct err *e)
 }
 
 bool queue_find_step(const struct queue *q, uint64_t id, struct str account, struct str base,
-		     struct step_ref *ret)
+		     struct step_ref *ret, bool *ret_claimed)
 {
 	const struct letter *l = table_get(&q->table, id);
 
 	for (uint32_t i = 0; l && i < l->r.n_steps; i++) {
 		const struct letter_step *s = &l->r.steps[i];
 
-		if (s->kind == STEP_LOCAL && str_eq(s->target, account) && str_eq(s->base, base)) {
-			*ret = (struct step_ref){ id, i };
-			return true;
-		}
+		if (s->kind != STEP_LOCAL || !str_eq(s->target, account) || !str_eq(s->base, base))
+			continue;
+		*ret = (struct step_ref){ id, i };
+		*ret_claimed = l->steps[i].state == STEP_CLAIMED;
+		return l->steps[i].state != STEP_SAFE;
 	}
 	return false;
+}
+
+static bool is_untried(const struct letter *l, uint32_t i)
+{
+	const struct step *s = &l->steps[i];
+
+	return (s->state == STEP_WAITING || s->state == STEP_CLAIMED) && s->task == TASK_DELIVER && !s->tries &&
+	       l->r.steps[i].kind == STEP_LOCAL && l->r.steps[i].target.n;
+}
+
+void queue_redoing(const struct queue *q, int64_t started, struct map *ret)
+{
+	for (struct letter *l = q->table.first; l; l = l->next)
+		for (uint32_t i = 0; l->since <= started && !l->is_held && i < l->r.n_steps; i++)
+			if (is_untried(l, i))
+				map_put(ret, l->r.steps[i].target, l);
+}
+
+uint64_t queue_oldest(const struct queue *q)
+{
+	uint64_t id = UINT64_MAX;
+
+	for (const struct letter *l = q->table.first; l; l = l->next)
+		id = l->r.id < id ? l->r.id : id;
+	return id;
 }
 
 void queue_retry(struct queue *q, uint64_t id, int64_t now)

@@ -54,6 +54,8 @@ static void nothing(void *unused)
 /* The pool makes its threads with its first work; later it may not. */
 SUSPENDS static void start_threads(void)
 {
+	if (self.role == ROLE_MAILBOX)
+		setenv("UV_THREADPOOL_SIZE", "2", 1);    /* there may be thousands of it */
 	off_loop_threads(true);
 	off_loop(nothing, NULL);
 }

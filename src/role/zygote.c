@@ -9,16 +9,19 @@
 #include "base/log.h"
 #include "role/confine_role.h"
 #include "role/mailbox/mailbox.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PARENT_FD = 3 };
+enum { PARENT_FD = 3, ACCOUNT_MAX = 256 };
 
 struct packet {
 	struct ipc_header h;
@@ -65,19 +68,33 @@ static void answer(const struct ipc_header *q, pid_t pid, int sys)
 		_exit(1);
 }
 
-/* The child becomes the account's mailbox. */
-NORETURN static void become(struct zygote_mailbox *q)
+static bool copy_z(char *to, size_t room, struct str s)
 {
-	struct arena a = { 0 };
-	char *account = str_z(&a, q->account), *home = str_z(&a, q->home);
+	if (s.n >= room || str_has(s, '\0'))
+		return false;
+	if (s.n)
+		memcpy(to, s.p, s.n);
+	to[s.n] = '\0';
+	return true;
+}
+
+/* The child becomes the account's mailbox. */
+NORETURN static void become(struct zygote_mailbox *q, struct arena *a)
+{
+	static char account[ACCOUNT_MAX], home[PATH_MAX];
+	uint32_t uid = q->uid, gid = q->gid;
+	bool is_linux = q->is_linux;
 
 	signal(SIGCHLD, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, 0);
-	if (!account || !home || dup2(q->log, STDERR_FILENO) < 0 || dup2(q->channel, PARENT_FD) < 0)
+	if (!copy_z(account, sizeof(account), q->account) || !copy_z(home, sizeof(home), q->home) ||
+	    dup2(q->log, STDERR_FILENO) < 0 || dup2(q->channel, PARENT_FD) < 0)
 		_exit(71);
 	close(q->log);
 	close(q->channel);
-	mailbox_main(account, q->uid, q->gid, q->is_linux, home);
+	arena_end(a);
+	arena_trim();
+	mailbox_main(account, uid, gid, is_linux, home);
 }
 
 static void serve_one(struct packet *p, size_t n, int *fds, size_t n_fds)
@@ -102,7 +119,7 @@ static void serve_one(struct packet *p, size_t n, int *fds, size_t n_fds)
 	}
 	pid = fork();
 	if (pid == 0)
-		become(&q);
+		become(&q, &a);
 	answer(&p->h, pid, errno);
 	close(q.channel);
 	close(q.log);
@@ -126,6 +143,9 @@ void zygote_main(void)
 		log_error("start", "why=%s", LOGQ(str_from_z(e.text)));
 		_exit(78);
 	}
+	/* what starting took and every child would copy */
+	store_prepare();
+	(void)malloc_trim(0);
 	for (;;) {
 		int fds[IPC_FDS_MAX];
 		size_t n_fds;

@@ -90,6 +90,8 @@ struct letter_place {
 bool box_letter_dirs(const struct box *b, struct letter_dirs *ret, struct err *e);
 void letter_dirs_end(struct letter_dirs *d);
 bool box_letter_place(const struct box *b, uint32_t uid, struct letter_place *ret);
+/* The name its file has, or will have once it follows the flags in force. */
+size_t box_letter_name(const struct box *b, const struct letter *l, char to[static STORE_NAME_MAX + 1]);
 /* All of it with CRLF. */
 SUSPENDS bool box_letter_read(struct box *b, uint32_t uid, struct buf *ret, struct err *e);
 

@@ -8,6 +8,7 @@
  *          A2  their UIDs are in the uidlist, written          A3  some are in cur/
  *          A4  all, and cur/ is synced, which makes the rest durable: OK is said
  * Guarantee: a letter is in cur/ whole and with its UID, or not at all; before A4 nobody was told. */
+#include "base/hooks.h"
 #include "store/box_file.h"
 #include "store/durable.h"
 #include "store/quota.h"
@@ -254,7 +255,7 @@ static bool items_sync(struct commit_job *j)
 
 static bool items_give_uids(struct commit_job *j)
 {
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 	AUTO(buf_end) struct buf lines = buf_on_heap(LINES_MAX);
 	uint32_t next;
 
@@ -297,7 +298,8 @@ static bool items_rename(struct commit_job *j)
 			struct append_item *item = a->items[i];
 
 			item_name(item, name);
-			if (renameat2(j->b->dir.tmp, item->tmp, j->b->dir.cur, name, RENAME_NOREPLACE))
+			if (FAULT_POINT(box_append) ||
+			    renameat2(j->b->dir.tmp, item->tmp, j->b->dir.cur, name, RENAME_NOREPLACE))
 				return fail_sys(&j->e, FAULT_TEMP, errno, "rename to cur/%s", name);
 			item->is_in_cur = true;
 		}
@@ -320,7 +322,8 @@ static void commit_run(void *arg)
 {
 	struct commit_job *j = arg;
 
-	j->ok = items_sync(j) && items_give_uids(j) && items_rename(j) && fd_sync(j->b->dir.cur, &j->e);
+	j->ok = items_sync(j) && items_give_uids(j) && items_rename(j) &&
+		!FAULT_IN(box_sync, &j->e) && fd_sync(j->b->dir.cur, &j->e);
 	if (!j->ok)
 		items_undo(j);
 }

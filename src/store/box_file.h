@@ -69,6 +69,7 @@ struct box {
 	char guid[33];
 	char *header_rest;               /* fields of the uidlist's header we do not know */
 	uint64_t modseq;
+	uint64_t epoch;                  /* of the flag log, when this state was written to the cache */
 	uint32_t recent_from;            /* UIDs from here up were not yet given as \Recent */
 	char *keywords[KEYWORDS_MAX];
 
@@ -199,13 +200,16 @@ SUSPENDS bool box_remove_all(struct box *b, const struct by *by, struct err *e);
 
 /* The shelf is held.  Read inotify (or the directories' times) and mark the boxes. */
 void watch_poll(struct shelf *s);
+/* The shelf is held.  Before another box is opened: each has four descriptors. */
+enum { BOXES_OPEN_MAX = 128 };
+SUSPENDS void boxes_make_room(struct shelf *s);
 /* Is there anything to be read for this box? */
 bool watch_pending(struct box *b);
 
 /* ---- box_guard.c ---- */
 
 /* The shelf is held.  Letters among these whose delivery is not yet safe in the journal become so
- * before anybody touches them (decisions §1). */
+ * before anybody touches them; uids NULL: all of the box. */
 SUSPENDS bool box_guard(struct box *b, const uint32_t *uids, size_t n, struct err *e);
 
 /* ---- keywords ---- */

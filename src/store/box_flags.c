@@ -1,5 +1,6 @@
 /* box_flags.c — flags and keywords change at once in memory and in the flag log; the names of the
  * files follow in the background, some hundred at a time. */
+#include "base/hooks.h"
 #include "store/box_file.h"
 #include "store/flag_log.h"
 
@@ -87,6 +88,14 @@ static void change_all(struct box *b, const uint32_t *uids, size_t n, const stru
 	}
 }
 
+/* While folders are renamed a line of the flag log would name one that is gone. */
+SUSPENDS static bool wait_renamed(struct shelf *s, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+
+	return !s->is_renaming || shelf_hold(&held, s, e);
+}
+
 SUSPENDS bool box_store(struct box *b, const uint32_t *uids, size_t n,
 			const struct flags_change *change, const struct by *by, uint32_t *failed,
 			size_t *ret_n_failed, struct err *e)
@@ -95,6 +104,8 @@ SUSPENDS bool box_store(struct box *b, const uint32_t *uids, size_t n,
 	uint32_t *to;
 	bool ok;
 
+	if (!wait_renamed(b->shelf, e))
+		return false;
 	if (b->is_gone)
 		return fail_sys(e, FAULT_TEMP, ENOENT, "the folder is gone");
 	to = reallocarray(NULL, n ? n : 1, sizeof(*to));
@@ -155,7 +166,7 @@ static void follow_run(void *arg)
 
 		if (!name_with(j->b, l, f->flags, f->keywords, to))
 			f->sys = ENAMETOOLONG;
-		else if (renameat2(dir, was, j->b->dir.cur, to, RENAME_NOREPLACE))
+		else if (FAULT_POINT(box_follow) || renameat2(dir, was, j->b->dir.cur, to, RENAME_NOREPLACE))
 			f->sys = errno;
 	}
 	if (j->sync && fsync(j->b->dir.cur))

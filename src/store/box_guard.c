@@ -1,25 +1,14 @@
 /* box_guard.c — letters whose delivery the journal may do again.
  *
  * Until the journal says `safe`, a restart looks for a delivered letter under its base name in its folder and
- * delivers it anew if it is not there.  So it is made safe before a session moves, expunges or
- * renames it (decisions §1).  The list is what was delivered through this store and neither
- * synced through it nor told to be safe since. */
+ * delivers it anew if it is not there.  So it is made safe before a session moves, copies, renames or
+ * expunges it.  Which letters that are is known to the journal alone, for they may have been delivered by a
+ * process before this one: it is asked, some hundred names at once. */
 #include "store/box_file.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
-enum { UNSAFE_MAX = 100000 };
-
-/* FOLDER NUL BASE */
-static struct str unsafe_key(struct str folder, struct str base, struct buf *b)
-{
-	buf_clear(b);
-	buf_add(b, folder);
-	buf_add_char(b, '\0');
-	buf_add(b, base);
-	return buf_str(b);
-}
+enum { BASES_AT_ONCE = 200 };
 
 void store_guard(struct store *s, store_guard_fn *guard, void *arg)
 {
@@ -32,57 +21,54 @@ void store_guard(struct store *s, store_guard_fn *guard, void *arg)
 	shelf->guard_arg = arg;
 }
 
-void shelf_delivered(struct shelf *s, struct str folder, struct str base)
-{
-	char room[STORE_FOLDER_MAX + STORE_BASE_MAX + 2];
-	struct buf b = buf_over(room, sizeof(room));
-	struct str key = unsafe_key(folder, base, &b);
-	struct box *box = map_get(&s->boxes, folder);
+/* Names in the box may move while the guard waits: they are copied. */
+struct bases {
+	size_t n;
+	struct str base[BASES_AT_ONCE];
+	char text[BASES_AT_ONCE][STORE_BASE_MAX];
+};
 
-	s->used = time_mono();
-	if (s->guard && s->unsafe.n < UNSAFE_MAX)
-		map_put(&s->unsafe, key, s);
-	if (!box)
-		return;
-	box->look_new = box->look_cur = true;
-	if (box->users && s->inotify < 0) {
-		s->has_news = true;
-		shelf_wake(s);
-	}
+static void bases_add(struct bases *k, struct str stem)
+{
+	struct str base = str_head(stem, str_find(stem, ','));
+
+	if (!base.n || base.n > STORE_BASE_MAX)
+		return;          /* a delivery's is not so long */
+	memcpy(k->text[k->n], base.p, base.n);
+	k->base[k->n] = str_of(k->text[k->n], base.n);
+	k->n++;
 }
 
-void store_is_safe(struct store *s, struct str folder, struct str base)
+SUSPENDS static bool bases_ask(struct box *b, struct bases *k, struct err *e)
 {
-	char room[STORE_FOLDER_MAX + STORE_BASE_MAX + 2];
-	struct buf b = buf_over(room, sizeof(room));
-	struct maildir *m = maildir_of(s);
+	size_t n = k->n;
 
-	if (m && m->shelf)
-		map_remove(&m->shelf->unsafe, unsafe_key(folder, base, &b));
+	k->n = 0;
+	return !n || b->shelf->guard(b->shelf->guard_arg, str_from_z(b->folder), k->base, n, e) ||
+	       fail_in(e, "make letters safe");
 }
 
+/* The shelf is held: no letter comes or goes meanwhile. */
 SUSPENDS bool box_guard(struct box *b, const uint32_t *uids, size_t n, struct err *e)
 {
-	char room[STORE_FOLDER_MAX + STORE_NAME_MAX + 2];
-	struct buf key = buf_over(room, sizeof(room));
-	struct shelf *s = b->shelf;
+	struct bases *k;
+	bool ok = true;
 
-	for (size_t i = 0; i < n && s->unsafe.n; i++) {
-		const struct letter *l = box_find(b, uids[i]);
-		char base[STORE_NAME_MAX + 1];
-		struct str stem;
+	if (!b->shelf->guard)
+		return true;
+	k = malloc(sizeof(*k));
+	if (!k)
+		return fail(e, FAULT_TEMP, "out of memory");
+	k->n = 0;
+	for (size_t i = 0; ok && i < (uids ? n : b->n); i++) {
+		const struct letter *l = uids ? box_find(b, uids[i]) : &b->letters[i];
 
-		if (!l)
-			continue;
-		stem = letter_stem(b, l);
-		stem = str_head(stem, str_find(stem, ','));
-		if (!map_get(&s->unsafe, unsafe_key(str_from_z(b->folder), stem, &key)))
-			continue;
-		memcpy(base, stem.p, stem.n);
-		stem.p = base;
-		if (!s->guard(s->guard_arg, str_from_z(b->folder), stem, e))
-			return fail_in(e, "make the letter safe");
-		map_remove(&s->unsafe, unsafe_key(str_from_z(b->folder), stem, &key));
+		if (l)
+			bases_add(k, letter_stem(b, l));
+		if (k->n == BASES_AT_ONCE)
+			ok = bases_ask(b, k, e);
 	}
-	return true;
+	ok = ok && bases_ask(b, k, e);
+	free(k);
+	return ok;
 }

@@ -66,6 +66,18 @@ struct str letter_stem(const struct box *b, const struct letter *l)
 	return l->state & STATE_ODD ? str_head(name, str_find(name, ':')) : name;
 }
 
+size_t box_letter_name(const struct box *b, const struct letter *l, char to[static STORE_NAME_MAX + 1])
+{
+	struct str stem = str_head(letter_stem(b, l), STORE_NAME_MAX - INFO_MAX);
+	size_t n = stem.n;
+
+	memcpy(to, stem.p, n);
+	if (!(l->state & STATE_IN_NEW) || l->flags || l->keywords)
+		n += file_info_print(l->flags, l->keywords, to + n);
+	to[n] = '\0';
+	return n;
+}
+
 int letter_file(const struct box *b, const struct letter *l, char to[static STORE_NAME_MAX + 1])
 {
 	size_t n = l->name_n;

@@ -88,7 +88,7 @@ struct keyword_job {
 static void keyword_run(void *arg)
 {
 	struct keyword_job *j = arg;
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 
 	j->ok = uidlist_lock(j->b->top, &lock, &j->e) &&
 		file_replace(j->b->top, FILE_NAME, j->text, &j->e);

@@ -2,6 +2,7 @@
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/notices.h"
 #include "store/search_build.h"
 
 #include <errno.h>
@@ -32,8 +33,12 @@ static int watch(const struct box *b, int dir)
 static bool open_dirs(struct box *b, struct err *e)
 {
 	struct str name = str_from_z(b->folder);
+	struct maildir *m = b->shelf->m;
 
-	if (!folder_open(b->shelf->m->home, b->shelf->m->root, name, !name.n, &b->dir, e))
+	/* a crash while it was made leaves a folder without all of tmp/, new/, cur/ */
+	if (!folder_open(m->home, m->root, name, !name.n, &b->dir, e) &&
+	    (e->sys != ENOENT || !folder_is_begun(m->home, m->root, name) ||
+	     !folder_open(m->home, m->root, name, true, &b->dir, e)))
 		return false;
 	b->top = openat(b->dir.cur, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (b->top < 0)
@@ -79,7 +84,7 @@ static bool add_sights(struct box *b, const struct scan *c, struct err *e)
 /* A file with damaged lines, or mostly lines of letters that are gone, is written anew. */
 static bool tidy_uidlist(struct box *b, struct err *e)
 {
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 	struct stamp now;
 
 	if (!b->n_bad_lines && b->n_dead_lines < b->n / 2 + 100)
@@ -129,8 +134,8 @@ static void load_finish(struct box *b)
 		}
 	flag_log_apply(b->shelf->flag_log, b);
 	b->left = time_mono();
-	/* a process that died may have told more than it had written down */
-	if (b->is_stale || !flag_log_is_empty(b->shelf->flag_log))
+	/* more may have been told than was written down */
+	if (b->is_stale || b->shelf->is_ahead || b->epoch != flag_log_epoch(b->shelf->flag_log))
 		(void)box_modseq_next(b);
 }
 
@@ -151,9 +156,9 @@ void box_free(struct box *b)
 {
 	if (!b)
 		return;
-	if (b->watch_new >= 0)
+	if (b->watch_new >= 0 && !notices_watch(b->shelf, b->watch_new))
 		(void)inotify_rm_watch(b->shelf->inotify, b->watch_new);
-	if (b->watch_cur >= 0)
+	if (b->watch_cur >= 0 && !notices_watch(b->shelf, b->watch_cur))
 		(void)inotify_rm_watch(b->shelf->inotify, b->watch_cur);
 	puts_end(&b->puts);
 	puts_end(&b->writing);
@@ -197,11 +202,13 @@ SUSPENDS bool box_get(struct shelf *s, struct str folder, struct box **ret, stru
 		b = NULL;
 	}
 	if (b) {
+		b->left = time_mono();
 		*ret = b;
 		return true;
 	}
 	if (!store_folder_is_name(folder))
 		return fail_sys(e, FAULT_PERM, EINVAL, "not a name for a folder");
+	boxes_make_room(s);
 	b = box_new(s, folder);
 	if (!b)
 		return fail(e, FAULT_TEMP, "out of memory");

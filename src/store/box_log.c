@@ -5,6 +5,7 @@
  * back (RFC 7162 §3.2.5); of the oldest only the moment is kept up to which nothing is known. */
 #include "base/arena.h"
 #include "store/box_file.h"
+#include "store/notices.h"
 
 #include <stdlib.h>
 
@@ -38,6 +39,7 @@ static bool log_grow(struct box *b)
 
 void box_log(struct box *b, const struct change *c)
 {
+	notices_letters(b->shelf, str_from_z(b->folder), c->by);
 	if (b->log_end - b->log_first == b->log_cap && !log_grow(b)) {
 		if (!b->log_cap) {
 			/* no memory at all: everybody compares */

@@ -14,6 +14,7 @@
 #include "store/box_file.h"
 
 #include "base/arena.h"
+#include "base/hooks.h"
 #include "base/rnd.h"
 #include "store/durable.h"
 #include "store/history.h"
@@ -44,6 +45,7 @@ struct move_job {
 	bool move;
 	struct str history;
 
+	bool is_muddled;                 /* it failed and could not be undone */
 	struct err e;
 	bool ok;
 };
@@ -72,7 +74,7 @@ static bool copy_bytes(int from, const char *name, int to, const char *new_name,
 static bool link_one(const struct move_job *j, struct move_item *i, int dir, const char *name,
 		     struct err *e)
 {
-	if (!linkat(dir, name, j->to->dir.cur, i->name, 0))
+	if (!FAULT_POINT(box_move) && !linkat(dir, name, j->to->dir.cur, i->name, 0))
 		return true;
 	if (errno != EMLINK && errno != EPERM && errno != EXDEV && errno != EOPNOTSUPP)
 		return fail_sys(e, FAULT_TEMP, errno, "link %s", name);
@@ -87,13 +89,14 @@ static bool move_one(struct move_job *j, struct move_item *i, int target)
 
 	if (!j->move)
 		i->is_done = link_one(j, i, dir, name, &j->e);
-	else if (renameat2(dir, name, target, i->name, RENAME_NOREPLACE))
+	else if (FAULT_POINT(box_move) || renameat2(dir, name, target, i->name, RENAME_NOREPLACE))
 		return fail_sys(&j->e, FAULT_TEMP, errno, "move %s", name);
 	else
 		i->is_done = true;
 	return i->is_done;
 }
 
+/* Back to what it was; where that fails the folders are looked at. */
 static void undo(struct move_job *j, int target)
 {
 	for (size_t k = 0; k < j->n; k++) {
@@ -101,23 +104,31 @@ static void undo(struct move_job *j, int target)
 		char name[STORE_NAME_MAX + 1];
 		int dir = letter_file(j->from, box_find(j->from, i->uid), name);
 
-		if (i->is_done && j->move)
-			(void)renameat2(target, i->name, dir, name, RENAME_NOREPLACE);
-		else if (i->is_done)
-			(void)unlinkat(target, i->name, 0);
+		if (!i->is_done)
+			continue;
+		if (j->move ? renameat2(target, i->name, dir, name, RENAME_NOREPLACE) :
+			      unlinkat(target, i->name, 0))
+			j->is_muddled = true;
 	}
+}
+
+static bool move_sync(struct move_job *j, int target)
+{
+	return !FAULT_IN(box_sync, &j->e) && fd_sync(target, &j->e) &&
+	       (!j->move || (fd_sync(j->from->dir.cur, &j->e) &&
+			     (!j->from->n_new || fd_sync(j->from->dir.new, &j->e))));
 }
 
 static bool move_all(struct move_job *j, int target)
 {
-	for (size_t k = 0; k < j->n; k++)
-		if (!move_one(j, &j->items[k], target)) {
-			undo(j, target);
-			return false;
-		}
-	return fd_sync(target, &j->e) &&
-	       (!j->move || (fd_sync(j->from->dir.cur, &j->e) &&
-			     (!j->from->n_new || fd_sync(j->from->dir.new, &j->e))));
+	size_t k = 0;
+
+	while (k < j->n && move_one(j, &j->items[k], target))
+		k++;
+	if (k == j->n && move_sync(j, target))
+		return true;
+	undo(j, target);
+	return false;
 }
 
 /* A stem too long for "-cUID" keeps nothing but the letter's own name. */
@@ -139,7 +150,7 @@ static bool item_name(struct move_job *j, struct move_item *i, uint32_t number)
 
 static bool give_uids(struct move_job *j)
 {
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 	AUTO(buf_end) struct buf lines = buf_on_heap(LINES_MAX);
 	uint32_t next;
 
@@ -280,7 +291,7 @@ SUSPENDS static bool run_job(struct move_job *j, void (*run)(void *), struct err
 {
 	off_loop(run, j);
 	if (!j->ok) {
-		if (j->e.sys == ENOENT || j->e.sys == EEXIST)
+		if (j->e.sys == ENOENT || j->e.sys == EEXIST || j->is_muddled)
 			j->from->look_new = j->from->look_cur = j->to->look_cur = true;
 		*e = j->e;
 	}

@@ -180,12 +180,13 @@ static bool take_foreign_uids(struct scan *c, struct box *b, struct err *e)
 	struct uidlist_header h;
 	struct uidlist_line l;
 	struct str in;
+	size_t n = 0;
 	bool bad;
 
-	if (!uidfile_read(b->top, &text, &in.n, &b->at_uidlist, e))
+	if (!uidfile_read(b->top, &text, &n, &b->at_uidlist, e))
 		return false;
-	in.p = text;
-	if (!in.n)
+	in = str_of(text, n);
+	if (!n)
 		return uids_rewrite(b, S(""), e);
 	if (!uidlist_header_parse(&in, &h) || h.validity != b->validity)
 		return fail_sys(e, FAULT_TEMP, ESTALE, "the folder has another UIDVALIDITY");
@@ -199,7 +200,8 @@ static bool take_foreign_uids(struct scan *c, struct box *b, struct err *e)
 	}
 	if (h.next > b->next)
 		b->next = h.next;
-	return true;
+	/* what is added to a line that was cut off would be lost with it */
+	return text[n - 1] == '\n' || uids_rewrite(b, S(""), e);
 }
 
 static bool give_next(struct scan *c, struct box *b, struct err *e)
@@ -237,7 +239,7 @@ bool uids_begin(struct box *b, struct uidlist_lock *l, struct scan *c, struct er
 
 bool scan_give_uids(struct scan *c, struct box *b, struct err *e)
 {
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 
 	sights_sort(c);
 	sights_single(c);

@@ -25,6 +25,8 @@ static void guid_make(char to[static 33])
 static bool header_take(struct box *b, const struct uidlist_header *h, struct err *e)
 {
 	b->validity = h->validity;
+	if (b->validity > b->shelf->validity)
+		b->shelf->validity = b->validity;
 	b->next = h->next;
 	if (h->guid.n)
 		memcpy(b->guid, h->guid.p, 32);
@@ -71,13 +73,14 @@ static bool lines_take(struct box *b, struct str in, const struct uidlist_header
 
 static bool make_new(struct box *b, struct err *e)
 {
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 	AUTO(fd_end) int root = -1;
 
 	if (!dir_open_at(b->shelf->m->home, b->shelf->m->root, &root, e) ||
 	    !uidlist_lock(b->top, &lock, e))
 		return false;
-	b->validity = uidvalidity_next(root);
+	b->validity = uidvalidity_next(root, b->shelf->validity);
+	b->shelf->validity = b->validity;
 	b->next = 1;
 	guid_make(b->guid);
 	return uids_rewrite(b, S(""), e);

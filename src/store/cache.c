@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "store/box_file.h"
 #include "store/cache_db.h"
+#include "store/flag_log.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,6 +51,11 @@ static const char schema[] =
 	"PRAGMA user_version = 3;"
 	"COMMIT;";
 _Static_assert(CACHE_ID == 1465402161 && CACHE_VERSION == 3, "the schema text says the same");
+
+void store_prepare(void)
+{
+	sqlite3_initialize();
+}
 
 static void db_close(struct cache *c)
 {
@@ -161,6 +167,16 @@ void cache_close(struct cache *c)
 	free(c);
 }
 
+bool cache_is_open(struct cache *c)
+{
+	return c && (c->db || cache_reader_is_open(c));
+}
+
+void cache_rest(struct cache *c)
+{
+	db_close(c);
+}
+
 struct cache *cache_usable(const struct box *b)
 {
 	struct cache *c = b->shelf->cache;
@@ -199,10 +215,12 @@ void cache_done(struct cache *c, enum cache_statement which)
 	sqlite3_clear_bindings(c->st[which]);
 }
 
-void cache_run(struct cache *c, enum cache_statement which)
+bool cache_run(struct cache *c, enum cache_statement which)
 {
-	cache_step(c, which);
+	bool ok = cache_step(c, which) == SQLITE_DONE;
+
 	cache_done(c, which);
+	return ok;
 }
 
 /* ---- a box as bytes ---- */
@@ -210,7 +228,7 @@ void cache_run(struct cache *c, enum cache_statement which)
 struct state_head {
 	uint32_t version, letter_size;   /* of this layout */
 	uint32_t validity, next;
-	uint64_t modseq, expunged_from;
+	uint64_t modseq, expunged_from, epoch;
 	uint64_t n, names_n, n_expunged, n_new;
 	struct stamp uidlist, new, cur;
 	int64_t looked;
@@ -225,7 +243,7 @@ struct state {
 	const struct expunged *expunged;
 };
 
-enum { STATE_VERSION = 1 };
+enum { STATE_VERSION = 2 };
 
 static struct str part(const void *p, size_t n)
 {
@@ -238,7 +256,7 @@ static bool state_print(struct box *b, struct buf *to)
 	struct str rest = str_from_z(b->header_rest);
 	struct state_head h = {
 		.version = STATE_VERSION, .letter_size = sizeof(struct letter), .validity = b->validity,
-		.next = b->next, .modseq = b->modseq, .expunged_from = b->expunged_from, .n = b->n,
+		.next = b->next, .modseq = b->modseq, .epoch = flag_log_epoch(b->shelf->flag_log), .expunged_from = b->expunged_from, .n = b->n,
 		.n_expunged = b->n_expunged, .n_new = b->n_new, .uidlist = b->at_uidlist,
 		.new = b->at_new, .cur = b->at_cur, .looked = b->looked, .rest_n = (uint32_t)rest.n,
 		.is_whole = !b->n_dirty && !b->look_new && !b->look_cur,
@@ -359,8 +377,11 @@ static bool take_all(struct box *b, const struct state *s)
 	b->names_n = b->names_cap = s->h.names_n;
 	b->n_new = s->h.n_new;
 	b->validity = s->h.validity;
+	if (b->validity > b->shelf->validity)
+		b->shelf->validity = b->validity;
 	b->next = s->h.next;
 	b->modseq = s->h.modseq;
+	b->epoch = s->h.epoch;
 	b->at_uidlist = s->h.uidlist;
 	b->at_new = s->h.new;
 	b->at_cur = s->h.cur;
@@ -490,7 +511,7 @@ void cache_merge(struct box *b)
 
 /* ---- save ---- */
 
-void cache_save(struct box *b)
+bool cache_save(struct box *b)
 {
 	enum { STATE_BYTES_MAX = 1 << 30 };
 	AUTO(buf_end) struct buf bytes = buf_on_heap(STATE_BYTES_MAX);
@@ -498,9 +519,9 @@ void cache_save(struct box *b)
 	sqlite3_stmt *st;
 
 	if (!c || !state_print(b, &bytes))
-		return;
+		return false;
 	st = c->st[ST_BOX_PUT];
 	sqlite3_bind_text(st, 1, b->guid, -1, SQLITE_STATIC);
 	sqlite3_bind_blob64(st, 2, bytes.p, bytes.n, SQLITE_STATIC);
-	cache_run(c, ST_BOX_PUT);
+	return cache_run(c, ST_BOX_PUT);
 }

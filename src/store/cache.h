@@ -16,13 +16,17 @@ struct shelf;
 
 void cache_open(struct shelf *s, struct cache **ret);
 void cache_close(struct cache *c);
+/* The file is closed until it is needed. */
+bool cache_is_open(struct cache *c);
+void cache_rest(struct cache *c);
 
 /* The box as it was, if its uidlist was not touched since (else it stays empty); look_new and look_cur say
  * which directories were. */
 bool cache_load(struct box *b);
 /* Into letters that were read from the directories: MODSEQs, dates, sizes, what was expunged. */
 void cache_merge(struct box *b);
-void cache_save(struct box *b);
+/* Write the box; false: it could not be. */
+bool cache_save(struct box *b);
 /* Write them. */
 void cache_keep(struct box *b, const struct puts *p);
 

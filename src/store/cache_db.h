@@ -48,8 +48,8 @@ struct cache *cache_usable(const struct box *b);
 
 int cache_step(struct cache *c, enum cache_statement which);
 void cache_done(struct cache *c, enum cache_statement which);
-/* Both, for a statement that gives no rows. */
-void cache_run(struct cache *c, enum cache_statement which);
+/* Both, for a statement that gives no rows; false: it failed. */
+bool cache_run(struct cache *c, enum cache_statement which);
 
 /* ---- cache_kept.c ---- */
 
@@ -57,4 +57,5 @@ void cache_run(struct cache *c, enum cache_statement which);
 void cache_reader_aim(struct cache *c, const char *path, struct stamp file);
 /* It is opened again when needed. */
 void cache_reader_close(struct cache *c);
+bool cache_reader_is_open(struct cache *c);
 bool cache_reader_found_damage(struct cache *c);

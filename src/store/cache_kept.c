@@ -184,6 +184,18 @@ void cache_reader_aim(struct cache *c, const char *path, struct stamp file)
 	pthread_mutex_unlock(&c->reader.lock);
 }
 
+/* Asked on the loop too: one that is busy is open. */
+bool cache_reader_is_open(struct cache *c)
+{
+	bool is_open;
+
+	if (pthread_mutex_trylock(&c->reader.lock))
+		return true;
+	is_open = c->reader.db;
+	pthread_mutex_unlock(&c->reader.lock);
+	return is_open;
+}
+
 bool cache_reader_found_damage(struct cache *c)
 {
 	bool found;

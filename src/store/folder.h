@@ -46,7 +46,7 @@ SUSPENDS bool folder_exists(struct store *s, struct str name, bool *ret, struct 
 
 /* `use` other than FOLDER_PLAIN is kept in a file of the folder and outranks its name. */
 SUSPENDS bool folder_create(struct store *s, struct str name, enum folder_use use, struct err *e);
-/* Its letters come to rest in gone/; folders below stay.  Sessions that have it open see
+/* Its letters come to rest in gone/, also if it then fails; folders below stay.  Sessions that have it open see
  * CHANGE_GONE.  `who` stands in the history. */
 SUSPENDS bool folder_delete(struct store *s, struct str name, struct str who, struct err *e);
 /* With all folders below.  INBOX gives its letters to the new folder and stays (RFC 9051 §6.3.6). */

@@ -1,13 +1,17 @@
 /* folder_change.c — folders are made, renamed, deleted, subscribed.
  *
+ * States of a making:  C0 nothing   C1 its directory, or some of tmp/, new/, cur/: a folder, what it lacks is made
+ *   when it is opened   C2 all, synced   C3 its uidlist too (uidfile.h): true is returned
  * States of a deletion:  L0 nothing   L1 some letters are in gone/, the history says so
- *   L2 its directory is renamed into waxwing/, synced: the folder is gone, true is returned
- *   L3 removed.  A crash after L2 leaves an empty directory there, which the next deletion removes.
- * A rename of several directories is undone if one of them fails; a crash between two leaves some under the
- * new name, whole. */
+ *   L2 its directory is renamed to waxwing/deleted.…, synced: the folder is gone, true is returned
+ *   L3 removed.  A crash after L2 leaves a directory without letters there, which the next deletion removes.
+ * States of a renaming:  N0 nothing   N1 some of the directories have their new names: each is whole under one
+ *   of the two, and a failure is undone   N2 all, their parent is synced: true is returned
+ * Subscriptions and a folder's use are files that are replaced (uidfile.h, R0 to R2). */
 #include "store/folder.h"
 
 #include "base/arena.h"
+#include "base/hooks.h"
 #include "base/rnd.h"
 #include "store/box_file.h"
 #include "store/metadata.h"
@@ -22,11 +26,14 @@
 
 enum { DIR_ROOM = STORE_FOLDER_MAX + 2 };
 
+#define DELETED "deleted."
+
 struct change_job {
 	struct shelf *s;
 	struct str name, to;
 	enum folder_use use;
 	bool on;
+	bool is_begun;                   /* something of a new folder may be there */
 	struct err e;
 	bool ok;
 };
@@ -53,44 +60,7 @@ static void dir_name(struct str name, char to[static DIR_ROOM])
 	to[name.n + 1] = '\0';
 }
 
-/* ---- create ---- */
-
-static void create_run(void *arg)
-{
-	struct change_job *j = arg;
-	AUTO(folder_end) struct folder f = FOLDER_NONE;
-	AUTO(fd_end) int top = -1;
-	struct buf word = buf_over((char[32]){ 0 }, 32);
-
-	if (folder_open(j->s->m->home, j->s->m->root, j->name, false, &f, &j->e)) {
-		fail_sys(&j->e, FAULT_PERM, EEXIST, "the folder exists");
-		return;
-	}
-	if (j->e.sys != ENOENT || !folder_open(j->s->m->home, j->s->m->root, j->name, true, &f, &j->e))
-		return;
-	j->ok = true;
-	if (j->use == FOLDER_PLAIN)
-		return;
-	top = openat(f.cur, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	buf_addf(&word, STR_FMT "\n", STR_ARG(folder_use_name(j->use)));
-	j->ok = top >= 0 && file_replace(top, "waxwing-use", buf_str(&word), &j->e);
-}
-
-SUSPENDS bool folder_create(struct store *s, struct str name, enum folder_use use, struct err *e)
-{
-	AUTO(shelf_let_go) struct shelf_held held = { 0 };
-	struct change_job j = { .s = shelf_of(s, e), .name = name, .use = use };
-	struct box *b;
-
-	if (!j.s || !check_name(name, e))
-		return false;
-	if (!name.n || str_eq_nocase(name, S("INBOX")))
-		return fail_sys(e, FAULT_PERM, EEXIST, "INBOX exists");
-	/* its UIDVALIDITY is fixed now */
-	return shelf_hold(&held, j.s, e) && run_held(&j, create_run, e) && box_get(j.s, name, &b, e);
-}
-
-/* ---- delete ---- */
+/* ---- the directory of a folder goes ---- */
 
 struct clean {
 	struct dir_visit v;
@@ -105,13 +75,13 @@ static bool clean_each(struct dir_visit *v, struct str name)
 }
 
 /* Our own and Dovecot's files; a directory with letters in it stays. */
-static void remove_dir(int ours, const char *name)
+static void remove_dir(int above, const char *name)
 {
 	struct clean c = { .v = { .each = clean_each } };
 	AUTO(fd_end) int top = -1, tmp = -1;
 	struct err ignored;
 
-	if (!dir_open_at(ours, name, &top, &ignored))
+	if (!dir_open_at(above, name, &top, &ignored))
 		return;
 	if (dir_open_at(top, "tmp", &tmp, &ignored)) {
 		c.dir = tmp;
@@ -125,7 +95,82 @@ static void remove_dir(int ours, const char *name)
 	c.dir = top;
 	(void)dir_visit(top, false, &c.v, &ignored);
 	(void)dir_visit(top, true, &c.v, &ignored);
-	(void)unlinkat(ours, name, AT_REMOVEDIR);
+	(void)unlinkat(above, name, AT_REMOVEDIR);
+}
+
+/* ---- create ---- */
+
+static void create_run(void *arg)
+{
+	struct change_job *j = arg;
+	AUTO(folder_end) struct folder f = FOLDER_NONE;
+	AUTO(fd_end) int top = -1;
+	struct buf word = buf_over((char[32]){ 0 }, 32);
+
+	if (folder_open(j->s->m->home, j->s->m->root, j->name, false, &f, &j->e)) {
+		fail_sys(&j->e, FAULT_PERM, EEXIST, "the folder exists");
+		return;
+	}
+	if (j->e.sys != ENOENT)
+		return;
+	j->is_begun = true;
+	j->ok = folder_open(j->s->m->home, j->s->m->root, j->name, true, &f, &j->e);
+	if (!j->ok)
+		return;
+	if (j->use == FOLDER_PLAIN)
+		return;
+	top = openat(f.cur, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	buf_addf(&word, STR_FMT "\n", STR_ARG(folder_use_name(j->use)));
+	j->ok = top >= 0 && file_replace(top, "waxwing-use", buf_str(&word), &j->e);
+}
+
+static void uncreate_run(void *arg)
+{
+	struct change_job *j = arg;
+	AUTO(fd_end) int root = -1;
+	char name[DIR_ROOM];
+
+	dir_name(j->name, name);
+	if (dir_open_at(j->s->m->home, j->s->m->root, &root, &j->e))
+		remove_dir(root, name);
+}
+
+SUSPENDS bool folder_create(struct store *s, struct str name, enum folder_use use, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+	struct change_job j = { .s = shelf_of(s, e), .name = name, .use = use };
+	struct box *b;
+
+	if (!j.s || !check_name(name, e))
+		return false;
+	if (!name.n || str_eq_nocase(name, S("INBOX")))
+		return fail_sys(e, FAULT_PERM, EEXIST, "INBOX exists");
+	/* its UIDVALIDITY is fixed now */
+	if (!shelf_hold(&held, j.s, e))
+		return false;
+	if (run_held(&j, create_run, e) && box_get(j.s, name, &b, e))
+		return true;
+	if (j.is_begun)
+		off_loop(uncreate_run, &j);
+	return false;
+}
+
+/* ---- delete ---- */
+
+static bool left_each(struct dir_visit *v, struct str name)
+{
+	if (str_starts(name, S(DELETED)))
+		remove_dir(((struct clean *)v)->dir, name.p);
+	return true;
+}
+
+/* This one, and what crashes left. */
+static void remove_left(int ours)
+{
+	struct clean c = { .v = { .each = left_each }, .dir = ours };
+	struct err ignored;
+
+	(void)dir_visit(ours, false, &c.v, &ignored);
 }
 
 static void delete_run(void *arg)
@@ -136,16 +181,18 @@ static void delete_run(void *arg)
 	int ours;
 
 	dir_name(j->name, from);
-	snprintf(to, sizeof(to), "deleted.%016llx", (unsigned long long)rnd_u64());
+	snprintf(to, sizeof(to), DELETED "%016llx", (unsigned long long)rnd_u64());
 	if (!dir_open_at(j->s->m->home, j->s->m->root, &root, &j->e) || !shelf_ours(j->s, &ours, &j->e))
 		return;
-	if (renameat2(root, from, ours, to, RENAME_NOREPLACE)) {
+	if (FAULT_POINT(folder_rename) || renameat2(root, from, ours, to, RENAME_NOREPLACE)) {
 		fail_sys(&j->e, FAULT_TEMP, errno, "delete the folder");
 		return;
 	}
-	j->ok = fd_sync(root, &j->e) && fd_sync_dir_at(ours, ".", &j->e);
+	j->ok = !FAULT_IN(box_sync, &j->e) && fd_sync(root, &j->e) && fd_sync_dir_at(ours, ".", &j->e);
 	if (j->ok)
-		remove_dir(ours, to);
+		remove_left(ours);
+	else
+		(void)renameat2(ours, to, root, from, RENAME_NOREPLACE);
 }
 
 SUSPENDS bool folder_delete(struct store *s, struct str name, struct str who, struct err *e)
@@ -204,8 +251,19 @@ static bool rename_one(struct rename_job *j, size_t i, bool back)
 
 	buf_addf(&b, "." STR_FMT STR_FMT, STR_ARG(j->c.to), STR_ARG(rest));
 	to[b.n] = '\0';
-	return !renameat2(j->root, back ? to : j->names[i], j->root, back ? j->names[i] : to, RENAME_NOREPLACE) ||
+	return (!FAULT_POINT(folder_rename) &&
+		!renameat2(j->root, back ? to : j->names[i], j->root, back ? j->names[i] : to, RENAME_NOREPLACE)) ||
 	       fail_sys(&j->c.e, FAULT_PERM, errno, "rename to " STR_FMT, STR_ARG(j->c.to));
+}
+
+static void rename_find(void *arg)
+{
+	struct rename_job *j = arg;
+	AUTO(fd_end) int root = -1;
+
+	j->c.ok = dir_open_at(j->c.s->m->home, j->c.s->m->root, &root, &j->c.e) &&
+		  dir_visit(root, true, &j->v, &j->c.e) && !j->c.e.fault &&
+		  (j->n || fail_sys(&j->c.e, FAULT_PERM, ENOENT, "there is no such folder"));
 }
 
 static void rename_run(void *arg)
@@ -214,21 +272,15 @@ static void rename_run(void *arg)
 	AUTO(fd_end) int root = -1;
 	size_t done = 0;
 
+	j->c.ok = false;
 	if (!dir_open_at(j->c.s->m->home, j->c.s->m->root, &root, &j->c.e))
 		return;
 	j->root = root;
-	if (!dir_visit(root, true, &j->v, &j->c.e) || j->c.e.fault)
-		return;
-	if (!j->n) {
-		fail_sys(&j->c.e, FAULT_PERM, ENOENT, "there is no such folder");
-		return;
-	}
 	while (done < j->n && rename_one(j, done, false))
 		done++;
-	if (done == j->n) {
-		j->c.ok = fd_sync(root, &j->c.e);
+	j->c.ok = done == j->n && !FAULT_IN(box_sync, &j->c.e) && fd_sync(root, &j->c.e);
+	if (j->c.ok)
 		return;
-	}
 	while (done--) {
 		struct err why = j->c.e;
 
@@ -255,21 +307,48 @@ static void rename_boxes(struct rename_job *j)
 	}
 }
 
+/* The journal and the flag log know letters by the folder's old name: nothing may be left to be done there.
+ * A directory that is no folder has none. */
+SUSPENDS static bool rename_prepare(struct rename_job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		struct err why = { 0 };
+		struct box *b;
+
+		if (!box_get(j->c.s, str_from(str_from_z(j->names[i]), 1), &b, &why)) {
+			if (why.sys == ENOENT || why.sys == EINVAL)
+				continue;
+			*e = why;
+			return false;
+		}
+		if (!box_look(b, false, e) || !box_guard(b, NULL, 0, e))
+			return false;
+	}
+	return names_follow_all(j->c.s, e);
+}
+
+SUSPENDS static bool rename_held(struct rename_job *j, struct err *e)
+{
+	return shelf_start(j->c.s, e) && run_held(&j->c, rename_find, e) && rename_prepare(j, e) &&
+	       run_held(&j->c, rename_run, e);
+}
+
+/* Flags that are set meanwhile wait: see box_store(). */
 SUSPENDS static bool rename_dirs(struct shelf *s, struct str from, struct str to, struct err *e)
 {
 	AUTO(shelf_let_go) struct shelf_held held = { 0 };
 	struct rename_job j = { .c = { .s = s, .name = from, .to = to }, .v = { .each = rename_each } };
+	bool ok;
 
-	/* the flag log names folders */
-	if (!shelf_hold(&held, s, e) || !shelf_start(s, e) || !names_follow_all(s, e))
+	if (!shelf_hold(&held, s, e))
 		return false;
-	off_loop(rename_run, &j);
-	if (j.c.ok)
+	s->is_renaming = true;
+	ok = rename_held(&j, e);
+	if (ok)
 		rename_boxes(&j);
-	else
-		*e = j.c.e;
+	s->is_renaming = false;
 	free(j.names);
-	return j.c.ok;
+	return ok;
 }
 
 static void annotations_run(void *arg)

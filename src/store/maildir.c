@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/hooks.h"
+#include "store/quota.h"
 #include "store/shelf.h"
 #include "wire/lf.h"
 
@@ -365,8 +366,13 @@ static void maildir_delivered(struct store *s, const struct store_letter *l)
 {
 	struct maildir *m = (struct maildir *)s;
 
-	if (m->shelf)
-		shelf_delivered(m->shelf, l->folder, l->base);
+	if (!m->shelf)
+		return;
+	shelf_delivered(m->shelf, l->folder);
+	if (l->mode == STORE_FRESH)
+		quota_changed(m->shelf, (int64_t)l->size, 1);
+	else
+		quota_unsure(m->shelf);  /* it may have lain there before */
 }
 
 static const struct store_engine maildir_engine = {

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/hooks.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +38,7 @@ static bool dir_make_at(int parent, const char *name, bool make, bool *made, int
 		return true;
 	if (!make || e->sys != ENOENT)
 		return false;
-	if (mkdirat(parent, name, 0700) && errno != EEXIST)
+	if (FAULT_POINT(folder_make) || (mkdirat(parent, name, 0700) && errno != EEXIST))
 		return fail_sys(e, FAULT_TEMP, errno, "make %s", name);
 	*made = true;
 	return dir_open_at(parent, name, ret, e);
@@ -106,6 +107,17 @@ bool folder_open(int home, const char *root, struct str name, bool make, struct 
 	return true;
 }
 
+bool folder_is_begun(int home, const char *root, struct str name)
+{
+	char path[STORE_NAME_MAX + PATH_ROOM];
+	struct buf b = buf_over(path, sizeof(path) - 1);
+	struct stat st;
+
+	buf_addf(&b, "%s/." STR_FMT, root, STR_ARG(name));
+	path[b.n] = '\0';
+	return !b.full && !fstatat(home, path, &st, AT_SYMLINK_NOFOLLOW) && S_ISDIR(st.st_mode);
+}
+
 void folder_end(struct folder *f)
 {
 	fd_end(&f->tmp);
@@ -153,4 +165,38 @@ bool dir_visit(int dir, bool dots, struct dir_visit *v, struct err *e)
 	sys = ent ? 0 : errno;
 	closedir(d);
 	return sys ? fail_sys(e, FAULT_TEMP, sys, "read a directory") : true;
+}
+
+struct each_folder {
+	struct dir_visit v;
+	struct folder_visit *to;
+	int home;
+	const char *root;
+};
+
+static void visit_folder(const struct each_folder *v, struct str name)
+{
+	AUTO(folder_end) struct folder f = FOLDER_NONE;
+	struct err ignored;
+
+	if (folder_open(v->home, v->root, name, false, &f, &ignored))
+		v->to->each(v->to, &f);
+}
+
+static bool visit_each(struct dir_visit *v, struct str name)
+{
+	if (name.n - 1 <= STORE_FOLDER_MAX)
+		visit_folder((const struct each_folder *)v, str_from(name, 1));
+	return true;
+}
+
+bool folders_visit(int home, const char *root, struct folder_visit *v, struct err *e)
+{
+	struct each_folder each = { .v.each = visit_each, .to = v, .home = home, .root = root };
+	AUTO(fd_end) int dir = -1;
+
+	if (!dir_open_at(home, root, &dir, e))
+		return e->sys == ENOENT;
+	visit_folder(&each, S(""));
+	return dir_visit(dir, true, &each.v, e);
 }

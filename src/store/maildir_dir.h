@@ -23,6 +23,8 @@ struct folder {
  * its parents, if `make`.  Without it a missing folder is sys = ENOENT. */
 bool folder_open(int home, const char *root, struct str name, bool make, struct folder *ret,
 		 struct err *e);
+/* Is its own directory there, whatever it lacks? */
+bool folder_is_begun(int home, const char *root, struct str name);
 void folder_end(struct folder *f);
 /* Does the path still lead to the directories we hold? */
 bool folder_is_there(int home, const char *root, const struct folder *f);
@@ -36,3 +38,9 @@ struct dir_visit {
 	unsigned char type;              /* DT_REG …, of the name given now */
 };
 bool dir_visit(int dir, bool dots, struct dir_visit *v, struct err *e);
+
+/* Call `each` for INBOX and all folders of the Maildir that can be opened; none if there is no Maildir. */
+struct folder_visit {
+	void (*each)(struct folder_visit *v, const struct folder *f);
+};
+bool folders_visit(int home, const char *root, struct folder_visit *v, struct err *e);

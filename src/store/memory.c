@@ -1,5 +1,9 @@
 /* memory.c — a store without a disk: the second engine behind store.h, for
- * tests.  What was delivered but not synced is as safe as the rest. */
+ * tests.  What was delivered but not synced is as safe as the rest.
+ *
+ * It has no folders and boxes (box.h, folder.h): these promise what a disk keeps over a crash and what other
+ * programs see in a Maildir, and are tested on one; in memory there would be nothing left of them to test.
+ * shelf_of() says so to who asks. */
 #include "store/engine.h"
 
 #include "base/buf.h"

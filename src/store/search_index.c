@@ -106,12 +106,12 @@ struct narrow_job {
 /* A bit for each letter of the block that may hold the text.  False: a page is damaged. */
 static bool block_hits(struct slots *s, struct str text, uint8_t hits[static BLOCK_LETTERS_MAX / 8])
 {
-	size_t width = block_letters(s->block.kind) / 8, n = text.n - (GRAM_OCTETS - 1);
+	size_t width = block_letters(s->block.kind) / 8, n = grams_count(text);
 	uint8_t any = 1;
 
 	memset(hits, 0xff, width);
 	for (size_t i = 0; i < n && i < GRAMS_MAX && any; i++) {
-		size_t at = gram_column(text.p + i, block_bits(s->block.kind)) * width;
+		size_t at = gram_column(gram_at(text, i), block_bits(s->block.kind)) * width;
 
 		if (!page_read(s, at / BLOCK_PAGE))
 			return false;
@@ -150,7 +150,7 @@ SUSPENDS bool search_index_narrow(struct box *b, struct str folded, uint32_t *ui
 	struct narrow_job j = { .b = b, .text = folded };
 	size_t kept = 0;
 
-	if (folded.n < GRAM_OCTETS)
+	if (!grams_count(folded))
 		return true;
 	if (!shelf_hold(&held, b->shelf, e))
 		return false;

@@ -215,9 +215,12 @@ static void check(unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		char text[120];
 
-		switch (below(4)) {
+		switch (below(5)) {
 		case 0:
 			snprintf(text, sizeof(text), "%s", word());
+			break;
+		case 3:
+			snprintf(text, sizeof(text), "%.2s", word());
 			break;
 		case 1:
 			snprintf(text, sizeof(text), "%s %s", word(), word());
@@ -287,7 +290,8 @@ static void test_never_wrong(void **state)
 	assert_int_equal(bad, 0);
 	/* what nobody has leaves what is not in the index */
 	assert_true(narrowed(S("harbour velvet xyzzy")) < SMALL + LARGE - block_letters(0));
-	assert_int_equal(narrowed(S("ku")), SMALL + LARGE);
+	assert_true(narrowed(S("\x01\x02")) < SMALL + LARGE);
+	assert_int_equal(narrowed(S("k")), SMALL + LARGE);
 	assert_int_equal(narrowed(S("")), SMALL + LARGE);
 	check(60);
 	close_all();
@@ -376,16 +380,20 @@ static void test_damage(void **state)
 	(void)state;
 	open_all();
 	for (size_t i = 0; i < FLIPS; i++) {
-		unsigned char c;
+		static unsigned char octets[BLOCK_PAGE];
+		size_t n = i % 2 ? 1 : BLOCK_PAGE;       /* a bit anywhere in a head, or a page's worth lost */
 		off_t at;
 
 		fd = index_file(O_RDWR);
 		assert_true(fd >= 0 && !fstat(fd, &st) && st.st_size >= BLOCK_OCTETS);
-		/* every other time in a head */
-		at = (off_t)below((unsigned)(st.st_size / BLOCK_OCTETS)) * BLOCK_OCTETS + below(i % 2 ? 6000 : BLOCK_OCTETS);
-		assert_int_equal(pread(fd, &c, 1, at), 1);
-		c ^= (unsigned char)(1u << below(8));
-		assert_int_equal(pwrite(fd, &c, 1, at), 1);
+		at = (off_t)below((unsigned)(st.st_size / BLOCK_OCTETS)) * BLOCK_OCTETS;
+		at += n == 1 ? below(6000) : BLOCK_HEAD + below(BLOCK_TABLE - BLOCK_PAGE);
+		if (n == 1) {
+			assert_int_equal(pread(fd, octets, 1, at), 1);
+			octets[0] ^= (unsigned char)(1u << below(8));
+		}
+		assert_int_equal(pwrite(fd, octets, n, at), (ssize_t)n);
+		octets[0] = 0;
 		close(fd);
 		check(3);
 	}

@@ -1,10 +1,12 @@
 /* shelf.c — what the open folders of one account share; see shelf.h. */
 #include "store/shelf.h"
 
+#include "base/hooks.h"
 #include "base/rnd.h"
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/notices.h"
 #include "store/quota.h"
 
 #include <errno.h>
@@ -70,10 +72,10 @@ void shelf_close(struct shelf *s)
 		box_free(b);
 	}
 	map_end(&s->boxes);
-	map_end(&s->unsafe);
 	flag_log_close(s->flag_log);
 	cache_close(s->cache);
 	quota_free(s->quota);
+	notices_free(s);
 	fd_wait_forget(s->inotify);
 	fd_end(&s->inotify);
 	fd_end(&s->ours);
@@ -121,6 +123,21 @@ void shelf_wake(struct shelf *s)
 {
 	s->has_work = true;
 	wait_wake_all(&s->work);
+}
+
+void shelf_delivered(struct shelf *s, struct str folder)
+{
+	struct box *box = map_get(&s->boxes, folder);
+
+	s->used = time_mono();
+	notices_letters(s, folder, NULL);
+	if (!box)
+		return;
+	box->look_new = box->look_cur = true;
+	if (box->users && s->inotify < 0) {
+		s->has_news = true;
+		shelf_wake(s);
+	}
 }
 
 static bool make_dir(int parent, const char *name, int *ret, struct err *e)
@@ -177,13 +194,22 @@ static bool history_open(struct shelf *s, struct err *e)
 	return true;
 }
 
+/* A part of a line that a full disk left would spoil the next one. */
 bool history_append(struct shelf *s, struct str lines, struct err *e)
 {
+	off_t end;
 	int ours;
 
-	if (!shelf_ours(s, &ours, e) || (s->history < 0 && !history_open(s, e)) ||
-	    !fd_write_all(s->history, lines, e))
+	if (!is_there(s->history))
+		fd_end(&s->history);
+	if (!shelf_ours(s, &ours, e) || (s->history < 0 && !history_open(s, e)))
 		return false;
+	end = lseek(s->history, 0, SEEK_END);
+	if (FAULT_IN(history_write, e) || !fd_write_all(s->history, lines, e)) {
+		if (end > 0)
+			(void)!ftruncate(s->history, end);
+		return fail_in(e, "history");
+	}
 	return !fdatasync(s->history) || fail_sys(e, FAULT_TEMP, errno, "sync history");
 }
 
@@ -197,7 +223,7 @@ static void start_run(void *arg)
 {
 	struct start_job *j = arg;
 
-	j->ok = flag_log_open(j->s, &j->s->flag_log, &j->e);
+	j->ok = j->s->flag_log || flag_log_open(j->s, &j->s->flag_log, &j->e);
 	cache_open(j->s, &j->s->cache);
 }
 
@@ -221,7 +247,8 @@ SUSPENDS bool shelf_start(struct shelf *s, struct err *e)
 			s->is_started = false;
 			return false;
 		}
-	if (!names_follow_all(s, e)) {
+	/* names that cannot follow now, for the disk is full, follow later: the log stays */
+	if (!names_follow_all(s, e) && e->fault == FAULT_CANCEL) {
 		s->is_started = false;
 		return false;
 	}

@@ -17,14 +17,17 @@ struct cache;
 struct shelf {
 	struct maildir *m;
 	bool is_started;                 /* what a crash left was looked for */
+	bool is_ahead;                   /* MODSEQs were told that the cache could not be given */
 	struct map boxes;                /* folder → struct box, also those without users for a while */
 	struct box *gone;                /* freed when nobody uses them */
 	bool is_held;
+	bool is_renaming;                /* folders, by whoever holds it: flags wait */
 	struct wait free;
 	struct wait work;                /* told when store_tend() has something to do */
 	bool has_work;
 	int64_t used;                    /* monotonic: when a session or a delivery last had work here */
 	bool is_indexing;                /* search_build() is under way */
+	bool is_calm;                    /* nothing goes on: what is open only to be quick is closed */
 	bool has_news;                   /* letters came: sessions that wait are told at once */
 	uint64_t key[2];                 /* of the boxes' indexes */
 	int inotify;                     /* -1: none, directories' times are looked at */
@@ -33,12 +36,12 @@ struct shelf {
 	struct flag_log *flag_log;
 	struct cache *cache;
 	struct quota_state *quota;
+	struct notices *notices;         /* NULL: nobody ever asked */
 	struct append *commits;          /* that wait for the shelf */
+	uint32_t validity;               /* the highest UIDVALIDITY that was seen or made */
 	uint64_t names_made;             /* part of base names made here */
 	char host[65];
-	/* A letter that was delivered and is not yet `safe` in the journal; see store_guard(). */
-	struct map unsafe;
-	store_guard_fn *guard;
+	store_guard_fn *guard;           /* see store_guard() */
 	void *guard_arg;
 };
 
@@ -61,4 +64,4 @@ bool shelf_ours(struct shelf *s, int *ret, struct err *e);
 bool history_append(struct shelf *s, struct str lines, struct err *e);
 void shelf_wake(struct shelf *s);
 /* A delivery is done: its folder is looked at if it is open. */
-void shelf_delivered(struct shelf *s, struct str folder, struct str base);
+void shelf_delivered(struct shelf *s, struct str folder);

@@ -171,11 +171,8 @@ SUSPENDS bool store_sync(struct store *s, struct store_safe *names, size_t n)
 		if (j.n)
 			off_loop(sync_run, &j);
 	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		all = all && names[i].done;
-		if (names[i].done)
-			store_is_safe(s, names[i].folder, names[i].base);
-	}
 	return all;
 }
 

@@ -81,6 +81,8 @@ struct store_safe {
 	struct err err;
 };
 
+/* Once, in the process that forks those that open stores: what they share is made. */
+void store_prepare(void);
 /* The account's Maildir++ is `name` below the directory `home` (which stays the caller's,
  * and open); it is made on first delivery.  Nothing is touched yet. */
 bool maildir_open(int home, struct str name, struct store **ret, struct err *e);
@@ -92,13 +94,17 @@ void store_close(struct store *s);
 /* Run by a fiber for the life of the process: other programs' changes are seen, flags get into the names, the
  * cache is written.  Returns when cancelled. */
 SUSPENDS void store_tend(struct store *s);
+/* Nothing goes on now: store_tend() closes what can be opened again. */
+void store_calm(struct store *s);
 /* All that waits is written: before the process ends, or a backup. */
 SUSPENDS bool store_settle(struct store *s, struct err *e);
-/* Asked before a session touches a letter that was delivered here and of which neither store_sync() nor
- * store_is_safe() has said that it is safe: true once the journal will not deliver it again. */
-typedef bool store_guard_fn(void *arg, struct str folder, struct str base, struct err *e); /* SUSPENDS */
+/* The process ends in this moment, after store_settle(). */
+void store_rest(struct store *s);
+/* Asked before a session moves, renames, copies or removes letters of a folder: true once the journal will
+ * deliver none of them again.  Some of the names are those of deliveries, whoever was asked for them. */
+typedef bool store_guard_fn(void *arg, struct str folder, const struct str *bases, size_t n,
+			    struct err *e); /* SUSPENDS */
 void store_guard(struct store *s, store_guard_fn *guard, void *arg);
-void store_is_safe(struct store *s, struct str folder, struct str base);
 
 /* Both return true if every item is done. */
 SUSPENDS bool store_deliver(struct store *s, struct store_letter *letters, size_t n);

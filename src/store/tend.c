@@ -3,6 +3,7 @@
 #include "store/box_file.h"
 #include "store/cache.h"
 #include "store/flag_log.h"
+#include "store/notices.h"
 #include "store/search_build.h"
 
 #include <errno.h>
@@ -80,8 +81,11 @@ static void event_take(struct shelf *s, const struct inotify_event *ev)
 			b->look_new = b->look_cur = true;
 		else if (ev->len && ev->name[0] != '.' && !is_expected(b, ev, in_new))
 			*(in_new ? &b->look_new : &b->look_cur) = true;
-		return;
+		else if (!(ev->mask & IN_IGNORED))
+			return;          /* our own doing */
+		break;
 	}
+	notices_event(s, ev);
 }
 
 void watch_poll(struct shelf *s)
@@ -115,30 +119,11 @@ struct tend_job {
 	bool ok;
 };
 
-static void sync_run(void *arg)
-{
-	struct tend_job *j = arg;
-
-	j->ok = flag_log_sync(j->s->flag_log, &j->e);
-}
-
 static void save_run(void *arg)
 {
 	struct tend_job *j = arg;
 
-	cache_save(j->b);
-}
-
-SUSPENDS static bool sync_flags(struct shelf *s, struct err *e)
-{
-	struct tend_job j = { .s = s };
-
-	if (!flag_log_needs_sync(s->flag_log))
-		return true;
-	off_loop(sync_run, &j);
-	if (!j.ok)
-		*e = j.e;
-	return j.ok;
+	j->ok = cache_save(j->b);
 }
 
 /* What we know is what lies there, if nothing moved for two seconds and nobody told otherwise. */
@@ -168,6 +153,7 @@ SUSPENDS static void save_box(struct box *b, bool save)
 	b->is_stale = false;
 	b->saved_at = time_mono();
 	off_loop(save_run, &j);
+	b->shelf->is_ahead |= !j.ok;
 }
 
 /* What a box that somebody uses needs now; one that nobody has used for a minute is closed. */
@@ -191,6 +177,49 @@ SUSPENDS static bool tend_box(struct box *b, bool all, struct err *e)
 	return true;
 }
 
+/* The one without users that nobody has asked for longest, if it can go now. */
+static struct box *least_used(struct shelf *s)
+{
+	struct box *best = NULL;
+	struct str folder;
+	void *box;
+
+	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);) {
+		struct box *b = box;
+
+		if (!b->users && !b->n_dirty && !b->cur_needs_sync && (!best || b->left < best->left))
+			best = b;
+	}
+	return best;
+}
+
+SUSPENDS void boxes_make_room(struct shelf *s)
+{
+	struct box *b;
+
+	while (s->boxes.n >= BOXES_OPEN_MAX && (b = least_used(s)) != NULL) {
+		save_box(b, true);
+		if (b->users || b->n_dirty || b->is_stale || b->puts.n)
+			return;
+		map_remove(&s->boxes, str_from_z(b->folder));
+		box_free(b);
+	}
+}
+
+static void rest_run(void *arg)
+{
+	cache_rest(((struct tend_job *)arg)->s->cache);
+}
+
+SUSPENDS static void rest(struct shelf *s)
+{
+	struct tend_job j = { .s = s };
+
+	if (s->is_calm && cache_is_open(s->cache))
+		off_loop(rest_run, &j);
+	s->is_calm = false;
+}
+
 /* *ret_more: there is more to be done soon. */
 SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struct err *e)
 {
@@ -202,7 +231,7 @@ SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struc
 		return false;
 	s->has_work = false;
 	watch_poll(s);
-	if (!sync_flags(s, e))
+	if ((flag_log_needs_sync(s->flag_log) && !flag_log_sync(s->flag_log, e)) || !notices_tend(s, e))
 		return false;
 	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
 		if (!tend_box(box, all, e))
@@ -210,7 +239,20 @@ SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struc
 	*ret_more = s->has_work;
 	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
 		*ret_more |= ((struct box *)box)->n_dirty > 0;
-	return *ret_more || names_follow_all(s, e);
+	if (!*ret_more && !names_follow_all(s, e))
+		return false;
+	rest(s);
+	return true;
+}
+
+void store_calm(struct store *s)
+{
+	struct maildir *m = maildir_of(s);
+
+	if (!m || !m->shelf || !cache_is_open(m->shelf->cache))
+		return;
+	m->shelf->is_calm = true;
+	wait_wake_all(&m->shelf->work);
 }
 
 SUSPENDS bool store_settle(struct store *s, struct err *e)
@@ -222,6 +264,21 @@ SUSPENDS bool store_settle(struct store *s, struct err *e)
 		if (!tend_round(m->shelf, true, &more, e))
 			return false;
 	return true;
+}
+
+void store_rest(struct store *s)
+{
+	struct maildir *m = maildir_of(s);
+	struct str folder;
+	void *box;
+
+	if (!m || !m->shelf || m->shelf->is_held)
+		return;
+	for (size_t i = 0; map_next(&m->shelf->boxes, &i, &folder, &box);)
+		if (((struct box *)box)->is_stale)
+			return;
+	if (!m->shelf->is_ahead)
+		flag_log_rest(m->shelf->flag_log);
 }
 
 /* ---- for the life of the process ---- */
@@ -292,6 +349,22 @@ static void index_start(struct shelf *s, struct nursery *kids)
 		s->is_indexing = search_build_wanted(box) && fiber_start(kids, "search-index", index_fiber, s);
 }
 
+/* Whatever holds the shelf meanwhile: flags are not to wait for it. */
+SUSPENDS static void flags_fiber(void *arg)
+{
+	struct shelf *s = arg;
+	struct err e = { 0 };
+
+	while (e.fault != FAULT_CANCEL) {
+		if (!flag_log_needs_sync(s->flag_log)) {
+			if (!wait_on(&s->work, "flags", &e))
+				return;
+		} else if (fiber_sleep(SOON, &e)) {
+			(void)flag_log_sync(s->flag_log, &e);
+		}
+	}
+}
+
 SUSPENDS void store_tend(struct store *s)
 {
 	AUTO(nursery_end) struct nursery kids = { 0 };
@@ -303,6 +376,7 @@ SUSPENDS void store_tend(struct store *s)
 		return;
 	if (shelf->inotify >= 0)
 		fiber_start(&kids, "watch", watch_fiber, shelf);
+	fiber_start(&kids, "flags", flags_fiber, shelf);
 	while (wait_for_work(shelf, more, &e)) {
 		e = (struct err){ 0 };
 		if (shelf->is_started && tend_round(shelf, false, &more, &e)) {

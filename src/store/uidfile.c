@@ -2,6 +2,7 @@
 #include "store/uidfile.h"
 
 #include "base/fd.h"
+#include "base/hooks.h"
 #include "base/time.h"
 #include "store/durable.h"
 
@@ -16,6 +17,7 @@
 enum {
 	STALE_SECONDS = 120,
 	LOCK_TRIES = 400,                /* of 10 ms: no longer than a client waits */
+	OURS = 0400,
 };
 
 #define LOCK "dovecot-uidlist.lock"
@@ -47,13 +49,26 @@ struct stamp stamp_of(int fd)
 	return fstat(fd, &st) ? (struct stamp){ 0 } : stamp_from(&st);
 }
 
-/* A lock nobody has touched for long belongs to a process that died. */
+/* Nobody holds it any more: a process of ours died. */
+static bool is_left(int dir)
+{
+	AUTO(fd_end) int fd = openat(dir, LOCK, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct flock who = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	return fd >= 0 && !fcntl(fd, F_OFD_GETLK, &who) && who.l_type == F_UNLCK;
+}
+
+/* A lock nobody has touched for long belongs to a process that died.  Between its making and its locking ours
+ * is younger than a second. */
 static void lock_break_stale(int dir)
 {
+	int64_t age;
 	struct stat st;
 
-	if (!fstatat(dir, LOCK, &st, AT_SYMLINK_NOFOLLOW) &&
-	    time_now() / SECOND - st.st_mtim.tv_sec > STALE_SECONDS)
+	if (fstatat(dir, LOCK, &st, AT_SYMLINK_NOFOLLOW))
+		return;
+	age = time_now() / SECOND - st.st_mtim.tv_sec;
+	if (age > STALE_SECONDS || ((st.st_mode & 0777) == OURS && (age > 1 || age < -1) && is_left(dir)))
 		(void)unlinkat(dir, LOCK, 0);
 }
 
@@ -63,9 +78,12 @@ bool uidlist_lock(int dir, struct uidlist_lock *ret, struct err *e)
 	AUTO(fd_end) int fd = -1;
 
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		fd = openat(dir, LOCK, HOW, 0600);
+		fd = openat(dir, LOCK, HOW, OURS);
 		if (fd >= 0) {
-			ret->dir = dir;
+			struct flock held = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+			(void)fcntl(fd, F_OFD_SETLK, &held);
+			*ret = (struct uidlist_lock){ dir, fd_take(&fd) };
 			return true;
 		}
 		if (errno != EEXIST)
@@ -78,8 +96,10 @@ bool uidlist_lock(int dir, struct uidlist_lock *ret, struct err *e)
 
 void uidlist_unlock(struct uidlist_lock *l)
 {
-	if (l->dir >= 0)
-		(void)unlinkat(l->dir, LOCK, 0);
+	if (l->dir < 0)
+		return;
+	(void)unlinkat(l->dir, LOCK, 0);
+	fd_end(&l->fd);
 	l->dir = -1;
 }
 
@@ -125,7 +145,7 @@ bool uidfile_append(int dir, struct str lines, bool later, struct stamp *stamp, 
 	now = stamp_of(fd);
 	if (!stamp_eq(&now, stamp))
 		return fail_sys(e, FAULT_TEMP, ESTALE, NAME);
-	if (!fd_write_all(fd, lines, e)) {
+	if (FAULT_IN(box_uids, e) || !fd_write_all(fd, lines, e)) {
 		/* part of a line would spoil the next one */
 		if (ftruncate(fd, stamp->size))
 			*stamp = (struct stamp){ 0 };
@@ -156,7 +176,7 @@ static bool replace(int dir, const char *name, struct str text, struct stamp *re
 {
 	if (!write_new(dir, text, ret, e))
 		return false;
-	if (renameat(dir, NEW_FILE, dir, name))
+	if (FAULT_POINT(box_replace) || renameat(dir, NEW_FILE, dir, name))
 		return fail_sys(e, FAULT_TEMP, errno, "rename to %s", name);
 	return fd_sync(dir, e);
 }
@@ -199,10 +219,10 @@ static uint32_t counter_read(int root)
 /* Dovecot keeps the number twice: in the file, and in the name of an empty one beside it, which it
  * renames to count.  A crash between the two leaves the larger one in the name or the file; both
  * are less than what we give next time, for the clock has gone on. */
-uint32_t uidvalidity_next(int root)
+uint32_t uidvalidity_next(int root, uint32_t known)
 {
 	uint32_t was = counter_read(root), now = (uint32_t)(time_now() / SECOND);
-	uint32_t next = was >= now ? was + 1 : now;
+	uint32_t last = was > known ? was : known, next = last >= now ? last + 1 : now;
 	char old_name[32], new_name[32], text[9];
 	AUTO(fd_end) int fd = -1;
 	struct err ignored;

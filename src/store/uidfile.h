@@ -28,10 +28,13 @@ struct stamp stamp_at(int dir, const char *name);
 struct stamp stamp_of(int fd);
 
 /* dovecot-uidlist.lock: as Dovecot does, a lock whose file was not touched for 2 minutes is
- * broken. */
+ * broken.  Ours is known by its mode 0400 and is also locked for the kernel: what a crash of ours left is broken
+ * after a second. */
 struct uidlist_lock {
 	int dir;                         /* -1: not held */
+	int fd;
 };
+#define UIDLIST_UNLOCKED ((struct uidlist_lock){ -1, -1 })
 bool uidlist_lock(int dir, struct uidlist_lock *ret, struct err *e);
 void uidlist_unlock(struct uidlist_lock *l);
 
@@ -48,5 +51,5 @@ bool uidfile_write(int dir, struct str text, struct stamp *ret, struct err *e);
 /* The same for another small file of the folder, by way of the temporary name. */
 bool file_replace(int dir, const char *name, struct str text, struct err *e);
 
-/* A new UIDVALIDITY, more than any before (root: where Dovecot counts them). */
-uint32_t uidvalidity_next(int root);
+/* A new UIDVALIDITY, more than any before (root: where Dovecot counts them) and than `known`. */
+uint32_t uidvalidity_next(int root, uint32_t known);

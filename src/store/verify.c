@@ -145,7 +145,7 @@ static void check_files(struct verify_job *j)
 static void verify_run(void *arg)
 {
 	struct verify_job *j = arg;
-	AUTO(uidlist_unlock) struct uidlist_lock lock = { -1 };
+	AUTO(uidlist_unlock) struct uidlist_lock lock = UIDLIST_UNLOCKED;
 
 	j->ok = j->b->index_cap || box_index_make(j->b, &j->e);
 	if (!j->ok)

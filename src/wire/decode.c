@@ -6,35 +6,46 @@
 
 enum { OTHER = 64, PAD = 65, BLANK = 66 };
 
-/* What a byte means in base64: 0 … 63, or one of the above. */
-static unsigned meaning(int c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return (unsigned)c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return (unsigned)c - 'a' + 26;
-	if (ascii_is_digit(c))
-		return (unsigned)c - '0' + 52;
-	switch (c) {
-	case '+':
-		return 62;
-	case '/':
-		return 63;
-	case '=':
-		return PAD;
-	case ' ':
-	case '\t':
-	case '\r':
-	case '\n':
-		return BLANK;
-	default:
-		return OTHER;
-	}
-}
+/* What a byte means in base64: 0 … 63, or one of the above; those above ASCII mean nothing. */
+#define O_ OTHER
+#define P_ PAD
+#define B_ BLANK
+static const uint8_t meanings[256] = {
+	O_, O_, O_, O_, O_, O_, O_, O_, O_, B_, B_, O_, O_, B_, O_, O_,
+	O_, O_, O_, O_, O_, O_, O_, O_, O_, O_, O_, O_, O_, O_, O_, O_,
+	B_, O_, O_, O_, O_, O_, O_, O_, O_, O_, O_, 62, O_, O_, O_, 63,
+	52, 53, 54, 55, 56, 57, 58, 59, 60, 61, O_, O_, O_, P_, O_, O_,
+	O_, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+	15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, O_, O_, O_, O_, O_,
+	O_, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+	41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, O_, O_, O_, O_, O_,
+	[128 ... 255] = OTHER,
+};
+#undef O_
+#undef P_
+#undef B_
 
 bool decode_knows(enum mime_encoding e)
 {
 	return e != MIME_UNKNOWN;
+}
+
+/* Whole groups of a line, as nearly all of a part is, from the i-th byte on; *n of `block` are written. */
+static size_t base64_groups(struct str in, size_t i, char *block, size_t size, size_t *n)
+{
+	const uint8_t *p = (const uint8_t *)in.p;
+
+	for (; in.n - i >= 4 && size - *n >= 3; i += 4, *n += 3) {
+		uint32_t w = meanings[p[i]], x = meanings[p[i + 1]], y = meanings[p[i + 2]], z = meanings[p[i + 3]];
+		uint32_t bits = w << 18 | x << 12 | y << 6 | z;
+
+		if ((w | x | y | z) >= 64)
+			break;
+		block[*n] = (char)(bits >> 16);
+		block[*n + 1] = (char)(bits >> 8);
+		block[*n + 2] = (char)bits;
+	}
+	return i;
 }
 
 /* Bits that are no whole byte are dropped: they are padding, or their group was cut. */
@@ -43,9 +54,17 @@ static void base64_feed(struct decode *d, struct str in, struct buf *ret)
 	char block[384];
 	size_t n = 0;
 
-	for (size_t i = 0; i < in.n; i++) {
-		unsigned v = meaning(str_at(in, i));
+	for (size_t i = 0; i < in.n;) {
+		unsigned v;
 
+		if (!d->n_bits)
+			i = base64_groups(in, i, block, sizeof(block), &n);
+		if (n > sizeof(block) - 3) {
+			buf_add(ret, str_of(block, n));
+			n = 0;
+			continue;
+		}
+		v = i < in.n ? meanings[(unsigned char)in.p[i++]] : BLANK;
 		if (v < 64) {
 			d->bits = d->bits << 6 | v;
 			d->n_bits += 6;
@@ -57,10 +76,6 @@ static void base64_feed(struct decode *d, struct str in, struct buf *ret)
 			d->n_bits = 0;
 		} else {
 			d->is_wrong |= v == OTHER;
-		}
-		if (n == sizeof(block)) {
-			buf_add(ret, str_of(block, n));
-			n = 0;
 		}
 	}
 	buf_add(ret, str_of(block, n));

@@ -12,18 +12,41 @@ enum {
 
 static size_t ascii_run(struct str s)
 {
+	uint64_t eight;
 	size_t n = 0;
 
+	while (n + sizeof(eight) <= s.n) {
+		memcpy(&eight, s.p + n, sizeof(eight));
+		if (eight & 0x8080808080808080u)
+			break;
+		n += sizeof(eight);
+	}
 	while (n < s.n && (unsigned char)s.p[n] < 0x80)
 		n++;
 	return n;
 }
 
+/* Eight ASCII letters at once: of those from 'a' on, but not of those behind 'z', the first sum has
+ * the upper bit. */
+static uint64_t eight_upper(uint64_t v)
+{
+	uint64_t is_small = (v + 0x1f1f1f1f1f1f1f1fu) & ~(v + 0x0505050505050505u) & 0x8080808080808080u;
+
+	return v - (is_small >> 2);
+}
+
 static void ascii_add(struct buf *ret, struct str s)
 {
 	char *to = buf_room(ret, s.n);
+	uint64_t eight;
+	size_t i = 0;
 
-	for (size_t i = 0; to && i < s.n; i++) {
+	for (; to && i + sizeof(eight) <= s.n; i += sizeof(eight)) {
+		memcpy(&eight, s.p + i, sizeof(eight));
+		eight = eight_upper(eight);
+		memcpy(to + i, &eight, sizeof(eight));
+	}
+	for (; to && i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
 		to[i] = (char)(c - ((unsigned)(c - 'a') < 26 ? 32 : 0));

@@ -39,6 +39,24 @@ static void test_same(void **state)
 	}
 }
 
+/* Each ASCII character at each place, in front of one that is not ASCII. */
+static void test_ascii(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 0x80; c++)
+		for (size_t n = 1; n < 20; n++) {
+			AUTO(buf_end) struct buf b = buf_on_heap(1000), text = buf_on_heap(1000);
+
+			for (size_t i = 0; i < n; i++)
+				buf_add_char(&text, i % 3 ? (char)c : '{');
+			buf_add(&text, S("\xc3\xbc"));
+			fold_add(&b, buf_str(&text));
+			for (size_t i = 0; i < n; i++)
+				assert_int_equal(b.p[i], i % 3 ? ascii_upper(c) : '{');
+			assert_true(str_eq(str_from(buf_str(&b), n), S("U\xcc\x88")));
+		}
+}
+
 static void test_growth(void **state)
 {
 	(void)state;
@@ -65,7 +83,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same),
-		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_ascii), cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_order),
 	};
 

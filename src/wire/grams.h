@@ -1,14 +1,14 @@
-/* grams.h — which runs of three octets a text has.
+/* grams.h — which runs of two and of three octets a text has.
  *
  * A text can only be within another if all of its grams are.  They are noted in a table of 2^bits
  * columns; each has a bit for each of `n` texts.  Several grams share a column, so a set bit says
  * "maybe", a clear one "no".  Columns lie one behind the other: what n texts say about
- * one gram is n/8 octets at one place. */
+ * one gram is n/8 octets at one place.  The pairs are for texts that have no more than two. */
 #pragma once
 
 #include "base/str.h"
 
-enum { GRAM_OCTETS = 3 };
+enum { GRAM_MIN = 2, GRAM_MAX = 3 };     /* octets */
 
 struct grams {
 	uint8_t *table;          /* (n / 8) << bits octets, zeroed at first */
@@ -22,5 +22,8 @@ struct grams {
 /* A text begins; the same place may have several. */
 void grams_begin(struct grams *g);
 void grams_add(struct grams *g, struct str piece);
-/* The column of the gram whose octets lie at p. */
-uint32_t gram_column(const char *p, unsigned bits);
+/* The column of a gram: two or three octets. */
+uint32_t gram_column(struct str gram, unsigned bits);
+/* How many grams of a text have to be looked for, and the i-th of them. */
+size_t grams_count(struct str text);
+struct str gram_at(struct str text, size_t i);

@@ -262,5 +262,6 @@ struct str imap_fault_text(const struct imap_fault *f, const struct imap_text *t
 	near.n = n;
 	if (near.n == 0 || is_secret(text->bytes))
 		return arena_printf(a, "expected " STR_FMT " at %zu", STR_ARG(expected), f->at);
-	return arena_printf(a, "expected " STR_FMT " at %zu, before: " STR_FMT, STR_ARG(expected), f->at, STR_ARG(near));
+	/* in quotes: a line that ends in {3} is taken for a literal by some clients */
+	return arena_printf(a, "expected " STR_FMT " at %zu, before \"" STR_FMT "\"", STR_ARG(expected), f->at, STR_ARG(near));
 }

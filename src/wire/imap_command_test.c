@@ -462,9 +462,10 @@ static void test_limits_g2_g3_g4(void **state)
 static void test_fault_text(void **state)
 {
 	static const struct { struct str in; const char *out; } rows[] = {
-		{ S("a FETCH x FLAGS"), "expected a set of numbers at 8, before: x FLAGS" }, { S("a NOOP"), "" },
+		{ S("a FETCH x FLAGS"), "expected a set of numbers at 8, before \"x FLAGS\"" }, { S("a NOOP"), "" },
 		{ S("a LOGIN bob (secret"), "expected a password at 12" }, { S("a  LOGIN bob secret"), "expected a command at 2" },
-		{ S("a FOO"), "unknown command" }, { S("a NOOP \r\n"), "expected the end of the line at 6, before:  " },
+		{ S("a NOOP {3}"), "expected the end of the line at 6, before \" {3}\"" },
+		{ S("a FOO"), "unknown command" }, { S("a NOOP \r\n"), "expected the end of the line at 6, before \" \"" },
 	};
 
 	(void)state;

@@ -358,6 +358,14 @@ struct imap_text imap_frame_text(const struct imap_frame *f)
 	return (struct imap_text){ buf_str(&f->text), f->streams, f->n_streams };
 }
 
+void imap_frame_rest(struct imap_frame *f)
+{
+	if (f->text.n)
+		explicit_bzero(f->text.p, f->text.n);
+	buf_end(&f->text);
+	f->text = (struct buf){ 0 };
+}
+
 void imap_frame_next(struct imap_frame *f)
 {
 	if (f->text.n)

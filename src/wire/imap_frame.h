@@ -107,6 +107,8 @@ void imap_frame_refuse(struct imap_frame *f);
 struct imap_text imap_frame_text(const struct imap_frame *f);
 /* The command was obeyed or refused: forget it. */
 void imap_frame_next(struct imap_frame *f);
+/* Within a command that lasts: its text is freed, its tag stays. */
+void imap_frame_rest(struct imap_frame *f);
 /* Has part of a command come? */
 bool imap_frame_is_begun(const struct imap_frame *f);
 /* Frees; wipes what may have been a password. */

@@ -1,7 +1,8 @@
 /* imap_list.c — patterns of LIST; see imap_list.h.
  *
  * The set of places in the name that the pattern may have come to, moved on octet by octet of the
- * pattern: no pattern is worse than its length times the name's. */
+ * pattern.  Wildcards beside each other count once, and a pattern that has more other octets than the
+ * name is over early: no pattern costs more than twice the name's length, squared. */
 #include "wire/imap_list.h"
 
 /* A wildcard: every place reaches those behind it, "%" up to the next separator. */
@@ -34,16 +35,21 @@ static bool move(bool *at, struct str name, int c, bool nocase)
 bool imap_list_fits(struct str pattern, struct str name, char separator, bool nocase)
 {
 	bool at[LIST_NAME_MAX + 1] = { true };
+	int done = 0;                    /* the wildcard just spread; "*" covers "%" */
 
 	if (name.n > LIST_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < pattern.n; i++) {
 		int c = str_at(pattern, i);
 
-		if (c == '*' || c == '%')
+		if (c != '*' && c != '%') {
+			done = 0;
+			if (!move(at, name, c, nocase))
+				return false;
+		} else if (done != '*' && done != c) {
+			done = c;
 			spread(at, name, c == '*', separator);
-		else if (!move(at, name, c, nocase))
-			return false;
+		}
 	}
 	return at[name.n];
 }

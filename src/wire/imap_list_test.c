@@ -32,6 +32,11 @@ static const struct { struct str pattern, name; bool nocase, fits; } rows[] = {
 	{ S("in%"), S("INBOX"), true, true },
 	{ S("inbox"), S("INBOX"), false, false },
 	{ S("%a%a%a%a%a%a%a%a%b"), S("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), false, false },
+	{ S("%%*%%*"), S("a.b"), false, true },
+	{ S("%%%"), S("a.b"), false, false },
+	{ S("%%.%%*%"), S("a.b.c"), false, true },
+	{ S("*%.%%"), S("a.b.c"), false, true },
+	{ S("a%%b**"), S("axb.c"), false, true },
 	{ S("Entw\xc3\xbcrfe"), S("Entw\xc3\xbcrfe"), false, true },
 };
 

@@ -20,8 +20,8 @@ static void notes_have(struct str letter, const struct mime_part *root, struct s
 	must(searcher_init(&s, S("")), "nothing is short enough");
 	s.note = &g;
 	must(!search_header(&s, letter) && !search_body(&s, letter, root), "who notes does not find");
-	for (size_t i = 0; i + GRAM_OCTETS <= folded.n && !s.is_short; i++)
-		must(table[gram_column(folded.p + i, BITS)] == 1 << 5, "a gram of what is found was noted");
+	for (size_t i = 0; i < grams_count(folded) && !s.is_short; i++)
+		must(table[gram_column(gram_at(folded, i), BITS)] == 1 << 5, "a gram of what is found was noted");
 }
 
 /* The first octet says how long the text is that is looked for; it stands behind it, then the letter. */

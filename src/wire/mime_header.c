@@ -63,15 +63,29 @@ static void q_decode(struct str s, struct buf *ret)
 	}
 }
 
+/* As much of it as fits. */
+static void add_head(struct buf *ret, struct str s)
+{
+	size_t room = ret->limit - ret->n;
+
+	buf_add(ret, str_head(s, room));
+	ret->full |= s.n > room;
+}
+
 /* Line ends go, other controls become spaces. */
 static void add_clean(struct buf *ret, struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		int c = str_at(s, i);
+	while (s.n) {
+		size_t n = 0;
+		int c;
 
-		if (c == '\r' || c == '\n')
-			continue;
-		buf_add_char(ret, c < ' ' || c == 0x7f ? ' ' : (char)c);
+		while (n < s.n && (unsigned char)s.p[n] >= ' ' && s.p[n] != 0x7f)
+			n++;
+		add_head(ret, str_head(s, n));
+		c = str_at(s, n);
+		if (c >= 0 && c != '\r' && c != '\n')
+			buf_add_char(ret, ' ');
+		s = str_from(s, n + 1);
 	}
 }
 

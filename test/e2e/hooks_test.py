@@ -11,6 +11,8 @@ import re
 import subprocess
 import time
 
+import imap_client
+import imap_target
 import letters
 import server
 import tap
@@ -263,6 +265,167 @@ def strike(what, act, want, conf):
         s.end()
 
 
+# Verbs of IMAP: what they do to INBOX (UIDs 1 to 4) and Other (UID 1).
+BOX_VERBS = {
+    "APPEND": lambda c: c.append("INBOX", letter("t9"), "\\Seen")[0],
+    "COPY": lambda c: c.cmd("UID COPY 1:2 Other")[0],
+    "MOVE": lambda c: c.cmd("UID MOVE 1:2 Other")[0],
+    "EXPUNGE": lambda c: c.cmd("UID EXPUNGE 4")[0],
+    "STORE": lambda c: c.cmd("UID STORE 1 +FLAGS (\\Flagged)")[0],
+    "KEYWORD": lambda c: c.cmd("UID STORE 1 +FLAGS (fresh)")[0],
+    "CREATE": lambda c: c.cmd("CREATE Made")[0],
+    "RENAME": lambda c: c.cmd("RENAME Other Another")[0],
+    "DELETE": lambda c: c.cmd("DELETE Other")[0],
+    "SUBSCRIBE": lambda c: c.cmd("SUBSCRIBE Other")[0],
+}
+BOX_STRIKES = [(point, verb) for point, verbs in (
+    ("box.uids", "APPEND COPY MOVE"), ("box.replace", "KEYWORD CREATE SUBSCRIBE"), ("box.append", "APPEND"),
+    ("box.move", "COPY MOVE EXPUNGE DELETE"), ("box.sync", "APPEND COPY MOVE EXPUNGE RENAME DELETE"),
+    ("flags.write", "STORE"), ("history.write", "EXPUNGE DELETE"), ("folder.make", "CREATE"),
+    ("folder.rename", "RENAME DELETE")) for verb in verbs.split()]
+BACKGROUND = ("box.follow", "flags.sync")
+
+
+class Boxes:
+    """An account with INBOX and Other."""
+
+    def __init__(self, t, user):
+        self.t, self.user = t, user
+        t.s.expect_crash = True
+        with self.session() as c:
+            c.ok("CREATE Other")
+            for n in range(4):
+                c.append("INBOX", letter("t%d" % n), "\\Seen \\Deleted" if n == 3 else "")
+            c.append("Other", letter("o0"), "old")
+
+    def session(self):
+        c = imap_client.Imap((self.t.host, self.t.imap), timeout=20)
+        c.login(self.t.login_name(self.user), self.t.password(self.user))
+        return c
+
+    def again(self):
+        """A process that ended is there again."""
+        def try_it():
+            try:
+                return self.session()
+            except (imap_client.Closed, AssertionError, OSError):
+                return None
+        return tap.eventually(try_it, 10 * SLOW, what="a session")
+
+    def shown(self):
+        """{folder: {UID: (flags, subject)}}, and what is subscribed."""
+        out = {}
+        with self.again() as c:
+            for r in c.ok('LIST "" *'):
+                name = bytes(r.args[-1])
+                c.ok(b"SELECT " + imap_client.quoted(name))
+                out[name] = rows = {}
+                for u in c.ok("UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])"):
+                    if u.word(1) == b"FETCH":
+                        d = dict(zip([bytes(k).split(b"[")[0] for k in u.args[2][::2]], u.args[2][1::2]))
+                        rows[int(d[b"UID"])] = (frozenset(d[b"FLAGS"]) - {b"\\Recent"}, d[b"BODY"])
+            out["subscribed"] = sorted(bytes(r.args[-1]) for r in c.ok('LSUB "" *'))
+        return out
+
+
+def nth(point, verb):
+    """The first file that CREATE replaces counts UIDVALIDITYs, which goes on without it."""
+    return "2" if (point, verb) == ("box.replace", "CREATE") else "1"
+
+
+def parts(before, after, verb):
+    """What may be found when a verb was cut off: each letter moved, copied, or gone, or not."""
+    if verb in ("COPY", "MOVE", "EXPUNGE", "DELETE"):
+        for name, rows in before.items():
+            for uid, row in rows.items() if isinstance(rows, dict) else ():
+                here = after.get(name, {}).get(uid)
+                moved = verb == "MOVE" and any(r[1] == row[1] for r in after.get(b"Other", {}).values())
+                gone = (verb == "EXPUNGE" and uid == 4) or (verb == "DELETE" and name == b"Other")
+                check(here == row or moved or gone, "%s UID %d: %s was %s" % (name, uid, here, row))
+        return
+    for name in set(before) - {"subscribed"}:
+        for uid, row in before[name].items():
+            there = [after.get(n, {}).get(uid) for n in ([name, b"Another"] if verb == "RENAME" else [name])]
+            there = [t and (t[0] - {b"\\Flagged", b"fresh"}, t[1]) for t in there]
+            check((row[0] - {b"\\Flagged", b"fresh"}, row[1]) in there, "%s UID %d: %s was %s" % (name, uid, there, row))
+
+
+def box_fails():
+    """NO, and nothing has happened; then it works, and is there after a death of everything."""
+    users = ["u%d" % i for i in range(len(BOX_STRIKES))]
+    with imap_target.Waxwing(users=users) as t:
+        done = []
+        for user, (point, verb) in zip(users, BOX_STRIKES):
+            print("# %s under %s" % (point, verb))
+            b = Boxes(t, user)
+            before = b.shown()
+            with b.session() as c:
+                c.ok("SELECT INBOX")
+                order(t.s, "fault", point, "fail", "ENOSPC", "nth", nth(point, verb))
+                r = BOX_VERBS[verb](c)
+                check("fault point=%s" % point in t.s.log(), "not struck")
+                equal(r.status, b"NO", "answer")
+                if verb == "DELETE":    # its letters may have gone first
+                    parts(before, b.shown(), verb)
+                else:
+                    equal(b.shown(), before, "after NO")
+                c.ok("NOOP")
+                r = BOX_VERBS[verb](c)
+                equal(r.status, b"OK", "the second time: %r" % r)
+            order(t.s, "fault", "clear")
+            done.append(b.shown())
+            check(done[-1] != before, "nothing was done")
+        t.s.kill_all()
+        t.s.start()
+        for user, shown in zip(users, done):
+            b.user = user
+            equal(b.shown(), shown, "%s after a restart" % user)
+
+
+def box_dies():
+    """The process dies there: done, or not, or a part of it, and everything goes on."""
+    users = ["u%d" % i for i in range(len(BOX_STRIKES))]
+    with imap_target.Waxwing(users=users) as t:
+        for user, (point, verb) in zip(users, BOX_STRIKES):
+            print("# %s under %s" % (point, verb))
+            b = Boxes(t, user)
+            before = b.shown()
+            with b.session() as c:
+                c.ok("SELECT INBOX")
+                order(t.s, "fault", point, "kill", "nth", nth(point, verb))
+                try:
+                    tap.fail("answered %r" % BOX_VERBS[verb](c))
+                except imap_client.Closed:
+                    pass
+            order(t.s, "fault", "clear")
+            after = b.shown()
+            parts(before, after, verb)
+            with b.again() as c:
+                c.ok("SELECT INBOX")
+                r = BOX_VERBS[verb](c)
+                check(r.status == b"OK" or (verb in ("CREATE", "RENAME", "DELETE") and after != before),
+                      "then: %r" % r)
+
+
+def box_later(point, act):
+    """Flags are in force, their names and syncs come later: an error there, or a death, changes nothing."""
+    with imap_target.Waxwing(users=["alice"]) as t:
+        b = Boxes(t, "alice")
+        before = b.shown()
+        with b.session() as c:
+            c.ok("SELECT INBOX")
+            order(t.s, "fault", point, *act)
+            equal(BOX_VERBS["STORE"](c).status, b"OK", "answer")
+            t.s.log_wait(r"fault point=%s\b" % re.escape(point))
+        before[b"INBOX"][1] = (before[b"INBOX"][1][0] | {b"\\Flagged"}, before[b"INBOX"][1][1])
+        equal(b.shown(), before, "flags")
+        order(t.s, "fault", "clear")
+        tap.eventually(lambda: any(":2,F" in p for p in t.s.paths("alice")), 5 * SLOW, what="the name follows")
+        t.s.kill_all()
+        t.s.start()
+        equal(b.shown(), before, "flags after a restart")
+
+
 def accounts():
     """A change that cannot be committed is not said to be done, and is not done."""
     with Server("domain example.com {\naccounts internal\n}\n") as s:
@@ -342,6 +505,10 @@ if IS_FOR_TESTS:
     test("hooks: the journal without its next file")(new_segment)
     cases([("%s while %s" % (row[0], row[1].__name__.replace("_", " ")),) + row for row in STRIKES],
           name="hooks: {0}")(strike)
+    test("hooks: the store fails at each point of each verb: NO, and nothing has happened", 120)(box_fails)
+    test("hooks: a mailbox dies at each point of each verb, and goes on", 120)(box_dies)
+    cases([("%s %s in the background" % (p, a[0]), p, a) for p in BACKGROUND
+           for a in (["fail", "EIO", "nth", "1"], ["kill", "nth", "1"])], name="hooks: {0}")(box_later)
 else:
     test("a build that is not for tests has no clock and no faults to move")(nothing_there)
 

@@ -5,6 +5,7 @@ import re
 
 from sessions import append, filled, lines, new_folder, ok, one, refused, session, shared   # first: it starts us again
 
+from logins import USERS, LoginServer
 from tap import cases, check, equal, main, test
 
 ONE = b"From: a@example.org\r\nSubject: one\r\n\r\nbody one\r\n"
@@ -171,6 +172,15 @@ def with_binary():
     check(r.untagged[0].endswith(b"BINARY[1] ~{256}\r\n" + data + b" BINARY[2] {5}\r\nfirst)"), "%r" % r.untagged)
 
 
+@test("a short command cannot have any amount of octets read")
+def amplified():
+    c, name = filled([b"Subject: large\r\n\r\n" + (b"x" * 62 + b"\r\n") * (32 << 14)])
+    u = url("/%s/;UID=1/;PARTIAL=0.1" % name)
+    ok(c, catenate(name, *[u] * 2))
+    refused(c, catenate(name, *[u] * 33), "NO", "LIMIT")
+    check(lines(ok(c, "STATUS %s (MESSAGES)" % name), rb"MESSAGES 2\)"), "nothing came of it")
+
+
 @test("another account's letters are out of reach")
 def other_account():
     with session("bob") as b:
@@ -270,6 +280,24 @@ def gone_meanwhile():
     r = c.answer(tag)
     equal((r.status, r.code), ("NO", "NONEXISTENT"), "%r" % r)
     check(lines(ok(d, "STATUS %s (MESSAGES)" % name), rb"MESSAGES 1\)"), "nothing came")
+
+
+@test("REPLACE in a full mailbox: only what it takes more counts")
+def quota():
+    with LoginServer(conf="quota 20K 3 letters for bob@example.org\n") as s:
+        s.fence("bob")
+        c = s.imap()
+        equal(c.login(s.address("bob"), USERS["bob"]).status, "OK", "login")
+        ok(c, "CREATE Box")
+        n = int(one(ok(c, "STATUS INBOX (MESSAGES)"), rb"MESSAGES (\d+)")[0])
+        for _ in range(3 - n):
+            append(c, "Box", b"Subject: x\r\n\r\n" + b"y" * 3000 + b"\r\n")
+        ok(c, "SELECT Box")
+        refused(c, b"APPEND Box {%d+}\r\n%s" % (len(ONE), ONE), "NO", "OVERQUOTA")
+        ok(c, replace(b"1", "Box", ONE))
+        ok(c, replace(b"*", "Box", b"Subject: z\r\n\r\n" + b"y" * 8000 + b"\r\n"))
+        refused(c, replace(b"*", "Box", b"Subject: z\r\n\r\n" + b"y" * 24000 + b"\r\n"), "NO", "OVERQUOTA")
+        check(lines(ok(c, "STATUS Box (MESSAGES)"), rb"MESSAGES %d\)" % (3 - n)), "as many as before")
 
 
 @test("what was replaced stays replaced when the process is killed behind the OK")

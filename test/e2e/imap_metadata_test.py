@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""METADATA (RFC 5464): GETMETADATA and SETMETADATA, limits, and where annotations go with their mailbox."""
+"""METADATA (RFC 5464): GETMETADATA and SETMETADATA, limits, and where annotations go with their mailbox; row G6."""
 import os
 import re
 
@@ -134,6 +134,22 @@ def refused():
         r = c.answer(b"z")
         check(r.status != "OK", "over the limit: %r" % r)
         equal(get(c, "Notes", "/private/1"), {"/private/1": b"v"}, "it stands")
+
+
+@test("G6 no name of a mailbox and none of an entry leads out of the Maildir")
+def escape():
+    with fresh("Notes") as c:
+        s = shared()
+        before = sorted(os.listdir(s.home("alice")) + os.listdir(s.maildir("alice")))
+        for name in ("../x", "/etc", "a/b", "..", ".", "...", "/etc/passwd", "~root", "a/../../b", "INBOX/../..", "&AC8-", "&AC4ALg-", "&AAA-",
+                     "cur", "new", "tmp", "waxwing", "a:2,S", "%", "*", "x" * 4096, ".".join("a" * 255)):
+            for command in ('GETMETADATA "%s" /private/comment', 'SETMETADATA "%s" (/private/comment "x")'):
+                r = c.cmd(command % name)
+                check(r.status in ("NO", "BAD"), "%s: %r" % (command % name[:40], r))
+        for entry in ("/private/../../x", "/private/../../../etc/passwd", "/shared/waxwing-use"):
+            equal(put(c, "Notes", (entry, b"x")).status, "OK", "a name of an entry is no path")
+        equal(len(stored(c, "Notes")), 3, "stored")
+        equal(sorted(os.listdir(s.home("alice")) + os.listdir(s.maildir("alice"))), before, "the home")
 
 
 @test("annotations follow RENAME, end with DELETE, and INBOX keeps its own when renamed")

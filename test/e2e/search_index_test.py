@@ -59,7 +59,9 @@ def wait_for_index(least=1, limit=40):
 
 
 def some_text():
-    w = lambda: rng.choice(here["words"])
+    def w():
+        return rng.choice(here["words"])
+
     kind = rng.randrange(9)
     if kind == 0:
         return "%s %s" % (w(), w())
@@ -86,6 +88,9 @@ def queries(n):
             key = "OR %s TEXT \"%s\"" % (key, some_text())
         elif kind == 2:
             key = "%d:* %s" % (rng.randrange(1, LETTERS), key)
+        elif kind == 3:
+            key = "HEADER %s \"%s\"" % (rng.choice(("List-Id", "user-agent", "X-Nope", "Dkim-Signature", "To", "subject")),
+                                       rng.choice(("", "lists", "example", "a=rsa", "/3.", some_text())))
         yield "SEARCH " + key
 
 

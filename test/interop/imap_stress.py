@@ -142,6 +142,8 @@ class Session:
             self.vanished(r)
         elif r.word() in (b"SEARCH", b"ESEARCH"):
             self.found = r.args[1:]
+        elif r.word() == b"CAPABILITY":
+            self.words = {bytes(w).upper() for w in r.args[1:]}
 
     def code(self, code):
         word = code[0].upper()
@@ -159,6 +161,8 @@ class Session:
                 if self.world.validity not in (None, int(code[1])):
                     wrong("UIDVALIDITY %s was %s", code[1], self.world.validity)
                 self.world.validity = int(code[1])
+        elif word == b"APPENDUID":
+            self.new_uid = int(code[2])
         elif word == b"UIDNEXT":
             if int(code[1]) <= self.uid_floor:
                 wrong("UIDNEXT %s, UID %d was told before this command began", code[1], self.uid_floor)
@@ -294,10 +298,12 @@ class Session:
         self.leaving, self.mode, self.rows, self.past = False, "plain", [], set()
         self.storing, self.earlier, self.earlier_asked = set(), set(), False
         self.highest = 0
+        self.has_notify = False         # then a FETCH may have been under way before the command came
         self.c = (Liar if self.lie else imap.Imap)(self.addr, timeout=30)
         if self.lie:
             self.c.setup(self.lie, self.rng)
         self.c.login(self.user, self.password)
+        self.ask(b"CAPABILITY")
         mode = self.rng.choice(MODES)
         if self.lie:
             mode = LIES[self.lie][0]
@@ -323,7 +329,7 @@ class Session:
         """SELECT with QRESYNC: what was known, less VANISHED, with the FETCHed, is what is there."""
         validity, modseq, flags = self.state
         self.earlier_asked = True
-        self.ask(b"SELECT %s (QRESYNC (%d %d))" % (BOX, validity, modseq))
+        self.ask(b"SELECT %s (QRESYNC (%d %d%s))" % (BOX, validity, modseq, self.sample(sorted(flags))))
         self.earlier_asked = False
         told = {x.uid: x.flags for x in self.rows if x.uid is not None}
         expected = {u: f for u, f in flags.items() if u not in self.earlier}
@@ -342,6 +348,13 @@ class Session:
                 wrong("UID %d: QRESYNC said nothing new, had %s, has %s at MODSEQ %d (%d asked)", uid,
                       sorted(f or ()), sorted(now[uid].flags or ()), now[uid].modseq, modseq)
 
+    def sample(self, uids):
+        """Some numbers and their UIDs (RFC 7162 §3.2.5.2)."""
+        if not uids or self.rng.random() < 0.3:
+            return b""
+        at = sorted(self.rng.sample(range(len(uids)), min(len(uids), self.rng.randint(1, 5))))
+        return b" (%s %s)" % (b",".join(b"%d" % (i + 1) for i in at), b",".join(b"%d" % uids[i] for i in at))
+
     def pick(self):
         known = [i for i, x in enumerate(self.rows) if x.uid is not None]
         if not known:
@@ -349,13 +362,17 @@ class Session:
         i = self.rng.choice(known)
         return i, self.rows[i]
 
-    def do_append(self):
-        if len(self.rows) > ROOM:
-            return self.do_delete()
+    def new_letter(self):
+        """(its token, its text, the highest UID there was before)"""
         with self.world.lock:
             self.world.made += 1
             token, above = b"t%d" % self.world.made, self.world.highest_uid
-        text = b"Subject: stress\r\nX-Token: " + token + b"\r\n\r\nbody " + token + b"\r\n"
+        return token, b"Subject: stress\r\nX-Token: " + token + b"\r\n\r\nbody " + token + b"\r\n", above
+
+    def do_append(self):
+        if len(self.rows) > ROOM:
+            return self.do_delete()
+        token, text, above = self.new_letter()
         r = self.ask((b"APPEND " + BOX + b" " + self.rng.choice([b"", b"(\\Seen) "]), text))
         if r.code and r.code[0].upper() == b"APPENDUID":
             uid = int(r.code[2])
@@ -363,6 +380,30 @@ class Session:
             self.world.saw_token(uid, token)
         else:
             wrong("no APPENDUID: %r", r)
+
+    def do_replace(self):
+        """A new letter in the place of one; if that went meanwhile, nothing comes."""
+        got = self.pick()
+        if not got or b"REPLACE" not in self.words:
+            return self.do_append()
+        i, row = got
+        uid, by_uid = row.uid, self.rng.random() < 0.5
+        with self.world.lock:
+            self.world.doomed.add(uid)
+        token, text, above = self.new_letter()
+        self.new_uid = None
+        r = self.ask((b"%sREPLACE %d %s " % (b"UID " if by_uid else b"", uid if by_uid else i + 1, BOX), text),
+                     expect=(b"OK", b"NO"))
+        if r.status == b"NO":
+            if self.new_uid:
+                wrong("APPENDUID and NO: %r", r)
+            return
+        if not self.new_uid:
+            wrong("no APPENDUID: %r", r)
+        self.world.saw_new(self.new_uid, above)
+        self.world.saw_token(self.new_uid, token)
+        if any(x.uid == uid for x in self.rows):
+            wrong("UID %d is there after REPLACE", uid)
 
     def do_fetch(self):
         got = self.pick()
@@ -406,7 +447,7 @@ class Session:
         self.storing = set()
         now = next((x for x in self.rows if x.uid == uid), None)
         if own and now and now.flags is not None and uid in self.fetched and uid not in self.unsure and \
-                (self.keyword in now.flags) != (uid in self.mine):
+                not (silent and self.has_notify) and (self.keyword in now.flags) != (uid in self.mine):
             wrong("UID %d after STORE: %s", uid, sorted(now.flags))
 
     def do_delete(self):
@@ -473,6 +514,15 @@ class Session:
     def do_status(self):
         self.ask(b"STATUS %s (MESSAGES UIDNEXT)" % OTHER)
 
+    def do_notify(self):
+        """From here on news come between commands, too; an EXPUNGE waits for a command that allows it."""
+        if os.environ.get("TARGET", "waxwing") != "waxwing":
+            return self.do_noop()       # what Dovecot says between commands was not looked at
+        self.has_notify = True
+        new = b"UID FLAGS" + (b"" if self.mode == "plain" else b" MODSEQ")
+        self.ask(b"NOTIFY SET (selected-delayed (MessageNew (%s) MessageExpunge FlagChange)) "
+                 b"(personal (MessageNew MessageExpunge FlagChange MailboxName))" % new)
+
     def do_idle(self):
         self.command, self.may_expunge = b"IDLE", True
         tag = self.c.tag()
@@ -522,8 +572,8 @@ class Session:
         self.learn()
 
     VERBS = [("do_fetch", 20), ("do_store", 30), ("do_append", 10), ("do_delete", 6), ("do_copy", 3),
-             ("do_move", 1), ("do_search", 8), ("do_noop", 10), ("do_all", 4), ("do_idle", 3),
-             ("do_status", 1), ("do_again", 1)]
+             ("do_move", 1), ("do_replace", 4), ("do_search", 8), ("do_noop", 10), ("do_all", 4), ("do_idle", 3),
+             ("do_status", 1), ("do_again", 1), ("do_notify", 1)]
 
     def run(self):
         verbs, weights = zip(*self.VERBS)

@@ -25,7 +25,7 @@ def stress():
 def lie(kind):
     t = imap_target.shared()
     _text, error = imap_stress.stress((t.host, t.imap), t.login_name("bob"), t.password("bob"),
-                                      sessions=4, seconds=15, lie=kind)
+                                      sessions=4, seconds=50, lie=kind)
     tap.check(error, "not found")
 
 

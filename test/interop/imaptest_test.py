@@ -10,7 +10,7 @@ import tap
 
 # Capabilities that a waxwing must have by now: a script that needs one of these does not skip.
 NEED = {"ESEARCH", "ESORT", "BINARY", "CATENATE", "CONDSTORE", "ID", "MOVE", "MULTIAPPEND", "SORT",
-        "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT"}
+        "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "NOTIFY", "QRESYNC"}
 
 # Where waxwing ends otherwise: (how the mismatch begins, why, whether that is right).
 JUDGED = {

@@ -78,7 +78,7 @@ class Dovecot:
             for name in [""] + files:
                 os.chown(os.path.join(top, name), NOBODY, NOBODY)
         try:
-            self.root = peers.Root("dovecot", ["dovecot-imapd"], share=[self.dir])
+            self.root = peers.Root("dovecot", peers.PACKAGES["dovecot"], share=[self.dir])
         except BaseException:
             shutil.rmtree(self.dir, ignore_errors=True)
             raise

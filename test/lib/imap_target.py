@@ -58,6 +58,8 @@ class Waxwing:
         if serves("pop3"):
             listen += ["pop3 127.0.0.1:%d plaintext" % self.pop3,
                        "pop3 127.0.0.1:%d tls" % self.pop3s]
+        if "cache" in variant.split():
+            extra += "login {\n auth-cache 10000\n}\n"
         self.s = server.Server(extra, users=users, listen=listen, dir=dir)
         self.s.port, self.s.addr = port, (self.host, port)
         self.preexec = preexec

@@ -104,7 +104,8 @@ SUSPENDS static bool serve_command(struct link *l, void *question, void *answer,
 {
 	struct control_command *q = question;
 	struct control_command_answer *r = answer;
-	struct command c = { .tool = l, .a = a, .is_json = q->json, .input = q->input, .by = l->state };
+	struct command c = { .tool = l, .a = a, .is_json = q->json, .input = q->input, .channel = q->channel,
+			     .by = l->state };
 	const struct verb *v = find_verb(q->args.p, q->args.n);
 	size_t words = v && v->verb.n ? 2 : 1;
 

@@ -22,6 +22,7 @@ struct command {
 	struct arena *a;
 	bool is_json;
 	struct str input;        /* what the tool read from its standard input */
+	int channel;             /* for import and export: borrowed; 0 or less: none */
 	const struct ipc_text *args;
 	size_t n_args;
 	void *by;                /* uid, as a pointer */
@@ -63,6 +64,10 @@ SUSPENDS int run_mailbox_create(struct command *c);
 SUSPENDS int run_mailbox_delete(struct command *c);
 SUSPENDS int run_mailbox_verify(struct command *c);
 SUSPENDS int run_mailbox_gone(struct command *c);
+SUSPENDS int run_import_maildir(struct command *c);
+SUSPENDS int run_import_mbox(struct command *c);
+SUSPENDS int run_export_maildir(struct command *c);
+SUSPENDS int run_export_mbox(struct command *c);
 
 /* queue.c */
 SUSPENDS int run_queue_list(struct command *c);

@@ -3,18 +3,30 @@
 #include "role/control/control.h"
 
 enum { TEXT_MAX = 8 << 20 };             /* octets of an answer */
+enum { HAND_OVER_TRIES = 5 };
+#define HAND_OVER_PAUSE (50 * MILLISECOND)
 
-/* The mailbox of the account that args[at] names; NULL after a complaint. */
-SUSPENDS static struct link *mailbox_open(struct command *c, size_t at)
+/* The mailbox of the account that args[at] names, until link_let_go(). */
+SUSPENDS static struct link *mailbox_reach(struct command *c, size_t at, struct err *e)
 {
 	struct parent_mailbox_answer granted;
 	struct user_whose_answer who;
 	struct link *l = NULL;
-	struct err e;
 
-	if (user_whose(link_to(ROLE_USER), &(struct user_whose){ .name = c->args[at].text }, &who, c->a, &e) &&
-	    parent_mailbox(self.parent, &(struct parent_mailbox){ .account = who.account }, &granted, c->a, &e))
-		l = link_open(granted.channel, ROLE_CONTROL, ROLE_MAILBOX, 0, who.account, &self.fibers, &e);
+	if (user_whose(link_to(ROLE_USER), &(struct user_whose){ .name = c->args[at].text }, &who, c->a, e) &&
+	    parent_mailbox(self.parent, &(struct parent_mailbox){ .account = who.account }, &granted, c->a, e))
+		l = link_open(granted.channel, ROLE_CONTROL, ROLE_MAILBOX, 0, who.account, &self.fibers, e);
+	if (l)
+		link_keep(l);
+	return l;
+}
+
+/* NULL after a complaint. */
+SUSPENDS static struct link *mailbox_open(struct command *c, size_t at)
+{
+	struct err e = { 0 };
+	struct link *l = mailbox_reach(c, at, &e);
+
 	if (!l)
 		complain_err(c, &e);
 	return l;
@@ -24,8 +36,7 @@ static int finish(struct command *c, struct link *l, bool ok, const struct err *
 {
 	if (!ok)
 		complain_err(c, e);
-	if (!l->is_dead)
-		link_close(l);
+	link_let_go(l);
 	return ok ? say_done(c, done) : EXIT_NO;
 }
 
@@ -132,7 +143,7 @@ SUSPENDS static int listing(struct command *c, size_t name_at, bool is_gone)
 		       folders_print(c, l, &b, c->is_json ? &j : NULL, &e);
 	if (!ok)
 		return finish(c, l, false, &e, S(""));
-	link_close(l);
+	link_let_go(l);
 	if (c->is_json) {
 		json_end_array(&j);
 		buf_add_char(&b, '\n');
@@ -182,7 +193,7 @@ SUSPENDS int run_mailbox_status(struct command *c)
 		return EXIT_NO;
 	if (!mailbox_usage(l, &(struct mailbox_usage){ 0 }, &u, c->a, &e))
 		return finish(c, l, false, &e, S(""));
-	link_close(l);
+	link_let_go(l);
 	usage_print(&b, c, &u);
 	say(c, buf_str(&b));
 	return EXIT_DONE;
@@ -244,7 +255,7 @@ SUSPENDS int run_mailbox_verify(struct command *c)
 		return EXIT_NO;
 	if (!mailbox_verify(l, &(struct mailbox_verify){ .repair = repair }, &r, c->a, &e))
 		return finish(c, l, false, &e, S(""));
-	link_close(l);
+	link_let_go(l);
 	if (c->is_json) {
 		json_object(&j, NULL);
 		json_int(&j, "folders", (int64_t)r.folders);
@@ -289,4 +300,52 @@ SUSPENDS int run_mailbox_gone(struct command *c)
 	if (str_eq(what, S("restore")) && c->n_args >= 3)
 		return restore(c);
 	return complain(c, EXIT_USAGE, S("usage: waxwing mailbox gone list NAME | restore NAME LETTER [FOLDER]"));
+}
+
+/* ---- import, export ---- */
+
+SUSPENDS static bool try_hand_over(struct command *c, size_t name_at, struct err *e)
+{
+	struct link *l = mailbox_reach(c, name_at, e);
+	struct mailbox_transfer_answer r;
+	bool ok;
+
+	if (!l)
+		return false;
+	ok = mailbox_transfer(l, &(struct mailbox_transfer){ .by = by_whom(c), .channel = c->channel }, &r, c->a, e);
+	link_let_go(l);
+	return ok;
+}
+
+/* What follows is between the tool and the mailbox.  A process that ends in this moment has a successor. */
+SUSPENDS static int hand_over(struct command *c, size_t name_at)
+{
+	struct err e = { 0 };
+
+	if (c->channel <= 0)
+		return complain(c, EXIT_USAGE, S("no channel came with the command"));
+	for (int tries = 0; !try_hand_over(c, name_at, &e); tries++)
+		if (!link_is_away(&e) || tries == HAND_OVER_TRIES || !fiber_sleep(HAND_OVER_PAUSE, &e))
+			return complain_err(c, &e);
+	return EXIT_DONE;
+}
+
+SUSPENDS int run_import_maildir(struct command *c)
+{
+	return hand_over(c, 1);
+}
+
+SUSPENDS int run_import_mbox(struct command *c)
+{
+	return hand_over(c, 1);
+}
+
+SUSPENDS int run_export_maildir(struct command *c)
+{
+	return hand_over(c, 0);
+}
+
+SUSPENDS int run_export_mbox(struct command *c)
+{
+	return hand_over(c, 0);
 }

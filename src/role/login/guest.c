@@ -6,14 +6,18 @@
 #include "base/map.h"
 #include "fiber/carry.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { TAG_LINE_MAX = 160 };             /* IMAP_TAG_MAX, CRLF */
 #define USER_WITHIN (30 * SECOND)
 #define HANDSHAKE_WITHIN MINUTE
+#define STOP_WITHIN (10 * SECOND)
 
 static struct guest *guests;
 static struct map by_number;
+static struct nursery fibers;
+static struct wait gone;                 /* one of them */
 
 /* -- life ------------------------------------------------------------------ */
 
@@ -64,7 +68,7 @@ struct guest *guest_find(uint64_t number)
 	return map_get(&by_number, key_of(&number));
 }
 
-void guest_close(struct guest *g)
+static void guest_close(struct guest *g)
 {
 	if (g->prev)
 		g->prev->next = g->next;
@@ -73,6 +77,7 @@ void guest_close(struct guest *g)
 	if (g->next)
 		g->next->prev = g->prev;
 	map_remove(&by_number, key_of(&g->number));
+	carry_close(g->carrying);
 	conn_end(&g->conn);
 	if (g->stream >= 0) {
 		fd_wait_forget(g->stream);
@@ -81,13 +86,7 @@ void guest_close(struct guest *g)
 	free(g->tag);
 	conf_release(&g->conf);
 	free(g);
-}
-
-void guests_stop(void)
-{
-	for (struct guest *g = guests; g; g = g->next)
-		if (!g->is_carried && g->fiber)
-			fiber_cancel(g->fiber);
+	wait_wake_all(&gone);
 }
 
 /* -- TLS ------------------------------------------------------------------- */
@@ -182,37 +181,123 @@ static struct str first_line(const struct guest *g, char mem[TAG_LINE_MAX])
 	return buf_str(&b);
 }
 
-/* Its bytes, until one side ends. */
-SUSPENDS static void carry_session(struct guest *g)
-{
-	char mem[TAG_LINE_MAX];
-	struct carried facts;
-	struct err e;
+/* -- carried --------------------------------------------------------------- */
 
-	conf_release(&g->conf);
-	g->is_carried = true;
-	if (conn_flush(&g->conn, &e) && fd_set_nonblocking(g->stream, &e) &&
-	    carry(&g->conn, g->stream, first_line(g, mem), &facts, &e))
-		log_info("disconnect", "peer=%s protocol=%s session=%llx in=%llu out=%llu why=\"%s\"", g->peer,
-			 g->dialogue->name, (unsigned long long)g->number, (unsigned long long)facts.in,
-			 (unsigned long long)facts.out, facts.why);
-	else
-		log_info("disconnect", "peer=%s protocol=%s session=%llx why=%s", g->peer, g->dialogue->name,
-			 (unsigned long long)g->number, LOGQ(str_from_z(e.text)));
+static void say_carried(const struct guest *g, const struct err *e)
+{
+	const struct carried *f = carry_facts(g->carrying);
+
+	log_info("disconnect", "peer=%s protocol=%s session=%llx in=%llu out=%llu why=%s", g->peer,
+		 g->dialogue->name, (unsigned long long)g->number, (unsigned long long)f->in,
+		 (unsigned long long)f->out, LOGQ(str_from_z(e->fault ? e->text : f->why)));
 }
 
-SUSPENDS void guest_run(void *guest)
+SUSPENDS static void leave(struct guest *g)
 {
-	struct guest *g = guest;
-
-	g->fiber = fiber_self();
-	log_debug("connect", "peer=%s port=%u", g->peer, g->port);
-	if (welcome(g) && log_in(g))
-		carry_session(g);
 	if (g->is_logged_in)
 		user_logout(link_to(ROLE_USER), &(struct user_logout){ .session = g->number });
 	if (g->is_connected)
 		user_disconnect(link_to(ROLE_USER), &(struct user_disconnect){ .peer = str_from_z(g->peer) });
 	conn_close(&g->conn);
 	guest_close(g);
+}
+
+static bool start(struct guest *g, fiber_fn *fn)
+{
+	char name[FIBER_NAME_MAX];
+
+	snprintf(name, sizeof(name), "login/%llx", (unsigned long long)g->number);
+	return fiber_start(&fibers, name, fn, g);
+}
+
+static void wake(void *guest);
+
+/* True: it is carried on by the next fiber, when something comes. */
+SUSPENDS static bool carry_session(struct guest *g)
+{
+	struct err e = { 0 };
+
+	if (carry_on(g->carrying, &e) && carry_watch(g->carrying, wake, g, &e)) {
+		g->fiber = NULL;
+		return true;
+	}
+	say_carried(g, &e);
+	return false;
+}
+
+SUSPENDS static void carried_run(void *guest)
+{
+	struct guest *g = guest;
+
+	g->fiber = fiber_self();
+	if (!carry_session(g))
+		leave(g);
+}
+
+static void wake(void *guest)
+{
+	struct guest *g = guest;
+
+	if (start(g, carried_run))
+		return;
+	log_warn("disconnect", "peer=%s why=\"no memory for a fiber\"", g->peer);
+	user_logout(link_to(ROLE_USER), &(struct user_logout){ .session = g->number });
+	user_disconnect(link_to(ROLE_USER), &(struct user_disconnect){ .peer = str_from_z(g->peer) });
+	guest_close(g);
+}
+
+SUSPENDS static bool carry_begin(struct guest *g)
+{
+	char mem[TAG_LINE_MAX];
+	struct err e;
+
+	conf_release(&g->conf);
+	if (!conn_flush(&g->conn, &e) || !fd_set_nonblocking(g->stream, &e)) {
+		log_info("disconnect", "peer=%s protocol=%s session=%llx why=%s", g->peer, g->dialogue->name,
+			 (unsigned long long)g->number, LOGQ(str_from_z(e.text)));
+		return false;
+	}
+	g->carrying = carry_open(&g->conn, g->stream, first_line(g, mem));
+	return g->carrying && carry_session(g);
+}
+
+/* -- all of it ------------------------------------------------------------- */
+
+SUSPENDS static void guest_run(void *guest)
+{
+	struct guest *g = guest;
+
+	g->fiber = fiber_self();
+	log_debug("connect", "peer=%s port=%u", g->peer, g->port);
+	if (!welcome(g) || !log_in(g) || !carry_begin(g))
+		leave(g);
+}
+
+void guest_start(struct guest *g)
+{
+	if (start(g, guest_run))
+		return;
+	log_warn("connect", "peer=%s why=\"no memory for a fiber\"", g->peer);
+	guest_close(g);
+}
+
+SUSPENDS void guests_end(void)
+{
+	struct err e;
+
+	for (struct guest *g = guests; g; g = g->next)
+		if (!g->carrying && g->fiber)
+			fiber_cancel(g->fiber);
+	WITHIN(STOP_WITHIN)
+		while (guests && wait_on(&gone, "the last clients", &e))
+			continue;
+	if (guests)
+		log_warn("stop", "why=\"some sessions did not end in time\"");
+	nursery_cancel(&fibers);
+	for (struct guest *g = guests, *next; g; g = next) {
+		next = g->next;
+		if (g->carrying && !g->fiber)
+			carry_wake(g->carrying);
+	}
+	nursery_end(&fibers);
 }

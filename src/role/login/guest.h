@@ -1,7 +1,7 @@
 /* guest.h — one client of `login`: who it is must be found out, then its bytes are carried.
  *
  * guest.c tells the story: welcome → the dialogue of its protocol (imap.c, pop3.c) until a
- * password was right → carry.  What a password comes in is read by sasl_exchange.c; whether it is right says
+ * password was right → carry, with a fiber only while there is something to carry.  What a password comes in is read by sasl_exchange.c; whether it is right says
  * `user`, and the stream that then comes from the parent is the proof. */
 #pragma once
 
@@ -32,22 +32,21 @@ struct guest {
 	uint64_t number;
 	bool is_connected;               /* `user` counts it */
 	bool is_logged_in;               /* `user` counts it as a session of an account */
-	bool is_carried;
+	struct carrying *carrying;       /* once it is logged in */
 	unsigned failures;               /* wrong passwords */
 	char *tag;                       /* of the command that logged in; NULL: none */
 	int stream;                      /* to the mailbox; -1: not yet */
 	struct wait arrival;             /* the stream came */
-	struct fiber *fiber;
+	struct fiber *fiber;             /* NULL: carried, and nothing is to be carried now */
 	struct guest *prev, *next;
 };
 
 struct guest *guest_open(const struct front_client *c, uint64_t number);
-/* A fiber. */
-SUSPENDS void guest_run(void *guest);
-void guest_close(struct guest *g);
+/* Converse with it; from now on it is its own. */
+void guest_start(struct guest *g);
 struct guest *guest_find(uint64_t number);
-/* Those that are not carried leave now. */
-void guests_stop(void);
+/* The server stops: those that are not carried leave now, the others when their mailboxes say so. */
+SUSPENDS void guests_end(void);
 
 /* May a password be said now?  Not in the clear, but where the listen line allows it. */
 bool guest_may_log_in(const struct guest *g);

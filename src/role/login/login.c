@@ -1,20 +1,15 @@
 /* login.c — the role that speaks IMAP and POP3 until it is known with whom.
  *
  * It has no right to any file and to no key, and never names an account.  Each connection has
- * one fiber, which converses and then carries bytes between the client and its mailbox.  At
- * the end the listeners go first, who has not logged in is told BYE, and what the mailboxes
- * still say to their clients is carried for STOP_WITHIN. */
+ * one fiber, which converses; then bytes are carried between the client and its mailbox.  At the
+ * end the listeners go first, who has not logged in is told BYE, and what the mailboxes still
+ * say to their clients is carried for a while. */
 #include "role/login/guest.h"
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/rnd.h"
 
-#include <stdio.h>
-
-#define STOP_WITHIN (10 * SECOND)
-
-static struct nursery conversing;
 static uint64_t counter;                 /* begins anywhere: a number of the process before names nobody */
 static bool offers_scram;
 
@@ -35,18 +30,13 @@ static struct str sorry(uint32_t listener, uint16_t port)
 
 static void receive(const struct front_client *c)
 {
-	char name[FIBER_NAME_MAX];
 	struct guest *g = guest_open(c, ++counter);
 
 	if (!g) {
 		front_turn_away(c->fd, sorry(c->listener, c->port));
 		return;
 	}
-	snprintf(name, sizeof(name), "login/%llx", (unsigned long long)g->number);
-	if (fiber_start(&conversing, name, guest_run, g))
-		return;
-	log_warn("connect", "peer=%s why=\"no memory for a fiber\"", g->peer);
-	guest_close(g);
+	guest_start(g);
 }
 
 static const struct front front = { .receive = receive, .sorry = sorry };
@@ -80,12 +70,9 @@ static bool prepare(struct err *e)
 
 SUSPENDS static bool run(struct err *e)
 {
+	(void)e;
 	front_run();
-	guests_stop();
-	WITHIN(STOP_WITHIN)
-		if (!nursery_join(&conversing, e))
-			log_warn("stop", "sessions=%zu why=\"they did not end in time\"", conversing.n);
-	nursery_end(&conversing);
+	guests_end();
 	return true;
 }
 

@@ -1,18 +1,24 @@
 /* append_parts.c — the letters of an APPEND or REPLACE, part by part; see append_parts.h. */
 #include "role/mailbox/append_parts.h"
 
+#include "base/fd.h"
 #include "fiber/fiber.h"
 #include "role/mailbox/cmd_append.h"
 #include "store/quota.h"
 #include "wire/binary_letter.h"
 #include "wire/imap_url.h"
+#include "wire/lf.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 enum {
 	PIECE = 64 * 1024,               /* octets that are written before others run */
 	URL_TOLD_MAX = 300,              /* octets of a URL that a reply repeats */
 };
+
+/* Octets of letters that the URLs of one command may have read: a short command must not cause any amount of work. */
+#define URLS_OCTETS_MAX (UINT64_C(1) << 30)
 
 /* -- room ------------------------------------------------------------------ */
 
@@ -66,61 +72,101 @@ static struct imap_reply bad_url(struct imap_session *s, struct str url)
 	return r;
 }
 
-/* The letter with CRLF; false with e->fault 0: there is no such letter. */
-SUSPENDS static bool url_read(struct imap_session *s, const struct imap_url *u, struct buf *ret, struct err *e)
-{
-	struct str name = str_eq_nocase(u->mailbox, S("INBOX")) ? S("INBOX") : u->mailbox, folder;
-	struct box *b = s->sel.box;
+/* The letter that a URL means, read in a thread. */
+struct source {
+	const struct imap_url *url;
+	int fd;
+	struct buf letter, fields;       /* with CRLF */
+	struct arena a;
+	struct str octets;               /* what the URL names of it */
 	bool ok;
+};
 
-	if (name.n && (!folder_of_name(s, name, &folder) || !box_open(s->store, folder, &b, e)))
-		return false;
-	ok = b && (!u->uidvalidity || u->uidvalidity == box_uidvalidity(b)) && box_find(b, u->uid) &&
-	     box_letter_read(b, u->uid, ret, e);
-	if (name.n)
-		box_close(b);
-	return ok && !ret->full;
+static void source_end(struct source *x)
+{
+	fd_end(&x->fd);
+	buf_end(&x->letter);
+	buf_end(&x->fields);
+	arena_end(&x->a);
 }
 
-/* What the URL names of it. */
-static bool url_section(const struct imap_url *u, struct str letter, struct arena *a, struct buf *fields,
-			struct str *ret)
+static bool source_read(struct source *x)
 {
-	const struct mime_part *root = mime_parse(letter, a);
-	enum section_what what = u->section.what;
+	struct err ignored;
+	char *bytes;
+	size_t n;
+
+	if (!fd_slurp(x->fd, IMAP_APPEND_MAX, &bytes, &n, &ignored))
+		return false;
+	lf_restore(str_of(bytes, n), &x->letter);
+	free(bytes);
+	return !x->letter.full;
+}
+
+static bool source_section(struct source *x)
+{
+	const struct mime_part *root = mime_parse(buf_str(&x->letter), &x->a);
+	const struct imap_url *u = x->url;
 	struct mime_range range;
 
 	if (!root || !section_find(root, &u->section, &range))
 		return false;
-	*ret = mime_bytes(letter, &range);
-	if (what == SECTION_FIELDS || what == SECTION_FIELDS_NOT) {
-		section_fields_add(*ret, &u->section, fields);
-		fields->n -= !!fields->n;        /* its last line end is that of a letter at rest */
-		buf_add(fields, S("\r\n"));
-		*ret = buf_str(fields);
+	x->octets = mime_bytes(buf_str(&x->letter), &range);
+	if (u->section.what == SECTION_FIELDS || u->section.what == SECTION_FIELDS_NOT) {
+		section_fields_add(x->octets, &u->section, &x->fields);
+		x->fields.n -= !!x->fields.n;    /* its last line end is that of a letter at rest */
+		buf_add(&x->fields, S("\r\n"));
+		x->octets = buf_str(&x->fields);
 	}
 	if (u->has_partial)
-		*ret = str_sub(*ret, u->offset < ret->n ? (size_t)u->offset : ret->n,
-			       u->length < ret->n ? (size_t)u->length : ret->n);
-	return !fields->full;
+		x->octets = str_sub(x->octets, u->offset < x->octets.n ? (size_t)u->offset : x->octets.n,
+				    u->length < x->octets.n ? (size_t)u->length : x->octets.n);
+	return !x->fields.full;
+}
+
+static void source_run(void *arg)
+{
+	struct source *x = arg;
+
+	x->ok = source_read(x) && source_section(x);
+}
+
+/* The letter's file, -1: there is none. */
+SUSPENDS static int source_open(struct imap_session *s, const struct imap_url *u, struct err *e)
+{
+	struct str name = str_eq_nocase(u->mailbox, S("INBOX")) ? S("INBOX") : u->mailbox, folder;
+	struct box *b = s->sel.box;
+	int fd = -1;
+
+	if (name.n && (!folder_of_name(s, name, &folder) || !box_open(s->store, folder, &b, e)))
+		return -1;
+	if (b && (!u->uidvalidity || u->uidvalidity == box_uidvalidity(b)) && box_find(b, u->uid))
+		fd = box_letter_open(b, u->uid, e);
+	if (name.n)
+		box_close(b);
+	return fd;
 }
 
 SUSPENDS static struct imap_reply url_copy(struct imap_session *s, struct str text, struct err *e)
 {
-	AUTO(arena_end) struct arena a = { .limit = MIME_ARENA };
-	AUTO(buf_end) struct buf letter = buf_on_heap(IMAP_OUT_MAX), fields = buf_on_heap(IMAP_APPEND_MAX);
+	AUTO(source_end) struct source x = { .fd = -1, .letter = buf_on_heap(2 * (size_t)IMAP_APPEND_MAX),
+					     .fields = buf_on_heap(IMAP_APPEND_MAX), .a = { .limit = MIME_ARENA } };
 	struct imap_url url;
 	struct imap_reply r;
-	struct str octets;
 
+	x.url = &url;
 	if (!imap_url_parse(text, s->a, &url))
 		return bad_url(s, text);
-	if (!url_read(s, &url, &letter, e))
+	x.fd = source_open(s, &url, e);
+	if (x.fd >= 0)
+		off_loop(source_run, &x);
+	if (!x.ok)
 		return e->fault == FAULT_CANCEL || s->io.is_broken ? reply_broken() : bad_url(s, text);
-	if (!url_section(&url, buf_str(&letter), &a, &fields, &octets))
-		return bad_url(s, text);
-	r = room_check(s, octets.n, e);
-	if (!r.id && !r.close && !append_octets(s, octets, e))
+	s->append.copied += x.letter.n;
+	if (s->append.copied > URLS_OCTETS_MAX)
+		return reply_of(IMAP_REPLY_LIMIT);
+	r = room_check(s, x.octets.n, e);
+	if (!r.id && !r.close && !append_octets(s, x.octets, e))
 		r = reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
 	append_part_end(s);
 	return r;

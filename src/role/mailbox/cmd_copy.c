@@ -2,6 +2,7 @@
 #include "role/mailbox/imap_cmds.h"
 
 #include "base/buf.h"
+#include "store/quota.h"
 
 SUSPENDS struct imap_reply imap_cmd_expunge(struct imap_session *s, struct err *e)
 {
@@ -35,6 +36,22 @@ static struct str copy_uid(struct imap_session *s, const struct copied *c)
 	return arena_str(s->a, buf_str(&b));
 }
 
+/* A copy counts as its letter does; a move changes nothing. */
+SUSPENDS static bool has_room(struct imap_session *s, const uint32_t *uids, size_t n, struct err *e)
+{
+	uint64_t bytes = 0, letters = 0;
+
+	if (!box_learn(s->sel.box, uids, n, KNOWN_SIZE, e))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct letter *l = box_find(s->sel.box, uids[i]);
+
+		bytes += l ? l->size : 0;
+		letters += l != NULL;
+	}
+	return quota_check(s->store, bytes, letters, e);
+}
+
 SUSPENDS static struct imap_reply copy(struct imap_session *s, bool is_move, struct err *e)
 {
 	uint64_t before = box_modseq(s->sel.box);
@@ -50,6 +67,8 @@ SUSPENDS static struct imap_reply copy(struct imap_session *s, bool is_move, str
 		return r;
 	if (!folder_of_name(s, s->c.copy.mailbox, &to))
 		return reply_of(IMAP_REPLY_NAME_BAD);
+	if (!is_move && !has_room(s, uids, n, e))
+		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
 	if (!box_copy(s->sel.box, uids, n, to, is_move, &s->by, s->a, &copied, e))
 		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
 	if (!copied.n)

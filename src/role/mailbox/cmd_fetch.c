@@ -3,6 +3,7 @@
  * Letters go in batches: what is not known of them yet is learned for the batch, then each is
  * printed from memory and the cache; its file is opened only for its octets.  Other sessions run between
  * batches, so a letter is looked up anew each time. */
+#include "role/mailbox/cmd_fetch.h"
 #include "role/mailbox/fetch_letter.h"
 #include "role/mailbox/imap_cmds.h"
 #include "role/mailbox/imap_updates.h"
@@ -277,6 +278,21 @@ SUSPENDS static bool fetch_all(struct fetch *x, const uint32_t *uids, size_t n, 
 	return true;
 }
 
+static struct fetch fetch_begin(struct imap_session *s, const struct imap_fetch *f)
+{
+	return (struct fetch){ .s = s, .f = f, .kinds = kinds_of(f), .reader = fetch_reader_begin(f),
+			       .ahead = { { .a = { .limit = IMAP_ARENA_MAX } },
+					  { .a = { .limit = IMAP_ARENA_MAX } } } };
+}
+
+SUSPENDS bool fetch_tell(struct imap_session *s, const struct imap_fetch *f, const uint32_t *uids, size_t n,
+			 struct err *e)
+{
+	AUTO(fetch_end) struct fetch x = fetch_begin(s, f);
+
+	return fetch_all(&x, uids, n, e);
+}
+
 /* -- the command ----------------------------------------------------------- */
 
 /* Only so many from either end (RFC 9394 §3.3). */
@@ -328,9 +344,7 @@ static bool tell_vanished(struct imap_session *s, struct imap_reply *ret, struct
 
 SUSPENDS struct imap_reply imap_cmd_fetch(struct imap_session *s, struct err *e)
 {
-	AUTO(fetch_end) struct fetch x = { .s = s, .f = &s->c.fetch, .reader = fetch_reader_begin(&s->c.fetch),
-					   .ahead = { { .a = { .limit = IMAP_ARENA_MAX } },
-						      { .a = { .limit = IMAP_ARENA_MAX } } } };
+	AUTO(fetch_end) struct fetch x = fetch_begin(s, &s->c.fetch);
 	struct imap_reply r;
 	uint32_t *uids;
 	size_t n;
@@ -345,7 +359,6 @@ SUSPENDS struct imap_reply imap_cmd_fetch(struct imap_session *s, struct err *e)
 		n = keep_partial(&x.f->partial, uids, n);
 	if (x.f->has_changedsince)
 		n = keep_changed(s, x.f->changedsince, uids, n);
-	x.kinds = kinds_of(x.f);
 	x.marks_seen = !s->sel.is_read_only && imap_fetch_marks_seen(x.f);
 	if (!fetch_all(&x, uids, n, e))
 		return reply_of_err(s, e, IMAP_REPLY_EXPUNGED);

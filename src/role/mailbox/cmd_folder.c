@@ -2,6 +2,7 @@
  * 8474). */
 #include "role/mailbox/imap_cmds.h"
 #include "store/folder.h"
+#include "store/notices.h"
 
 #include <errno.h>
 
@@ -12,6 +13,12 @@ static void close_if_gone(struct imap_session *s)
 		return;
 	folder_close(s);
 	buf_add(&s->out, S("* OK [CLOSED] the mailbox is no more\r\n"));
+}
+
+/* For sessions with NOTIFY; before the next wait. */
+static void tell(struct imap_session *s, enum notice_kind kind, struct str folder, struct str other)
+{
+	notice_add(s->store, &(struct notice){ .kind = kind, .by = &s->by, .folder = folder, .other = other });
 }
 
 /* RFC 9051 §6.3.4: a separator at the end says that there will be others below. */
@@ -66,7 +73,10 @@ SUSPENDS struct imap_reply imap_cmd_create(struct imap_session *s, struct err *e
 		if (r.id || r.close)
 			return r;
 	}
-	if (!folder_create(s->store, folder, use, e) || !box_status(s->store, folder, &st, e))
+	if (!folder_create(s->store, folder, use, e))
+		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
+	tell(s, NOTICE_CREATED, folder, S(""));
+	if (!box_status(s->store, folder, &st, e))
 		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
 	return (struct imap_reply){ .id = IMAP_REPLY_DONE, .code = arena_printf(s->a, "MAILBOXID (%s)", st.id) };
 }
@@ -81,6 +91,7 @@ SUSPENDS struct imap_reply imap_cmd_delete(struct imap_session *s, struct err *e
 		return reply_of(IMAP_REPLY_INBOX_STAYS);
 	if (!folder_delete(s->store, folder, s->by.who, e))
 		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
+	tell(s, NOTICE_DELETED, folder, S(""));
 	close_if_gone(s);
 	return reply_of(IMAP_REPLY_DONE);
 }
@@ -97,6 +108,7 @@ SUSPENDS struct imap_reply imap_cmd_rename(struct imap_session *s, struct err *e
 		return reply_of(IMAP_REPLY_EXISTS);
 	if (!folder_rename(s->store, from, to, s->by.who, e))
 		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
+	tell(s, NOTICE_RENAMED, to, from);
 	close_if_gone(s);
 	return reply_of(IMAP_REPLY_DONE);
 }
@@ -109,6 +121,7 @@ SUSPENDS static struct imap_reply subscribe(struct imap_session *s, bool on, str
 		return reply_of(on ? IMAP_REPLY_NAME_BAD : IMAP_REPLY_NO_MAILBOX);
 	if (!folder_subscribe(s->store, folder, on, e))
 		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
+	tell(s, NOTICE_SUBSCRIPTION, folder, on ? S("on") : S(""));
 	return reply_of(IMAP_REPLY_DONE);
 }
 

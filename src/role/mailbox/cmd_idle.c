@@ -1,6 +1,7 @@
 /* cmd_idle.c — IDLE (RFC 2177): what happens is told as it happens. */
 #include "role/mailbox/imap_cmds.h"
 #include "role/mailbox/imap_updates.h"
+#include "role/mailbox/notify.h"
 
 #include "fiber/conn.h"
 #include "fiber/fiber.h"
@@ -13,18 +14,22 @@ enum { DONE_MAX = 64 };
 /* Until the folder changed, or the client said something. */
 SUSPENDS static bool wait_for_news(struct imap_session *s, struct err *e)
 {
+	struct wait *news = s->notify ? notify_wait(s) : s->sel.box ? box_changed(s->sel.box) : NULL;
 	bool was_told = false, ok;
 
-	if (!s->sel.box)
+	if (!news)
 		return stream_fill(&s->io, e);
-	ok = wait_on_or(box_changed(s->sel.box), s->io.conn->fd, POLLIN, "news or DONE", &was_told, e);
+	if (notify_has_news(s))
+		return true;
+	stream_rest(&s->io);
+	ok = wait_on_or(news, s->io.conn->fd, POLLIN, "news or DONE", &was_told, e);
 	return ok && (was_told || stream_fill(&s->io, e));
 }
 
 /* False: over, with *e, or the client's line is there. */
 SUSPENDS static bool idle_once(struct imap_session *s, struct err *e)
 {
-	if (s->sel.box && !updates_send(s, UPDATES_ALL, e))
+	if ((s->sel.box && !updates_send(s, UPDATES_ALL, e)) || (s->notify && !notify_send(s, e)))
 		return false;
 	if (!out_flush(s, e))
 		return false;
@@ -67,6 +72,8 @@ SUSPENDS struct imap_reply imap_cmd_idle(struct imap_session *s, struct err *e)
 
 	if (s->sel.box && !box_sync(s->sel.box, !s->sel.is_read_only, NULL, e) && e->fault == FAULT_CANCEL)
 		return reply_broken();
+	s->c.tag = str_from_z(s->frame.tag);
+	imap_frame_rest(&s->frame);
 	buf_add(&s->out, S("+ idling\r\n"));
 	WITHIN(IDLE_MOST)
 		while (ok && !stream_pending(&s->io).n && !(s->sel.box && s->sel.view.is_gone))

@@ -4,6 +4,7 @@
  * shared between all users of the server (/shared without a mailbox) is not the user's to set. */
 #include "role/mailbox/imap_cmds.h"
 #include "store/metadata.h"
+#include "store/notices.h"
 #include "wire/imap_print.h"
 
 #include <errno.h>
@@ -131,6 +132,20 @@ SUSPENDS struct imap_reply imap_cmd_getmetadata(struct imap_session *s, struct e
 	return reply_of(IMAP_REPLY_DONE);
 }
 
+/* Other sessions may want to hear of it (RFC 5465 §5.6). */
+static void add_notice(struct imap_session *s, const struct metadata_place *at, const struct metadata_entry *changes,
+		       size_t n)
+{
+	AUTO(buf_end) struct buf names = buf_on_heap(METADATA_FILE_MAX);
+
+	for (size_t i = 0; i < n; i++) {
+		buf_add(&names, i ? S("\n") : S(""));
+		buf_add(&names, changes[i].name);
+	}
+	notice_add(s->store, &(struct notice){ .kind = at->is_account ? NOTICE_ACCOUNT_METADATA : NOTICE_METADATA,
+					       .by = &s->by, .folder = at->folder, .other = buf_str(&names) });
+}
+
 SUSPENDS struct imap_reply imap_cmd_setmetadata(struct imap_session *s, struct err *e)
 {
 	const struct imap_pairs *q = &s->c.pairs;
@@ -149,8 +164,10 @@ SUSPENDS struct imap_reply imap_cmd_setmetadata(struct imap_session *s, struct e
 	}
 	if (!place_of(s, q->mailbox, &at))
 		return reply_of(IMAP_REPLY_NO_MAILBOX);
-	if (metadata_change(s->store, &at, changes, q->n, e))
+	if (metadata_change(s->store, &at, changes, q->n, e)) {
+		add_notice(s, &at, changes, q->n);
 		return reply_of(IMAP_REPLY_DONE);
+	}
 	if (e->sys == EMSGSIZE)
 		return reply_of(IMAP_REPLY_METADATA_LONG);
 	return e->sys == EMLINK ? reply_of(IMAP_REPLY_METADATA_LIMIT) : reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);

@@ -27,7 +27,7 @@ static struct str name_shown(struct str folder, struct arena *a)
 	return imap_utf7_decode(folder, a, &name) ? name : folder;
 }
 
-static bool name_meant(struct str name, struct arena *a, struct str *ret, struct err *e)
+bool folder_meant(struct str name, struct arena *a, struct str *ret, struct err *e)
 {
 	char room[STORE_FOLDER_MAX + 1];
 	struct buf b = buf_over(room, sizeof(room));
@@ -77,7 +77,7 @@ SUSPENDS static bool serve_folder(struct link *l, void *question, void *answer, 
 	struct str folder;
 
 	(void)l, (void)answer;
-	if (!name_meant(q->folder, a, &folder, e))
+	if (!folder_meant(q->folder, a, &folder, e))
 		return false;
 	return q->is_deletion ? folder_delete(store, folder, q->by, e) : folder_create(store, folder, FOLDER_PLAIN, e);
 }
@@ -141,7 +141,7 @@ SUSPENDS static bool serve_restore(struct link *l, void *question, void *answer,
 	struct str folder = S("");
 
 	(void)l, (void)answer;
-	if (q->folder.n && !name_meant(q->folder, a, &folder, e))
+	if (q->folder.n && !folder_meant(q->folder, a, &folder, e))
 		return false;
 	return gone_restore(store, q->letter, folder, q->by, e);
 }

@@ -323,8 +323,32 @@ SUSPENDS static bool body_send(struct fetch_reader *r, const struct fetch_sectio
 	return range_send(s, f, bytes, e);
 }
 
+struct decoding {
+	enum mime_encoding encoding;
+	struct str in;
+	struct buf *out;
+};
+
+static void decoding_run(void *arg)
+{
+	struct decoding *j = arg;
+
+	decode_all(j->encoding, j->in, j->out);
+}
+
+/* A large part in a thread. */
+SUSPENDS static void decode(enum mime_encoding encoding, struct str in, struct buf *out)
+{
+	struct decoding j = { encoding, in, out };
+
+	if (in.n > INLINE_MAX)
+		off_loop(decoding_run, &j);
+	else
+		decoding_run(&j);
+}
+
 /* The decoded octets of a part; what is not encoded stays at rest in *ret_rest. */
-static bool decode_part(struct fetch_reader *r, const struct fetch_section *f, bool *ret_found, struct str *ret_rest)
+SUSPENDS static bool decode_part(struct fetch_reader *r, const struct fetch_section *f, bool *ret_found, struct str *ret_rest)
 {
 	struct str letter = r->letter;
 	const struct mime_part *part = NULL;
@@ -342,7 +366,7 @@ static bool decode_part(struct fetch_reader *r, const struct fetch_section *f, b
 		lf_restore(*ret_rest, &r->text);         /* its line ends are text */
 		*ret_rest = buf_str(&r->text);
 	}
-	decode_all(part->encoding, *ret_rest, &r->decoded);
+	decode(part->encoding, *ret_rest, &r->decoded);
 	return true;
 }
 

@@ -6,16 +6,21 @@
 #include "role/mailbox/cmd_append.h"
 #include "role/mailbox/imap_cmds.h"
 #include "role/mailbox/imap_updates.h"
+#include "role/mailbox/notify.h"
 #include "role/runtime.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define IDLE_MOST (30 * MINUTE)          /* RFC 9051 §5.4: no less */
 #define STALL_MOST (5 * MINUTE)          /* within a command */
 
-enum { SESSION_LINE_MAX = 256 * 1024 };  /* thousands of letters in one APPEND */
+enum {
+	SESSION_LINE_MAX = 256 * 1024,   /* thousands of letters in one APPEND */
+	EATEN_AT_ONCE = 16 * 1024,       /* some milliseconds of short commands: packed, a thousand fit in a read */
+};
 
 struct verb_row {
 	imap_handler *run;
@@ -97,6 +102,8 @@ SUSPENDS bool command_finish(struct imap_session *s, struct str tag, struct imap
 
 	if (r.id && s->sel.box && !s->is_quiet && !updates_send(s, updates, e))
 		return false;
+	if (r.id && s->notify && s->a && !notify_send(s, e))
+		return false;
 	s->is_quiet = false;
 	if (r.id)
 		imap_reply_add(&s->out, tag, &r);
@@ -131,11 +138,37 @@ SUSPENDS static bool command_take(struct imap_session *s, enum imap_event event,
 	ok = command_finish(s, s->c.tag.n ? s->c.tag : str_from_z(s->frame.tag), r, updates, e);
 	imap_frame_next(&s->frame);
 	append_forget(s);                /* refused behind its letters */
+	s->c = (struct imap_command){ 0 };       /* it lay in the arena */
 	s->a = NULL;
 	return ok;
 }
 
 /* -- the loop -------------------------------------------------------------- */
+
+/* Between commands, once NOTIFY was said: what happens is told as it happens. */
+SUSPENDS static bool read_and_tell(struct imap_session *s, struct err *e)
+{
+	struct wait *news;
+	bool was_told = true;
+
+	while (was_told) {
+		if (!notify_tell(s, e) || !out_flush(s, e))
+			return false;
+		news = notify_wait(s);
+		if (!news)
+			break;
+		if (notify_has_news(s))
+			continue;
+		stream_rest(&s->io);
+		s->facts->is_idle = true;
+		was_told = false;
+		if (!wait_on_or(news, s->io.conn->fd, POLLIN, "news or a command", &was_told, e))
+			return false;
+		s->facts->is_idle = false;
+	}
+	s->facts->is_idle = true;
+	return stream_fill(&s->io, e);
+}
 
 SUSPENDS static bool read_more(struct imap_session *s, struct err *e)
 {
@@ -147,7 +180,7 @@ SUSPENDS static bool read_more(struct imap_session *s, struct err *e)
 		return fail(e, FAULT_CANCEL, "the server stops");
 	s->facts->is_idle = !is_begun;
 	WITHIN(is_begun ? STALL_MOST : IDLE_MOST)
-		ok = stream_fill(&s->io, e);
+		ok = !is_begun && s->notify ? read_and_tell(s, e) : stream_fill(&s->io, e);
 	s->facts->is_idle = false;
 	return ok;
 }
@@ -158,6 +191,11 @@ SUSPENDS static bool step(struct imap_session *s, struct err *e)
 	enum imap_event event = in.n ? imap_frame_feed(&s->frame, &in) : IMAP_MORE;
 
 	stream_eat(&s->io, was.n - in.n);
+	s->eaten += was.n - in.n;
+	if (s->eaten >= EATEN_AT_ONCE) {
+		s->eaten = 0;
+		breathe();
+	}
 	*e = (struct err){ 0 };          /* what the last command could not do is answered */
 	switch (event) {
 	case IMAP_MORE:
@@ -220,6 +258,7 @@ static struct imap_session *session_begin(struct conn *c, struct session_facts *
 
 SUSPENDS static void session_finish(struct imap_session *s)
 {
+	notify_end(s);
 	folder_close(s);
 	append_forget(s);
 	free(s->saved.uids);

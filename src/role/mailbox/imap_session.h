@@ -36,6 +36,8 @@ struct imap_saved {
 	size_t n;
 };
 
+struct notify;
+
 /* APPEND or REPLACE on its way: what is kept from literal to literal, while the command's words are parsed
  * anew at each. */
 struct appending {
@@ -47,6 +49,7 @@ struct appending {
 	bool is_gathered;                /* the letter is in `gathered`, not yet on its way */
 	bool is_binary;                  /* some part of it was a literal8 */
 	struct buf gathered;
+	uint64_t copied;                 /* octets of the letters that URLs had read */
 	uint32_t replaces;               /* REPLACE: a UID of the open folder */
 	uint64_t replaced_octets;
 };
@@ -63,7 +66,9 @@ struct imap_session {
 	bool is_quiet;                   /* no updates behind this command: it closed the folder */
 	bool compress_next;              /* from behind this reply on */
 	unsigned errors;                 /* BAD in a row */
+	size_t eaten;                    /* octets of commands since others ran */
 	struct appending append;
+	struct notify *notify;           /* NULL: NOTIFY was never said */
 
 	/* the present command */
 	struct imap_frame frame;

@@ -1,6 +1,9 @@
 /* imap_updates.c — what happened in the open folder; see imap_updates.h. */
 #include "role/mailbox/imap_updates.h"
 
+#include "role/mailbox/cmd_fetch.h"
+#include "role/mailbox/notify.h"
+
 #include "wire/imap_print.h"
 
 #include <stdlib.h>
@@ -89,7 +92,7 @@ void add_flags_answer(struct imap_session *s, struct buf *b, uint32_t seq, const
 {
 	imap_add_untagged(b, seq);
 	buf_add(b, S("FETCH ("));
-	if (full || s->enabled & (ENABLE_QRESYNC | ENABLE_REV2) || s->c.is_uid) {
+	if (full || s->notify || s->enabled & (ENABLE_QRESYNC | ENABLE_REV2) || s->c.is_uid) {
 		buf_add(b, S("UID "));
 		buf_add_u64(b, l->uid);
 		buf_add_char(b, ' ');
@@ -135,19 +138,73 @@ void tell_keywords(struct imap_session *s)
 	s->sel.view.keywords_changed = false;
 }
 
+/* Letters that this session put there itself. */
+struct own_letters {
+	uint32_t first, last;
+};
+
+static struct own_letters find_own(const struct imap_session *s)
+{
+	struct own_letters own = { UINT32_MAX, 0 };
+	uint64_t at = s->sel.view.at;
+	struct change c;
+
+	while (notify_fetch(s) && box_change_next(s->sel.box, &at, &c)) {
+		if (c.kind != CHANGE_NEW || c.by != &s->by)
+			continue;
+		own.first = c.first < own.first ? c.first : own.first;
+		own.last = c.last > own.last ? c.last : own.last;
+	}
+	return own;
+}
+
+/* RFC 5465 §5.2: what NOTIFY asks for of new letters.  One that cannot be read is not worth the session. */
+SUSPENDS static bool tell_new(struct imap_session *s, size_t from, struct own_letters own, struct err *e)
+{
+	const struct view *v = &s->sel.view;
+	uint32_t *uids = notify_fetch(s) ? ARENA_ARRAY(s->a, uint32_t, v->n - from + 1) : NULL;
+	struct err why = { 0 };
+	size_t n = 0;
+
+	for (size_t i = from; uids && i < v->n; i++)
+		if (v->uids[i] < own.first || v->uids[i] > own.last)
+			uids[n++] = v->uids[i];
+	if (!n || fetch_tell(s, notify_fetch(s), uids, n, &why) || (why.fault != FAULT_CANCEL && !s->io.is_broken))
+		return true;
+	*e = why;
+	return false;
+}
+
+/* Its own EXPUNGE a client hears of in any case. */
+static unsigned events_now(const struct imap_session *s)
+{
+	bool is_own = s->c.verb == IMAP_EXPUNGE || s->c.verb == IMAP_MOVE || s->c.verb == IMAP_REPLACE;
+
+	return notify_selected(s) | (is_own ? NOTIFY_OF_MESSAGES : 0);
+}
+
 SUSPENDS bool updates_send(struct imap_session *s, enum imap_updates what, struct err *e)
 {
 	struct view *v = &s->sel.view;
+	unsigned events = events_now(s);
+	struct own_letters own = find_own(s);
 	struct err none = { 0 };
+	size_t n;
 
-	if (what == UPDATES_NONE)
+	if (what == UPDATES_NONE || !events)
 		return true;
 	if (!view_follow(v, NULL, e) || (what == UPDATES_ALL && !tell_expunged(s, e)))
 		return false;
+	n = v->n;
 	if (view_take_new(v, &none))
 		add_exists(s, &s->out);
 	else if (none.fault)
 		return fail(e, FAULT_TEMP, "out of memory");
 	tell_keywords(s);
+	if (v->n > n && !tell_new(s, n, own, e))
+		return false;
+	if (!(events & NOTIFY_FLAG_CHANGE))
+		for (uint32_t uid; view_next_touched(v, &uid);)
+			;
 	return tell_touched(s, e);
 }

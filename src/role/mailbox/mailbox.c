@@ -14,7 +14,9 @@
 #include "role/confine_role.h"
 #include "role/mailbox/commands.h"
 #include "role/mailbox/facts.h"
+#include "role/mailbox/limits.h"
 #include "role/mailbox/session.h"
+#include "role/mailbox/transfer.h"
 #include "role/runtime.h"
 #include "store/store.h"
 #include "wire/letter.h"
@@ -122,6 +124,7 @@ SUSPENDS static bool serve_deliver(struct link *l, void *question, void *answer,
 		if (!deliver_one(&src, &q->steps.p[i], q->redo, &r->done.p[i], a))
 			log_warn("deliver", "msg=%s folder=%s why=%s", ID_Z(q->id), LOGQ(q->steps.p[i].folder),
 				 LOGQ(r->done.p[i].text));
+	r->is_full = limits_are_reached();
 	last_work = time_mono();
 	return true;
 }
@@ -149,21 +152,66 @@ SUSPENDS static bool serve_sync(struct link *l, void *question, void *answer, st
 	return true;
 }
 
-/* A session wants to move or remove a letter that the journal may deliver again. */
-SUSPENDS static bool make_safe(void *arg, struct str folder, struct str base, struct err *e)
+/* Letters with ids below are safe, the queue said. */
+static uint64_t safe_before;
+
+/* Names that are a delivery's and not known to be safe: SECONDS.ID-RCPT-STEP.host. */
+static size_t deliveries(const struct str *bases, size_t n, struct ipc_text *to)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct str rest;
+		uint64_t id;
+
+		(void)str_cut(bases[i], '.', &rest);
+		if (id_parse(str_cut(rest, '-', &rest), &id) && id >= safe_before)
+			to[count++] = (struct ipc_text){ bases[i] };
+	}
+	return count;
+}
+
+SUSPENDS static bool sync_unsafe(struct str folder, const struct ipc_text *bases, size_t n, struct arena *a,
+				 struct err *e)
+{
+	struct store_safe *names = ARENA_ARRAY(a, struct store_safe, n);
+
+	if (!names)
+		return fail(e, FAULT_TEMP, "no memory for names");
+	for (size_t i = 0; i < n; i++)
+		names[i] = (struct store_safe){ .base = bases[i].text, .folder = folder };
+	if (store_sync(store, names, n))
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (!names[i].done)
+			*e = names[i].err;
+	return false;
+}
+
+/* A session wants to move or remove letters, some of which the journal may deliver again. */
+SUSPENDS static bool make_safe(void *arg, struct str folder, const struct str *bases, size_t n, struct err *e)
 {
 	AUTO(arena_end) struct arena a = { 0 };
-	struct store_safe one = { .base = base, .folder = folder };
-	struct queue_synced_answer r;
+	struct queue_unsafe q = { .bases = { ARENA_ARRAY(&a, struct ipc_text, n), 0 } };
+	struct queue_unsafe_answer r = { 0 };
+	struct queue_synced_answer noted;
 	bool ok = false;
 
 	(void)arg;
-	if (!store_sync(store, &one, 1)) {
-		*e = one.err;
-		return false;
+	if (!q.bases.p)
+		return fail(e, FAULT_TEMP, "no memory for names");
+	q.bases.n = deliveries(bases, n, q.bases.p);
+	if (!q.bases.n)
+		return true;
+	WITHIN(SAFE_WITHIN) {
+		ok = queue_unsafe(link_to(ROLE_QUEUE), &q, &r, &a, e);
+		if (ok)
+			safe_before = r.before;
+		if (ok && r.bases.n)
+			ok = sync_unsafe(folder, r.bases.p, r.bases.n, &a, e) &&
+			     queue_synced(link_to(ROLE_QUEUE), &(struct queue_synced){ .bases = { r.bases.p, r.bases.n } },
+					  &noted, &a, e);
 	}
-	WITHIN(SAFE_WITHIN)
-		ok = queue_synced(link_to(ROLE_QUEUE), &(struct queue_synced){ .base = base }, &r, &a, e);
 	return ok;
 }
 
@@ -177,8 +225,10 @@ SUSPENDS static bool prepare(struct err *e)
 	if (!maildir_open(home_fd, S("Maildir"), &store, e))
 		return false;
 	store_guard(store, make_safe, NULL);
+	limits_of(store);
 	sessions_hear(store);
 	commands_serve(store);
+	transfers_serve(store);
 	return true;
 }
 
@@ -198,7 +248,12 @@ SUSPENDS static void settle(void)
 
 static bool is_idle(void)
 {
-	return !ipc_in_hand() && !sessions_n() && time_mono() - last_work >= IDLE_END;
+	return !ipc_in_hand() && !sessions_n() && !transfers_n() && time_mono() - last_work >= IDLE_END;
+}
+
+static void on_calm(void)
+{
+	store_calm(store);
 }
 
 SUSPENDS static bool run(struct err *e)
@@ -206,6 +261,7 @@ SUSPENDS static bool run(struct err *e)
 	size_t removed;
 
 	fiber_start(&self.fibers, "tend", tend_run, store);
+	loop_on_calm(on_calm);
 	last_work = time_mono();
 	if (!store_sweep(store, time_now(), &removed, e))
 		log_debug("sweep", "why=%s", LOGQ(str_from_z(e->text)));
@@ -214,24 +270,29 @@ SUSPENDS static bool run(struct err *e)
 			WITHIN(10 * SECOND)
 				if (!wait_on(&self.stop, "work", e) && !e->timed_out)
 					return true;
-			if (ipc_in_hand() || sessions_n())
+			if (ipc_in_hand() || sessions_n() || transfers_n())
 				last_work = time_mono();
+			limits_look();
 		}
 		if (self.is_stopping)
 			break;
 		settle();
-		if (!self.is_stopping && is_idle())      /* nothing came meanwhile */
-			_exit(0);        /* what arrives in this moment is asked of the next process */
+		if (self.is_stopping || !is_idle())      /* something came meanwhile */
+			continue;
+		store_rest(store);
+		_exit(0);        /* what arrives in this moment is asked of the next process */
 	}
 	sessions_end();
 	facts_end();
 	while (ipc_in_hand() && fiber_sleep(10 * MILLISECOND, e))
 		continue;
 	settle();
+	store_rest(store);
 	return true;
 }
 
-const struct role_def role_mailbox = { .role = ROLE_MAILBOX, .prepare = prepare, .run = run };
+const struct role_def role_mailbox = { .role = ROLE_MAILBOX, .prepare = prepare, .run = run,
+				       .unlinked = transfers_unlinked, .configured = limits_configured };
 
 /* The folder that holds `path`. */
 static char *above(struct arena *a, const char *path)

@@ -2,6 +2,7 @@
 #include "role/mailbox/search.h"
 
 #include "base/time.h"
+#include "fiber/fiber.h"
 #include "role/mailbox/facts.h"
 #include "role/mailbox/places.h"
 #include "role/mailbox/search_files.h"
@@ -9,7 +10,10 @@
 
 #include <stdlib.h>
 
-enum { DAY_SECONDS = 86400 };
+enum {
+	DAY_SECONDS = 86400,
+	LETTERS_AT_ONCE = 20000,         /* two milliseconds of looking */
+};
 
 /* In which order keys are looked at. */
 enum cost { COST_NUMBERS, COST_LEARNT, COST_FACTS, COST_FILES, COST_BODIES, COSTS };
@@ -21,6 +25,7 @@ struct search {
 	size_t n;
 	int64_t now;                     /* seconds UTC */
 	struct facts *facts;             /* NULL: not opened yet */
+	size_t looked_at;                /* letters, once for each key, since others ran */
 };
 
 /* ---- keys that numbers decide ---- */
@@ -198,8 +203,11 @@ static enum cost cost_of(const struct search_key *k)
 	case SEARCH_AND:
 	case SEARCH_OR:
 	case SEARCH_NOT:
-		for (const struct search_key *kid = k->kids; kid; kid = kid->next)
-			most = cost_of(kid) > most ? cost_of(kid) : most;
+		for (const struct search_key *kid = k->kids; kid; kid = kid->next) {
+			enum cost c = cost_of(kid);      /* once: programs are 50 deep */
+
+			most = c > most ? c : most;
+		}
 		return most;
 	case SEARCH_HEADER:
 		return k->text.n && str_eq_nocase(k->name, S("Subject")) ? COST_FACTS : COST_FILES;
@@ -270,6 +278,13 @@ SUSPENDS static bool run(struct search *q, struct search_key *k, struct places *
 		return run_not(q, k, p, e);
 	default:
 		break;
+	}
+	q->looked_at += p->n;
+	if (q->looked_at >= LETTERS_AT_ONCE) {
+		q->looked_at = 0;
+		breathe();
+		if (!fiber_check(e))
+			return false;
 	}
 	switch (cost_of(k)) {
 	case COST_NUMBERS:

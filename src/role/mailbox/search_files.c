@@ -1,7 +1,7 @@
 /* search_files.c — reads letters for SEARCH, a batch at a time in a thread; see search_files.h.
  *
- * Headers come from the cache, where they lie one behind the other; only a very long one is read from
- * its letter. */
+ * The search index says which need not be read.  Headers come from the cache, where they lie one behind
+ * the other; only a very long one is read from its letter. */
 #include "role/mailbox/search_files.h"
 
 #include "base/fd.h"
@@ -16,11 +16,53 @@
 #include <unistd.h>
 
 enum {
-	FILES_AT_ONCE = 64,
+	FILES_AT_ONCE = 256,             /* are open */
+	OCTETS_AT_ONCE = 1 << 20,        /* of letters; one may be more */
 	HEADER_MOST_LIKELY = 16 * 1024,  /* octets: nearly every header fits */
 	LETTER_MAX = 1 << 30,
 	HEADERS_BYTES = 2 * SUMMARIES_AT_ONCE * KEPT_HEADER_MAX,
 };
+
+/* ---- the index ---- */
+
+/* What cannot hold the text goes without being read. */
+SUSPENDS static bool narrow_by(struct box *b, struct str text, const uint32_t *uids, struct places *p, struct err *e)
+{
+	AUTO(buf_end) struct buf folded = buf_on_heap(SEARCH_NEEDLE_MAX);
+	uint32_t *left = reallocarray(NULL, p->n + 1, sizeof(*left));
+	size_t n = p->n, kept = 0;
+
+	if (!left)
+		return fail(e, FAULT_TEMP, "out of memory");
+	fold_add(&folded, text);
+	for (size_t i = 0; i < n; i++)
+		left[i] = uids[p->p[i]];
+	if (!search_index_narrow(b, buf_str(&folded), left, &n, e)) {
+		free(left);
+		return false;
+	}
+	for (size_t i = 0; i < p->n && kept < n; i++)
+		if (uids[p->p[i]] == left[kept])
+			p->p[kept++] = p->p[i];
+	p->n = kept;
+	free(left);
+	return true;
+}
+
+/* A field is in the index as "Name: value". */
+SUSPENDS static bool narrow(struct box *b, const struct search_key *key, const uint32_t *uids, struct places *p,
+			    struct err *e)
+{
+	AUTO(buf_end) struct buf name = buf_on_heap(SEARCH_NEEDLE_MAX);
+
+	buf_add(&name, key->name);
+	buf_add(&name, S(": "));
+	if (key->what == SEARCH_HEADER && !narrow_by(b, buf_str(&name), uids, p, e))
+		return false;
+	return narrow_by(b, key->text, uids, p, e);
+}
+
+/* ---- letters ---- */
 
 struct looking {
 	const struct search_key *key;
@@ -115,11 +157,18 @@ SUSPENDS static bool look_at_batch(struct looking *l, struct places *p, size_t *
 	return fiber_check(e);
 }
 
+static size_t octets_of(const struct box *b, uint32_t uid)
+{
+	const struct letter *l = box_find(b, uid);
+
+	return l ? l->size : 0;
+}
+
 SUSPENDS static bool search_letters(struct box *b, const struct search_key *key, const uint32_t *uids, struct places *p,
 			   struct err *e)
 {
 	AUTO(looking_end) struct looking l = { .key = key, .bytes = buf_on_heap(LETTER_MAX), .a = { .limit = MIME_ARENA } };
-	size_t kept = 0;
+	size_t kept = 0, octets = 0;
 
 	if (!searcher_init(&l.s, key->text))
 		return fail(e, FAULT_PERM, "the text to be searched is too long");
@@ -135,39 +184,16 @@ SUSPENDS static bool search_letters(struct box *b, const struct search_key *key,
 			continue;
 		l.fds[l.n] = fd;
 		l.places[l.n++] = p->p[i];
-		if (l.n == FILES_AT_ONCE && !look_at_batch(&l, p, &kept, e))
+		octets += octets_of(b, uids[p->p[i]]);
+		if (l.n < FILES_AT_ONCE && octets < OCTETS_AT_ONCE)
+			continue;
+		octets = 0;
+		if (!look_at_batch(&l, p, &kept, e))
 			return false;
 	}
 	if (l.n && !look_at_batch(&l, p, &kept, e))
 		return false;
 	p->n = kept;
-	return true;
-}
-
-/* ---- the index ---- */
-
-/* What cannot hold the text goes without being read. */
-SUSPENDS static bool narrow(struct box *b, const struct search_key *key, const uint32_t *uids, struct places *p,
-			    struct err *e)
-{
-	AUTO(buf_end) struct buf text = buf_on_heap(SEARCH_NEEDLE_MAX);
-	uint32_t *left = reallocarray(NULL, p->n + 1, sizeof(*left));
-	size_t n = p->n, kept = 0;
-
-	if (!left)
-		return fail(e, FAULT_TEMP, "out of memory");
-	fold_add(&text, key->text);
-	for (size_t i = 0; i < n; i++)
-		left[i] = uids[p->p[i]];
-	if (!search_index_narrow(b, buf_str(&text), left, &n, e)) {
-		free(left);
-		return false;
-	}
-	for (size_t i = 0; i < p->n && kept < n; i++)
-		if (uids[p->p[i]] == left[kept])
-			p->p[kept++] = p->p[i];
-	p->n = kept;
-	free(left);
 	return true;
 }
 
@@ -252,10 +278,10 @@ SUSPENDS bool search_files(struct box *b, const struct search_key *key, const ui
 	struct headers_look *h;
 	bool ok;
 
-	if (key->what == SEARCH_HEADER && kept_header_lacks(key->name))
+	if (!narrow(b, key, uids, p, e))
+		return false;
+	if (key->what != SEARCH_HEADER || kept_header_lacks(key->name))
 		return search_letters(b, key, uids, p, e);
-	if (key->what != SEARCH_HEADER)
-		return narrow(b, key, uids, p, e) && search_letters(b, key, uids, p, e);
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return fail(e, FAULT_TEMP, "out of memory");

@@ -4,12 +4,14 @@
 #include "base/log.h"
 #include "fiber/conn.h"
 #include "fiber/line.h"
+#include "ipc/say.h"
 #include "role/runtime.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SESSIONS_MAX = 1000, TAG_LINE_MAX = 2048, FACT_MAX = 128 };
+enum { SESSIONS_MAX = 1000, TAG_LINE_MAX = 160, PEER_MAX = 64, TLS_MAX = 16 };
+#define REDONE_WITHIN (10 * SECOND)
 #define TAG_WITHIN (30 * SECOND)
 #define END_WITHIN (5 * SECOND)
 
@@ -18,7 +20,7 @@ struct session {
 	struct session_facts facts;
 	struct fiber *fiber;
 	struct session *prev, *next;
-	char peer[FACT_MAX], tls[FACT_MAX];
+	char peer[PEER_MAX], tls[TLS_MAX], tag[TAG_LINE_MAX];
 };
 
 static struct session *sessions;
@@ -37,9 +39,9 @@ bool sessions_are_leaving(void)
 	return are_leaving;
 }
 
-static struct str keep(char to[FACT_MAX], struct str s)
+static struct str keep(char *to, size_t most, struct str s)
 {
-	s = str_head(s, FACT_MAX);
+	s = str_head(s, most);
 	if (s.n)
 		memcpy(to, s.p, s.n);
 	return str_of(to, s.n);
@@ -51,8 +53,8 @@ static struct session *session_open(struct mailbox_session *q)
 
 	if (!s)
 		return NULL;
-	s->facts = (struct session_facts){ .protocol = (enum conf_proto)q->protocol, .peer = keep(s->peer, q->peer),
-					   .tls = keep(s->tls, q->tls), .login = q->instance, .number = q->session };
+	s->facts = (struct session_facts){ .protocol = (enum conf_proto)q->protocol, .peer = keep(s->peer, PEER_MAX, q->peer),
+					   .tls = keep(s->tls, TLS_MAX, q->tls), .login = q->instance, .number = q->session };
 	conn_init(&s->conn, q->stream);
 	q->stream = -1;
 	s->next = sessions;
@@ -78,7 +80,7 @@ static void session_close(struct session *s)
 }
 
 /* What login says first. */
-SUSPENDS static bool read_tag(struct session *s, struct arena *a, struct err *e)
+SUSPENDS static bool read_tag(struct session *s, struct err *e)
 {
 	struct line line;
 	bool ok = false;
@@ -87,20 +89,37 @@ SUSPENDS static bool read_tag(struct session *s, struct arena *a, struct err *e)
 	WITHIN(TAG_WITHIN)
 		ok = line_read(&s->conn, TAG_LINE_MAX, &line, e);
 	s->facts.is_idle = false;
-	if (!ok)
-		return false;
-	s->facts.tag = arena_str(a, line.text);
-	return !a->full || fail(e, FAULT_TEMP, "out of memory");
+	if (ok)
+		s->facts.tag = keep(s->tag, TAG_LINE_MAX, line.text);
+	return ok;
+}
+
+/* What a power cut left without its bytes is mended by the queue before anybody is shown it. */
+SUSPENDS static void wait_redone(void)
+{
+	static bool is_redone;
+	AUTO(arena_end) struct arena a = { 0 };
+	int64_t end = time_mono() + REDONE_WITHIN;
+	struct queue_redone_answer r;
+	struct err e = { 0 };
+
+	while (!is_redone && time_mono() < end) {
+		WITHIN(REDONE_WITHIN)
+			is_redone |= queue_redone(link_to(ROLE_QUEUE), &(struct queue_redone){ 0 }, &r, &a, &e);
+		if (e.fault == FAULT_CANCEL || (!is_redone && !fiber_sleep(50 * MILLISECOND, &e)))
+			return;
+	}
+	is_redone = true;        /* if the queue is away we go on without it */
 }
 
 SUSPENDS static void session_run(void *arg)
 {
-	AUTO(arena_end) struct arena a = { .limit = 2 * TAG_LINE_MAX };
 	struct session *s = arg;
 	struct err e = { 0 };
 
 	s->fiber = fiber_self();
-	if (!read_tag(s, &a, &e))
+	wait_redone();
+	if (!read_tag(s, &e))
 		log_info("session", "peer=%s why=%s", LOGQ(s->facts.peer), LOGQ(str_from_z(e.text)));
 	else if (s->facts.protocol == CONF_IMAP)
 		imap_session(&s->conn, &s->facts);

@@ -2,6 +2,7 @@
 #include "role/mailbox/stream.h"
 
 #include "fiber/conn.h"
+#include "fiber/conn_try.h"
 
 #include <stdlib.h>
 #include <zlib.h>
@@ -16,13 +17,58 @@ enum {
 
 struct deflate {
 	z_stream in, out;
-	size_t at, n;                    /* of plain: pending */
+	bool has_in, has_out;            /* their states are there; at rest they are not */
+	char *past;                      /* at rest: the last octets that came, which those to come may repeat */
+	unsigned past_n;
+	char *plain;                     /* PLAIN_MAX, or NULL: inflated … */
+	size_t at, n;                    /* … and pending */
+	bool is_full;                    /* there may be more without more coming */
 	bool is_dirty;                   /* something was put since the last flush */
-	bool is_wrong;                   /* what came is not deflated */
-	char plain[PLAIN_MAX];
+	const char *why;                 /* what comes cannot be read */
 };
 
 /* -- in -------------------------------------------------------------------- */
+
+static bool inflater_wake(struct deflate *z)
+{
+	if (!z->plain)
+		z->plain = malloc(PLAIN_MAX);
+	if (!z->has_in && z->plain) {
+		z->in = (z_stream){ 0 };
+		z->has_in = inflateInit2(&z->in, INFLATE_WINDOW) == Z_OK;
+		if (z->has_in && z->past_n)
+			(void)inflateSetDictionary(&z->in, (const Bytef *)z->past, z->past_n);
+		if (z->has_in) {
+			free(z->past);
+			z->past = NULL;
+			z->past_n = 0;
+		}
+	}
+	return z->has_in && z->plain;
+}
+
+/* Between two blocks, at the edge of an octet, all that counts is what was said before. */
+static void inflater_rest(struct deflate *z)
+{
+	enum { BETWEEN_BLOCKS = 128 };
+	char *past = NULL;
+	unsigned n = 0;
+
+	if (z->at < z->n || z->is_full || z->why)
+		return;
+	free(z->plain);
+	z->plain = NULL;
+	if (!z->has_in || z->in.data_type != BETWEEN_BLOCKS || inflateGetDictionary(&z->in, NULL, &n) != Z_OK)
+		return;
+	if (n && !(past = malloc(n)))
+		return;
+	if (n)
+		(void)inflateGetDictionary(&z->in, (Bytef *)past, &n);
+	(void)inflateEnd(&z->in);
+	z->has_in = false;
+	z->past = past;
+	z->past_n = n;
+}
 
 /* Inflate more of what came, if all of plain is eaten. */
 static void unfold(struct stream *s)
@@ -31,16 +77,22 @@ static void unfold(struct stream *s)
 	struct str in = conn_pending(s->conn);
 	int r;
 
-	if (z->at < z->n || z->is_wrong)
+	if (z->at < z->n || z->why || (!in.n && !z->is_full))
 		return;
+	if (!inflater_wake(z)) {
+		z->why = "no memory to inflate what came";
+		return;
+	}
 	z->in.next_in = (Bytef *)(uintptr_t)in.p;
 	z->in.avail_in = (uInt)in.n;
 	z->in.next_out = (Bytef *)z->plain;
 	z->in.avail_out = PLAIN_MAX;
 	r = inflate(&z->in, Z_SYNC_FLUSH);
-	z->is_wrong = r != Z_OK && r != Z_BUF_ERROR;
+	if (r != Z_OK && r != Z_BUF_ERROR)
+		z->why = "what came is not compressed";
 	z->at = 0;
 	z->n = PLAIN_MAX - z->in.avail_out;
+	z->is_full = z->in.avail_out == 0;
 	conn_eat(s->conn, in.n - z->in.avail_in);
 }
 
@@ -49,7 +101,7 @@ struct str stream_pending(struct stream *s)
 	if (!s->z)
 		return conn_pending(s->conn);
 	unfold(s);
-	return str_of(s->z->plain + s->z->at, s->z->n - s->z->at);
+	return s->z->plain ? str_of(s->z->plain + s->z->at, s->z->n - s->z->at) : S("");
 }
 
 void stream_eat(struct stream *s, size_t n)
@@ -67,19 +119,45 @@ SUSPENDS bool stream_fill(struct stream *s, struct err *e)
 	if (!stream_flush(s, e))
 		return false;
 	/* what came may have unfolded to more than fitted at once */
-	for (unfold(s); s->z->at == s->z->n && !s->z->is_wrong; unfold(s))
+	for (unfold(s); s->z->at == s->z->n && !s->z->why; unfold(s))
 		if (!conn_fill(s->conn, e))
 			return false;
-	return !s->z->is_wrong || fail(e, FAULT_PEER, "what came is not compressed");
+	return s->z->at < s->z->n || fail(e, FAULT_PEER, "%s", s->z->why);
+}
+
+/* Behind a flush the compressor starts at the edge of an octet: another one may go on. */
+void stream_rest(struct stream *s)
+{
+	if (!conn_pending(s->conn).n)
+		conn_input_release(s->conn);
+	if (!s->z)
+		return;
+	inflater_rest(s->z);
+	if (s->z->has_out && !s->z->is_dirty) {
+		(void)deflateEnd(&s->z->out);
+		s->z->has_out = false;
+	}
 }
 
 /* -- out ------------------------------------------------------------------- */
+
+static bool deflater_wake(struct deflate *z)
+{
+	if (!z->has_out) {
+		z->out = (z_stream){ 0 };
+		z->has_out = deflateInit2(&z->out, DEFLATE_LEVEL, Z_DEFLATED, DEFLATE_WINDOW, DEFLATE_MEMORY,
+					  Z_DEFAULT_STRATEGY) == Z_OK;
+	}
+	return z->has_out;
+}
 
 SUSPENDS static bool put_packed(struct stream *s, struct str bytes, int flush, struct err *e)
 {
 	z_stream *z = &s->z->out;
 	char packed[1024];
 
+	if (!deflater_wake(s->z))
+		return fail(e, FAULT_TEMP, "no memory to compress");
 	z->next_in = (Bytef *)(uintptr_t)bytes.p;
 	z->avail_in = (uInt)bytes.n;
 	do {
@@ -128,29 +206,19 @@ SUSPENDS bool stream_flush(struct stream *s, struct err *e)
 
 bool stream_compress(struct stream *s, struct err *e)
 {
-	struct deflate *z = calloc(1, sizeof(*z));
-
-	if (!z)
-		return fail(e, FAULT_TEMP, "out of memory");
-	if (inflateInit2(&z->in, INFLATE_WINDOW) != Z_OK) {
-		free(z);
-		return fail(e, FAULT_TEMP, "out of memory");
-	}
-	if (deflateInit2(&z->out, DEFLATE_LEVEL, Z_DEFLATED, DEFLATE_WINDOW, DEFLATE_MEMORY, Z_DEFAULT_STRATEGY) !=
-	    Z_OK) {
-		(void)inflateEnd(&z->in);
-		free(z);
-		return fail(e, FAULT_TEMP, "out of memory");
-	}
-	s->z = z;
-	return true;
+	s->z = calloc(1, sizeof(*s->z));
+	return s->z || fail(e, FAULT_TEMP, "out of memory");
 }
 
 void stream_end(struct stream *s)
 {
 	if (s->z) {
-		(void)inflateEnd(&s->z->in);
-		(void)deflateEnd(&s->z->out);
+		if (s->z->has_in)
+			(void)inflateEnd(&s->z->in);
+		if (s->z->has_out)
+			(void)deflateEnd(&s->z->out);
+		free(s->z->past);
+		free(s->z->plain);
 	}
 	free(s->z);
 	*s = (struct stream){ 0 };

@@ -87,6 +87,7 @@ SUSPENDS static bool make_mailbox(struct str name, const struct account *a, stru
 	}
 	p->link->state = p;
 	process_introduce(p);
+	process_connect_queue(p);
 	*ret = p;
 	return true;
 }

@@ -56,6 +56,8 @@ bool config_image(const struct conf *c, enum role r, int *ret, struct err *e);
 struct process *process_add(enum role r, uint32_t instance);
 SUSPENDS void process_keep(void *process);       /* a fiber: start, wait for its end, start again */
 SUSPENDS void process_introduce(struct process *p);
+/* Each mailbox may ask the queue: of a new mailbox, or a queue that is ready. */
+void process_connect_queue(struct process *p);
 bool process_connect(struct process *a, struct process *b, struct err *e);
 void process_remove(struct process *p);
 SUSPENDS bool process_stop_all(enum role r, int64_t within);

@@ -67,7 +67,9 @@ NORETURN static void become(const struct process *p, int channel, int log)
 	char instance[16];
 	char *argv[] = { (char *)(uintptr_t)"waxwing", (char *)(uintptr_t)"role",
 			 (char *)(uintptr_t)role_name(p->role), instance, NULL };
-	char *envp[] = { NULL };
+	/* mailboxes are many: memory that was freed goes back to the system, not to each thread's store */
+	char *envp[] = { p->role == ROLE_ZYGOTE ? (char *)(uintptr_t)"GLIBC_TUNABLES=glibc.malloc.tcache_count=0" :
+						  NULL, NULL };
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
@@ -153,6 +155,19 @@ static bool are_acquainted(const struct process *a, const struct process *b)
 	if (a->role == ROLE_MAILBOX || b->role == ROLE_MAILBOX || a->role == ROLE_ZYGOTE || b->role == ROLE_ZYGOTE)
 		return false;            /* those are granted one by one */
 	return role_may_call(a->role, b->role) || role_may_call(b->role, a->role);
+}
+
+void process_connect_queue(struct process *p)
+{
+	struct err e;
+
+	for (struct process *q = parent.processes; q; q = q->next) {
+		struct process *mailbox = p->role == ROLE_MAILBOX ? p : q, *queue = p->role == ROLE_MAILBOX ? q : p;
+
+		if (mailbox->role == ROLE_MAILBOX && mailbox->link && queue->role == ROLE_QUEUE && queue->link &&
+		    queue->is_ready && !process_connect(queue, mailbox, &e))
+			log_error("channel", "role=mailbox peer=queue why=%s", LOGQ(str_from_z(e.text)));
+	}
 }
 
 static void send_setup(struct process *p)
@@ -289,6 +304,8 @@ static void hear_ready(struct link *l, void *tell)
 	if (!p)
 		return;
 	p->is_ready = true;
+	if (p->role == ROLE_QUEUE)
+		process_connect_queue(p);
 	snprintf(p->warnings, sizeof(p->warnings), STR_FMT, STR_ARG(t->warnings));
 	wait_wake_all(&parent.changed);
 }

@@ -30,6 +30,8 @@ enum {
 	LINE_WIDTH = 8,                  /* letters in one mailbox's hands */
 };
 #define PAUSE_LEAST (20 * MILLISECOND)   /* doubled each time: 5 s in all */
+#define ROOM_HOLDS MINUTE
+#define ROOM_WITHIN (10 * SECOND)
 #define LEASE (10 * MINUTE)
 #define DELIVER_WITHIN MINUTE
 #define LINE_PACE (40 * MILLISECOND)     /* a busy mailbox is woken so often, for what came meanwhile */
@@ -53,6 +55,9 @@ struct line {
 	struct waiting_claim *first, *last;
 	struct wait opened;
 	bool is_opening;
+	bool is_full;            /* over its quota, as its mailbox said last */
+	int64_t full_until;      /* monotonic: how long that holds, */
+	uint32_t full_in;        /* in this generation of the configuration */
 };
 
 static struct map lines;                 /* by account */
@@ -93,6 +98,15 @@ static struct line *line_of(struct str account)
 	return l;
 }
 
+/* One that the parent has made for a session knows us already. */
+static struct link *mailbox_that_runs(struct str account)
+{
+	for (struct link *l = link_next(NULL); l; l = link_next(l))
+		if (l->peer == ROLE_MAILBOX && str_eq(str_from_z(l->account), account))
+			return l;
+	return NULL;
+}
+
 /* The account's mailbox: granted by the parent, kept while it lives. */
 SUSPENDS static struct link *mailbox_of(struct line *line, struct arena *a, struct err *e)
 {
@@ -102,6 +116,8 @@ SUSPENDS static struct link *mailbox_of(struct line *line, struct arena *a, stru
 	while (line->is_opening)
 		if (!wait_on(&line->opened, "a mailbox to open", e))
 			return NULL;
+	if (!line->link)
+		line->link = mailbox_that_runs(str_from_z(line->account));
 	if (line->link)
 		return line->link;
 	line->is_opening = true;
@@ -112,6 +128,35 @@ SUSPENDS static struct link *mailbox_of(struct line *line, struct arena *a, stru
 	line->is_opening = false;
 	wait_wake_all(&line->opened);
 	return line->link;
+}
+
+/* -- room -------------------------------------------------------------- */
+
+static void note_room(struct line *line, bool is_full)
+{
+	line->is_full = is_full;
+	line->full_until = time_mono() + ROOM_HOLDS;
+	line->full_in = self.conf->generation;
+}
+
+SUSPENDS bool carry_is_full(struct str account)
+{
+	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
+	struct line *line = line_of(account);
+	struct mailbox_usage_answer u;
+	struct err e;
+	bool ok = false;
+
+	if (time_mono() < line->full_until && line->full_in == self.conf->generation)
+		return line->is_full;
+	WITHIN(ROOM_WITHIN) {
+		struct link *l = mailbox_of(line, &a, &e);
+
+		ok = l && mailbox_usage(l, &(struct mailbox_usage){ 0 }, &u, &a, &e);
+	}
+	/* a mailbox that cannot be asked holds nobody's mail up: it waits in the spool */
+	note_room(line, ok && ((u.octets_max && u.octets >= u.octets_max) || (u.letters_max && u.letters >= u.letters_max)));
+	return line->is_full;
 }
 
 /* -- one claim ------------------------------------------------------------- */
@@ -182,6 +227,7 @@ SUSPENDS static bool deliver(struct line *line, const struct queue_claim *c, str
 	letter_body_end(&body);
 	if (!ok)
 		return false;
+	note_room(line, done.is_full);
 	if (done.done.n != 1)
 		return fail(e, FAULT_TEMP, "the mailbox gave no answer for the step");
 	if (done.done.p[0].fault)

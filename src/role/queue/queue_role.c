@@ -265,6 +265,7 @@ static struct schedule schedule_of(const struct conf_retry *r)
 SUSPENDS static bool prepare(struct err *e)
 {
 	enum conf_checkpoint mode = conf_now()->journal.checkpoint;
+	int64_t now = time_now();
 	struct queue_conf c = { .storage = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 				.path = ".",
 				.schedule = schedule_of(&conf_now()->outbound.retry) };
@@ -281,13 +282,17 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_queue_commit, serve_commit);
 	ipc_hear(IPC_queue_forget, hear_forget);
 	ipc_hear(IPC_queue_why, hear_why);
+	ipc_serve(IPC_queue_room, serve_room);
+	ipc_serve(IPC_queue_redone, serve_redone);
+	ipc_serve(IPC_queue_unsafe, serve_unsafe);
 	ipc_serve(IPC_queue_synced, serve_synced);
 	ipc_serve(IPC_queue_figures, serve_figures);
 	ipc_serve(IPC_queue_queued, serve_queued);
 	ipc_serve(IPC_queue_one, serve_one);
 	ipc_serve(IPC_queue_hold_letter, serve_hold);
 	ipc_serve(IPC_queue_explain, serve_explain);
-	return queue_disk_open(&c, time_now(), &queue, e);
+	safe_begin(now);
+	return queue_disk_open(&c, now, &queue, e);
 }
 
 void end_broken(struct str why)

@@ -2,6 +2,7 @@
  *
  *   commit.c   decide, write down, answer
  *   carry.c    carry out: claims go to the accounts' mailboxes
+ *   room.c     is a mailbox full
  *   report.c   bounces and warnings
  *   person.c   what `waxwing queue` asks and wants
  *   safe.c     what a mailbox synced by itself
@@ -43,6 +44,10 @@ SUSPENDS void incoming_end(struct incoming *in, bool keep_file);
 /* commit.c */
 SUSPENDS bool serve_commit(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* safe.c */
+/* The queue was read at `now`. */
+void safe_begin(int64_t now);
+SUSPENDS bool serve_redone(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+SUSPENDS bool serve_unsafe(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 SUSPENDS bool serve_synced(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* routes.c.  Where a list of addresses leads: targets[i].rcpt is an index into rcpts. */
 SUSPENDS bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, struct arena *a,
@@ -61,6 +66,11 @@ SUSPENDS void carry_sync_account(void *arg, struct str account, const struct que
 /* True once no delivery is under way. */
 SUSPENDS bool carry_settle(struct err *e);
 void carry_unlinked(struct link *l);
+/* Is that account over its quota, as its mailbox said less than a minute ago? */
+SUSPENDS bool carry_is_full(struct str account);
+
+/* room.c */
+SUSPENDS bool serve_room(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 
 /* why_files.c.  Kept: written to the disk within a second. */
 void why_keep(const struct why *w);              /* and logged */

@@ -24,6 +24,20 @@ static struct reply refuse(struct session *s, enum reply_id id, struct str why)
 	return session_refuse(s, id, why);
 }
 
+/* A role that does not answer is no reason to refuse: the letter waits in the queue, whatever it finds later. */
+SUSPENDS static bool is_full(struct session *s, const struct user_rcpt *q, uint64_t epoch)
+{
+	struct queue_room_answer r = { 0 };
+	struct err ignored;
+
+	if (!s->conf->c.quotas.n)
+		return false;
+	WITHIN(USER_WITHIN)
+		(void)queue_room(link_to(ROLE_QUEUE), &(struct queue_room){ .local = q->local, .domain = q->domain,
+									    .epoch = epoch }, &r, s->a, &ignored);
+	return r.is_full;
+}
+
 SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c)
 {
 	struct user_rcpt q = { .local = c->path.local, .domain = c->path.domain, .peer = str_from_z(s->peer) };
@@ -47,6 +61,9 @@ SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c)
 		refuse(s, said.id, r.why);
 		return said;
 	}
+	if (is_full(s, &q, r.epoch))
+		return refuse(s, s->conf->c.over_quota == CONF_OVER_QUOTA_REFUSE ? REPLY_MAILBOX_FULL_FOR_GOOD :
+				 REPLY_MAILBOX_FULL, S("over its quota"));
 	if (!transaction_add_rcpt(s->t, c, r.epoch, &e))
 		return refuse(s, REPLY_TEMPFAIL, str_from_z(e.text));
 	return answer(REPLY_RCPT_OK);
