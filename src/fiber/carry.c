@@ -1,6 +1,6 @@
 /* carry.c — bytes both ways between a connection and a local stream; see carry.h.
  *
- * Bytes are read into one block of the process and written at once; only what the
+ * Bytes are read into a block of the process and written at once; only what the
  * other side does not take is kept, at most a block in each direction, and then
  * nothing more is read in that direction: a slow reader slows its writer. */
 #include "fiber/carry.h"
@@ -40,6 +40,8 @@ struct carrying {
 };
 
 static _Alignas(SCRATCH_ALIGN) char block[CONN_READ_MAX];
+/* Answers are longer than questions. */
+static _Alignas(SCRATCH_ALIGN) char out_block[4 * CONN_READ_MAX];
 
 static void held_end(struct held *h)
 {
@@ -164,7 +166,7 @@ static bool move_out(struct carrying *x, struct err *e)
 
 	if (x->is_over || (x->out.p && !held_put(x, &x->out, client_put)))
 		return false;
-	n = recv(x->stream, block, sizeof(block), MSG_DONTWAIT);
+	n = recv(x->stream, out_block, sizeof(out_block), MSG_DONTWAIT);
 	if (n <= 0) {
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			x->want[1].events |= POLLIN;
@@ -172,8 +174,8 @@ static bool move_out(struct carrying *x, struct err *e)
 			over(x, x->in_ended ? "the client left" : "the session ended");
 		return false;
 	}
-	put = client_put(x, str_of(block, (size_t)n));
-	if (put < (size_t)n && !hold(&x->out, str_of(block + put, (size_t)n - put), e))
+	put = client_put(x, str_of(out_block, (size_t)n));
+	if (put < (size_t)n && !hold(&x->out, str_of(out_block + put, (size_t)n - put), e))
 		over(x, "no memory");
 	return true;
 }

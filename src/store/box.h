@@ -77,17 +77,36 @@ SUSPENDS bool box_learn(struct box *b, const uint32_t *uids, size_t n, unsigned 
 			struct err *e);
 /* The file as it lies there (LF or CRLF), for reading; -1: sys = ENOENT if it is gone. */
 SUSPENDS int box_letter_open(struct box *b, uint32_t uid, struct err *e);
+/* For a thread that opens letters: new/ and cur/, which stay the caller's, and where in them one lies
+ * now (false: no such letter).  The file may get another name at any time; then box_letter_open() finds it. */
+struct letter_dirs {
+	int new, cur;
+};
+#define LETTER_DIRS_NONE { -1, -1 }
+struct letter_place {
+	bool in_new;
+	char name[STORE_NAME_MAX + 1];
+};
+bool box_letter_dirs(const struct box *b, struct letter_dirs *ret, struct err *e);
+void letter_dirs_end(struct letter_dirs *d);
+bool box_letter_place(const struct box *b, uint32_t uid, struct letter_place *ret);
 /* The name its file has, or will have once it follows the flags in force. */
 size_t box_letter_name(const struct box *b, const struct letter *l, char to[static STORE_NAME_MAX + 1]);
 /* All of it with CRLF. */
 SUSPENDS bool box_letter_read(struct box *b, uint32_t uid, struct buf *ret, struct err *e);
 
-/* Opaque bytes per letter (envelope, body structure, …) of layout `version`, made by the caller and
- * kept in the cache.  ret[i] is empty where there is none; the bytes live in *a. */
-SUSPENDS bool box_summaries(struct box *b, uint32_t version, const uint32_t *uids, size_t n,
-			    struct arena *a, struct str *ret, struct err *e);
-/* Kept in memory until written in the background; never fails: it is a cache. */
-void box_summary_put(struct box *b, uint32_t version, uint32_t uid, struct str bytes);
+/* Opaque bytes per letter (envelope, body structure, …), made by the caller and kept in the cache.  What
+ * is kept under a kind never changes its meaning: another layout is another kind. */
+enum { BOX_KINDS_MAX = 16 };
+
+/* ret[i], for uids[i] (ascending), is filled in where it is empty and there is something; the bytes live in
+ * *a. */
+SUSPENDS bool box_kept(struct box *b, unsigned kind, const uint32_t *uids, size_t n, struct arena *a,
+		       struct str *ret, struct err *e);
+/* In memory until it is written in the background; never fails: it is a cache. */
+void box_keep(struct box *b, unsigned kind, uint32_t uid, struct str bytes);
+/* After a batch of these: if much waits to be written it is written now. */
+SUSPENDS bool box_keep_settle(struct box *b, struct err *e);
 
 /* ---- flags ---- */
 

@@ -142,14 +142,14 @@ static void summaries(struct box *b)
 	memset(text, 's', sizeof(text));
 	begin();
 	for (size_t i = 0; i < n_letters; i++) {
-		box_summary_put(b, 1, uids[i], str_of(text, sizeof(text)));
+		box_keep(b, 1, uids[i], str_of(text, sizeof(text)));
 		if (i % 5000 == 4999)
 			OK(store_settle(store, &e));
 	}
 	OK(store_settle(store, &e));
 	print_time("put 600-byte summaries of all");
 	begin();
-	OK(box_summaries(b, 1, uids, n_letters, &a, ret, &e));
+	OK(box_kept(b, 1, uids, n_letters, &a, ret, &e));
 	print_time("get them");
 	for (size_t i = 0; i < n_letters; i++)
 		assert_int_equal(ret[i].n, 600);

@@ -27,11 +27,16 @@ struct expunged {
 	uint64_t modseq;
 };
 
-struct put_summary {
-	struct put_summary *next;
-	uint32_t uid, version;
-	uint32_t n;
-	char bytes[];
+/* What waits to be kept; no bytes: the letter went. */
+struct put {
+	uint32_t uid, kind;
+	size_t at, n;                    /* in bytes */
+};
+
+struct puts {
+	struct put *p;
+	size_t n, cap;
+	struct buf bytes;
 };
 
 struct box {
@@ -76,8 +81,8 @@ struct box {
 	uint64_t expunged_from;          /* what went before is not known */
 	struct wait changed;
 
-	struct put_summary *puts;        /* newest first */
-	size_t puts_n;                   /* bytes */
+	struct puts puts;
+	struct puts writing;             /* a thread reads them: they stay as they are */
 	uint32_t search_from;            /* below this UID letters were looked at for the search index */
 	size_t search_slots;             /* of its file, as it was last looked at */
 	bool search_is_damaged;          /* a search found it so, or gone */
@@ -101,6 +106,13 @@ bool box_index_make(struct box *b, struct err *e);
 void box_index_add(struct box *b, const struct letter *l);
 /* What a file's name says becomes the letter's disk state; with `effective` also its flags. */
 bool letter_set_file(struct box *b, struct letter *l, struct str name, bool in_new, struct err *e);
+
+/* ---- box_kept.c: what the cache keeps of letters ---- */
+
+void puts_end(struct puts *p);
+void box_keep_nothing(struct box *b, uint32_t uid);
+/* The shelf is held.  Write what waits. */
+SUSPENDS void box_keep_write(struct box *b);
 
 /* ---- box_learn.c ---- */
 

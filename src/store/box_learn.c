@@ -1,8 +1,6 @@
 /* box_learn.c — what only the file tells: its size with CRLF, its dates, its bytes. */
 #include "store/box_file.h"
 
-#include "base/arena.h"
-#include "store/cache.h"
 #include "wire/lf.h"
 
 #include <errno.h>
@@ -15,7 +13,6 @@ enum {
 	LEARN_AT_ONCE = 1024,
 	BLOCK = 64 * 1024,
 	READ_MAX = 1 << 30,
-	PUTS_BYTES_MAX = 4 << 20,        /* then the summaries are written */
 };
 
 struct lesson {
@@ -201,6 +198,38 @@ SUSPENDS int box_letter_open(struct box *b, uint32_t uid, struct err *e)
 	return box_letter_open_now(b, uid, e);
 }
 
+bool box_letter_dirs(const struct box *b, struct letter_dirs *ret, struct err *e)
+{
+	struct letter_dirs d = LETTER_DIRS_NONE;
+
+	d.new = b->is_gone ? -1 : fcntl(b->dir.new, F_DUPFD_CLOEXEC, 0);
+	d.cur = d.new < 0 ? -1 : fcntl(b->dir.cur, F_DUPFD_CLOEXEC, 0);
+	if (d.cur < 0) {
+		int sys = b->is_gone ? ENOENT : errno;
+
+		letter_dirs_end(&d);
+		return fail_sys(e, FAULT_TEMP, sys, "the folder's directories");
+	}
+	*ret = d;
+	return true;
+}
+
+void letter_dirs_end(struct letter_dirs *d)
+{
+	fd_end(&d->new);
+	fd_end(&d->cur);
+}
+
+bool box_letter_place(const struct box *b, uint32_t uid, struct letter_place *ret)
+{
+	const struct letter *l = box_find(b, uid);
+
+	if (!l)
+		return false;
+	ret->in_new = letter_file(b, l, ret->name) == b->dir.new;
+	return true;
+}
+
 SUSPENDS bool box_letter_read(struct box *b, uint32_t uid, struct buf *ret, struct err *e)
 {
 	AUTO(fd_end) int fd = box_letter_open(b, uid, e);
@@ -212,83 +241,4 @@ SUSPENDS bool box_letter_read(struct box *b, uint32_t uid, struct buf *ret, stru
 	lf_restore(str_of(bytes, n), ret);
 	free(bytes);
 	return !ret->full || fail(e, FAULT_TEMP, "the letter is too big to be read whole");
-}
-
-/* ---- summaries ---- */
-
-struct summary_job {
-	struct box *b;
-	uint32_t version;
-	const uint32_t *uids;
-	size_t n;
-	struct arena *a;
-	struct str *ret;
-};
-
-static void summaries_run(void *arg)
-{
-	struct summary_job *j = arg;
-
-	cache_summaries(j->b, j->version, j->uids, j->n, j->a, j->ret);
-}
-
-/* Place of a UID among those asked for, or n. */
-static size_t asked_at(const struct summary_job *j, uint32_t uid)
-{
-	size_t from = 0, n = j->n;
-
-	while (n) {
-		size_t half = n / 2;
-
-		if (j->uids[from + half] == uid)
-			return from + half;
-		if (j->uids[from + half] < uid) {
-			from += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
-	}
-	return j->n;
-}
-
-static void take_waiting(struct summary_job *j)
-{
-	for (const struct put_summary *p = j->b->puts; p; p = p->next) {
-		size_t at = p->version == j->version ? asked_at(j, p->uid) : j->n;
-
-		if (at < j->n && !j->ret[at].n)
-			j->ret[at] = arena_str(j->a, str_of(p->bytes, p->n));
-	}
-}
-
-SUSPENDS bool box_summaries(struct box *b, uint32_t version, const uint32_t *uids, size_t n,
-			    struct arena *a, struct str *ret, struct err *e)
-{
-	AUTO(shelf_let_go) struct shelf_held held = { 0 };
-	struct summary_job j = { b, version, uids, n, a, ret };
-
-	for (size_t i = 0; i < n; i++)
-		ret[i] = (struct str){ 0 };
-	take_waiting(&j);
-	if (!shelf_hold(&held, b->shelf, e))
-		return false;
-	off_loop(summaries_run, &j);
-	return !a->full || fail(e, FAULT_TEMP, "no memory for summaries");
-}
-
-void box_summary_put(struct box *b, uint32_t version, uint32_t uid, struct str bytes)
-{
-	struct put_summary *p = bytes.n <= PUTS_BYTES_MAX ? malloc(sizeof(*p) + bytes.n) : NULL;
-
-	if (!p || b->puts_n > 4 * PUTS_BYTES_MAX) {
-		free(p);
-		return;
-	}
-	*p = (struct put_summary){ b->puts, uid, version, (uint32_t)bytes.n };
-	memcpy(p->bytes, bytes.p, bytes.n);
-	b->puts = p;
-	b->puts_n += sizeof(*p) + bytes.n;
-	if (b->puts_n > PUTS_BYTES_MAX)
-		shelf_wake(b->shelf);
 }

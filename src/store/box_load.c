@@ -154,18 +154,14 @@ static struct box *box_new(struct shelf *s, struct str folder)
 
 void box_free(struct box *b)
 {
-	struct put_summary *next;
-
 	if (!b)
 		return;
 	if (b->watch_new >= 0 && !notices_watch(b->shelf, b->watch_new))
 		(void)inotify_rm_watch(b->shelf->inotify, b->watch_new);
 	if (b->watch_cur >= 0 && !notices_watch(b->shelf, b->watch_cur))
 		(void)inotify_rm_watch(b->shelf->inotify, b->watch_cur);
-	for (struct put_summary *p = b->puts; p; p = next) {
-		next = p->next;
-		free(p);
-	}
+	puts_end(&b->puts);
+	puts_end(&b->writing);
 	folder_end(&b->dir);
 	fd_end(&b->top);
 	keywords_free(b);

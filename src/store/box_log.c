@@ -173,6 +173,7 @@ void box_remove(struct box *b, const uint32_t *uids, size_t n, uint64_t modseq, 
 			u++;
 		if (u < n && uids[u] == l->uid) {
 			letter_forget(b, l);
+			box_keep_nothing(b, l->uid);
 			first = first ? first : l->uid;
 			last = l->uid;
 			continue;

@@ -6,10 +6,10 @@
 
 #include "base/arena.h"
 #include "store/box_file.h"
+#include "store/cache_db.h"
 #include "store/flag_log.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -17,8 +17,7 @@
 
 enum {
 	CACHE_ID = 0x57584331,           /* "WXC1" */
-	CACHE_VERSION = 2,
-	PATH_BYTES = 1024,
+	CACHE_VERSION = 3,
 	BUSY_MS = 2000,
 };
 
@@ -27,49 +26,31 @@ enum {
  * of its clock. */
 #define SETTLED (2 * SECOND)
 
-enum statement {
-	ST_BEGIN,
-	ST_COMMIT,
-	ST_BOX_GET,
-	ST_BOX_PUT,
-	ST_BOX_MAKE,
-	ST_SUM_GET,
-	ST_SUM_PUT,
-	STATEMENTS,
-};
-
 static const char *const sql[STATEMENTS] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
 	[ST_BOX_GET] = "SELECT id, state FROM box WHERE guid = ?1",
-	[ST_BOX_PUT] = "INSERT INTO box (guid, state) VALUES (?1, ?2) "
-		"ON CONFLICT (guid) DO UPDATE SET state = ?2",
+	[ST_BOX_PUT] = "INSERT INTO box (guid, state) VALUES (?1, ?2) ON CONFLICT (guid) DO UPDATE SET state = ?2",
 	[ST_BOX_MAKE] = "INSERT OR IGNORE INTO box (guid, state) VALUES (?1, x'')",
-	[ST_SUM_GET] = "SELECT uid, bytes FROM summary WHERE box = (SELECT id FROM box WHERE guid = ?1) "
-		"AND version = ?4 AND uid BETWEEN ?2 AND ?3 ORDER BY uid",
-	[ST_SUM_PUT] = "INSERT OR REPLACE INTO summary (box, uid, version, bytes) "
-		"VALUES ((SELECT id FROM box WHERE guid = ?1), ?2, ?3, ?4)",
+	[ST_BOX_ID] = "SELECT id FROM box WHERE guid = ?1",
+	[ST_PACK_GET] = "SELECT bytes FROM pack WHERE id = ?1",
+	[ST_PACK_PUT] = "INSERT OR REPLACE INTO pack (id, bytes) VALUES (?1, ?2)",
+	[ST_PACK_DROP] = "DELETE FROM pack WHERE id = ?1",
 };
 
+/* The log is taken over at 8 MiB: each time costs syncs. */
 static const char settings[] =
-	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456;";
+	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456;"
+	"PRAGMA wal_autocheckpoint = 2048; PRAGMA journal_size_limit = 1048576;";
 static const char schema[] =
 	"BEGIN;"
 	"CREATE TABLE box (id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, state BLOB NOT NULL) STRICT;"
-	"CREATE TABLE summary (box INTEGER NOT NULL, uid INTEGER NOT NULL, version INTEGER NOT NULL,"
-	" bytes BLOB NOT NULL, PRIMARY KEY (box, version, uid)) STRICT, WITHOUT ROWID;"
+	/* id: box << 32 | kind << 28 | number of the pack */
+	"CREATE TABLE pack (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;"
 	"PRAGMA application_id = 1465402161;"
-	"PRAGMA user_version = 2;"
+	"PRAGMA user_version = 3;"
 	"COMMIT;";
-_Static_assert(CACHE_ID == 1465402161 && CACHE_VERSION == 2, "the schema text says the same");
-
-struct cache {
-	struct shelf *shelf;
-	sqlite3 *db;
-	sqlite3_stmt *st[STATEMENTS];
-	struct stamp file;               /* dev and ino: is it still there? */
-	bool is_broken;                  /* to be made anew */
-};
+_Static_assert(CACHE_ID == 1465402161 && CACHE_VERSION == 3, "the schema text says the same");
 
 void store_prepare(void)
 {
@@ -83,6 +64,7 @@ static void db_close(struct cache *c)
 	memset(c->st, 0, sizeof(c->st));
 	sqlite3_close(c->db);
 	c->db = NULL;
+	cache_reader_close(c);
 }
 
 static int64_t pragma_get(sqlite3 *db, const char *text)
@@ -106,14 +88,14 @@ static bool db_is_ours(sqlite3 *db)
 }
 
 /* SQLite wants a path; the directory may be another by now, which is then its own cache. */
-static bool db_path(int ours, char to[static PATH_BYTES])
+static bool db_path(int ours, char to[static CACHE_PATH_BYTES])
 {
 	char link[40];
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", ours);
-	n = readlink(link, to, PATH_BYTES - sizeof(FILE_NAME) - 1);
-	if (n <= 0 || n >= PATH_BYTES - (ssize_t)sizeof(FILE_NAME) - 1)
+	n = readlink(link, to, CACHE_PATH_BYTES - sizeof(FILE_NAME) - 1);
+	if (n <= 0 || n >= CACHE_PATH_BYTES - (ssize_t)sizeof(FILE_NAME) - 1)
 		return false;
 	memcpy(to + n, "/" FILE_NAME, sizeof("/" FILE_NAME));
 	return true;
@@ -135,10 +117,17 @@ static bool db_try(struct cache *c, const char *path)
 	return true;
 }
 
+static void db_remove(int ours)
+{
+	(void)unlinkat(ours, FILE_NAME, 0);
+	(void)unlinkat(ours, FILE_NAME "-wal", 0);
+	(void)unlinkat(ours, FILE_NAME "-shm", 0);
+}
+
 /* A file that cannot be used is removed, once. */
 static void db_open(struct cache *c)
 {
-	char path[PATH_BYTES];
+	char path[CACHE_PATH_BYTES];
 	struct err ignored;
 	int ours;
 
@@ -147,23 +136,25 @@ static void db_open(struct cache *c)
 		return;
 	if (!db_try(c, path)) {
 		db_close(c);
-		(void)unlinkat(ours, FILE_NAME, 0);
-		(void)unlinkat(ours, FILE_NAME "-wal", 0);
-		(void)unlinkat(ours, FILE_NAME "-shm", 0);
+		db_remove(ours);
 		if (!db_try(c, path))
 			db_close(c);
 	}
-	c->file = stamp_at(ours, FILE_NAME);
+	if (c->db) {
+		c->file = stamp_at(ours, FILE_NAME);
+		cache_reader_aim(c, path, c->file);
+	}
 }
 
 void cache_open(struct shelf *s, struct cache **ret)
 {
-	struct cache *c = *ret ? *ret : calloc(1, sizeof(*c));
+	struct cache *c = *ret ? NULL : calloc(1, sizeof(*c));
 
-	*ret = c;
-	if (!c || c->db)
+	if (!c)
 		return;
+	*ret = c;
 	c->shelf = s;
+	pthread_mutex_init(&c->reader.lock, NULL);
 	db_open(c);
 }
 
@@ -172,12 +163,13 @@ void cache_close(struct cache *c)
 	if (!c)
 		return;
 	db_close(c);
+	pthread_mutex_destroy(&c->reader.lock);
 	free(c);
 }
 
-bool cache_is_open(const struct cache *c)
+bool cache_is_open(struct cache *c)
 {
-	return c && c->db;
+	return c && (c->db || cache_reader_is_open(c));
 }
 
 void cache_rest(struct cache *c)
@@ -185,8 +177,7 @@ void cache_rest(struct cache *c)
 	db_close(c);
 }
 
-/* The cache of the box's shelf; NULL if there is none.  One that was deleted is made anew. */
-static struct cache *usable(const struct box *b)
+struct cache *cache_usable(const struct box *b)
 {
 	struct cache *c = b->shelf->cache;
 	struct stamp now;
@@ -196,16 +187,20 @@ static struct cache *usable(const struct box *b)
 	if (!c)
 		return NULL;
 	if (shelf_ours(b->shelf, &ours, &ignored)) {
+		bool is_damaged = c->is_broken || cache_reader_found_damage(c);
+
 		now = stamp_at(ours, FILE_NAME);
-		if (c->db && (c->is_broken || now.ino != c->file.ino || now.dev != c->file.dev))
+		if (c->db && (is_damaged || now.ino != c->file.ino || now.dev != c->file.dev))
 			db_close(c);
+		if (is_damaged)
+			db_remove(ours);
 	}
 	if (!c->db)
 		db_open(c);
 	return c->db ? c : NULL;
 }
 
-static int step(struct cache *c, enum statement which)
+int cache_step(struct cache *c, enum cache_statement which)
 {
 	int rc = sqlite3_step(c->st[which]);
 
@@ -214,17 +209,17 @@ static int step(struct cache *c, enum statement which)
 	return rc;
 }
 
-static void done(struct cache *c, enum statement which)
+void cache_done(struct cache *c, enum cache_statement which)
 {
 	sqlite3_reset(c->st[which]);
 	sqlite3_clear_bindings(c->st[which]);
 }
 
-static bool run(struct cache *c, enum statement which)
+bool cache_run(struct cache *c, enum cache_statement which)
 {
-	bool ok = step(c, which) == SQLITE_DONE;
+	bool ok = cache_step(c, which) == SQLITE_DONE;
 
-	done(c, which);
+	cache_done(c, which);
 	return ok;
 }
 
@@ -337,7 +332,7 @@ static bool state_get(struct cache *c, const char *guid, void **copy, struct sta
 
 	*copy = NULL;
 	sqlite3_bind_text(st, 1, guid, -1, SQLITE_STATIC);
-	if (step(c, ST_BOX_GET) == SQLITE_ROW) {
+	if (cache_step(c, ST_BOX_GET) == SQLITE_ROW) {
 		size_t n = (size_t)sqlite3_column_bytes(st, 1);
 
 		*copy = n ? malloc(n) : NULL;
@@ -346,7 +341,7 @@ static bool state_get(struct cache *c, const char *guid, void **copy, struct sta
 			ok = state_parse(str_of(*copy, n), s);
 		}
 	}
-	done(c, ST_BOX_GET);
+	cache_done(c, ST_BOX_GET);
 	return ok;
 }
 
@@ -424,7 +419,7 @@ static bool guid_read(struct box *b)
 
 bool cache_load(struct box *b)
 {
-	struct cache *c = usable(b);
+	struct cache *c = cache_usable(b);
 	struct stamp uidlist = stamp_at(b->top, "dovecot-uidlist");
 	struct state s;
 	void *copy = NULL;
@@ -486,6 +481,7 @@ static void merge_all(struct box *b, const struct state *s)
 		for (; k < s->h.n && s->letters[k].uid < uid; k++) {
 			modseq = modseq ? modseq : box_modseq_next(b);
 			box_expunged_add(b, s->letters[k].uid, s->letters[k].uid, modseq);
+			box_keep_nothing(b, s->letters[k].uid);
 		}
 		if (i == b->n)
 			break;
@@ -495,12 +491,13 @@ static void merge_all(struct box *b, const struct state *s)
 		}
 		modseq = modseq ? modseq : box_modseq_next(b);
 		b->letters[i].modseq = modseq;
+		box_keep_nothing(b, uid);
 	}
 }
 
 void cache_merge(struct box *b)
 {
-	struct cache *c = usable(b);
+	struct cache *c = cache_usable(b);
 	struct state s;
 	void *copy = NULL;
 
@@ -514,20 +511,11 @@ void cache_merge(struct box *b)
 
 /* ---- save ---- */
 
-/* Summaries belong to a row of the box: one without letters will do until it is saved. */
-static void make_row(struct cache *c, const struct box *b)
-{
-	sqlite3_stmt *st = c->st[ST_BOX_MAKE];
-
-	sqlite3_bind_text(st, 1, b->guid, -1, SQLITE_STATIC);
-	run(c, ST_BOX_MAKE);
-}
-
 bool cache_save(struct box *b)
 {
 	enum { STATE_BYTES_MAX = 1 << 30 };
 	AUTO(buf_end) struct buf bytes = buf_on_heap(STATE_BYTES_MAX);
-	struct cache *c = usable(b);
+	struct cache *c = cache_usable(b);
 	sqlite3_stmt *st;
 
 	if (!c || !state_print(b, &bytes))
@@ -535,56 +523,5 @@ bool cache_save(struct box *b)
 	st = c->st[ST_BOX_PUT];
 	sqlite3_bind_text(st, 1, b->guid, -1, SQLITE_STATIC);
 	sqlite3_bind_blob64(st, 2, bytes.p, bytes.n, SQLITE_STATIC);
-	return run(c, ST_BOX_PUT);
-}
-
-/* ---- summaries ---- */
-
-static void put_all(struct cache *c, const struct box *b, const struct put_summary *p)
-{
-	sqlite3_stmt *st = c->st[ST_SUM_PUT];
-
-	run(c, ST_BEGIN);
-	make_row(c, b);
-	for (; p; p = p->next) {
-		sqlite3_bind_text(st, 1, b->guid, -1, SQLITE_STATIC);
-		sqlite3_bind_int64(st, 2, p->uid);
-		sqlite3_bind_int64(st, 3, p->version);
-		sqlite3_bind_blob64(st, 4, p->bytes, p->n, SQLITE_STATIC);
-		run(c, ST_SUM_PUT);
-	}
-	run(c, ST_COMMIT);
-}
-
-void cache_put_summaries(struct box *b, const struct put_summary *p)
-{
-	struct cache *c = p ? usable(b) : NULL;
-
-	if (c)
-		put_all(c, b, p);
-}
-
-void cache_summaries(struct box *b, uint32_t version, const uint32_t *uids, size_t n,
-		     struct arena *a, struct str *ret)
-{
-	struct cache *c = n ? usable(b) : NULL;
-	sqlite3_stmt *st = c ? c->st[ST_SUM_GET] : NULL;
-	size_t i = 0;
-
-	if (!c)
-		return;
-	sqlite3_bind_text(st, 1, b->guid, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 2, uids[0]);
-	sqlite3_bind_int64(st, 3, uids[n - 1]);
-	sqlite3_bind_int64(st, 4, version);
-	while (step(c, ST_SUM_GET) == SQLITE_ROW) {
-		uint32_t uid = (uint32_t)sqlite3_column_int64(st, 0);
-
-		while (i < n && uids[i] < uid)
-			i++;
-		if (i < n && uids[i] == uid && !ret[i].n)
-			ret[i] = arena_str(a, str_of(sqlite3_column_blob(st, 1),
-						     (size_t)sqlite3_column_bytes(st, 1)));
-	}
-	done(c, ST_SUM_GET);
+	return cache_run(c, ST_BOX_PUT);
 }

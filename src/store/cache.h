@@ -1,9 +1,9 @@
 /* cache.h — what can be found out again: Maildir/waxwing/cache.db.
  *
  * One row per folder (by GUID): its letters as they were in memory, when new/, cur/ and the uidlist
- * had these times; MODSEQs and expunged UIDs.  One row per letter: its summary.  A missing,
+ * had these times; MODSEQs and expunged UIDs.  Of letters what is kept, a row per pack (pack.h).  A missing,
  * damaged or older file is made anew; nothing fails because of it.  All of it blocks and
- * runs in a thread with the shelf held. */
+ * runs in a thread, with the shelf held if nothing else is said. */
 #pragma once
 
 #include "base/str.h"
@@ -11,13 +11,13 @@
 struct arena;
 struct box;
 struct cache;
-struct put_summary;
+struct puts;
 struct shelf;
 
 void cache_open(struct shelf *s, struct cache **ret);
 void cache_close(struct cache *c);
 /* The file is closed until it is needed. */
-bool cache_is_open(const struct cache *c);
+bool cache_is_open(struct cache *c);
 void cache_rest(struct cache *c);
 
 /* The box as it was, if its uidlist was not touched since (else it stays empty); look_new and look_cur say
@@ -27,8 +27,17 @@ bool cache_load(struct box *b);
 void cache_merge(struct box *b);
 /* Write the box; false: it could not be. */
 bool cache_save(struct box *b);
-/* Newest first. */
-void cache_put_summaries(struct box *b, const struct put_summary *p);
-/* ret[i] for uids[i], ascending; bytes in the arena. */
-void cache_summaries(struct box *b, uint32_t version, const uint32_t *uids, size_t n,
-		     struct arena *a, struct str *ret);
+/* Write them. */
+void cache_keep(struct box *b, const struct puts *p);
+
+/* What is read of letters: needs no shelf. */
+struct cache_ask {
+	struct cache *c;
+	char guid[33];                   /* of the box */
+	uint32_t validity;
+	unsigned kind;
+	const uint32_t *uids;            /* ascending */
+	size_t n;
+};
+/* ret[i] for uids[i] where it is empty; bytes in the arena. */
+void cache_kept(const struct cache_ask *q, struct arena *a, struct str *ret);

@@ -115,8 +115,6 @@ void watch_poll(struct shelf *s)
 struct tend_job {
 	struct shelf *s;
 	struct box *b;
-	struct put_summary *puts;
-	bool save;
 	struct err e;
 	bool ok;
 };
@@ -125,23 +123,7 @@ static void save_run(void *arg)
 {
 	struct tend_job *j = arg;
 
-	cache_put_summaries(j->b, j->puts);
-	j->ok = !j->save || cache_save(j->b);
-}
-
-/* The tail that was written goes; newer ones stand in front of it. */
-static void puts_drop(struct box *b, struct put_summary *from)
-{
-	struct put_summary **at = &b->puts, *next;
-
-	while (*at && *at != from)
-		at = &(*at)->next;
-	*at = NULL;
-	for (; from; from = next) {
-		next = from->next;
-		b->puts_n -= sizeof(*from) + from->n;
-		free(from);
-	}
+	j->ok = cache_save(j->b);
 }
 
 /* What we know is what lies there, if nothing moved for two seconds and nobody told otherwise. */
@@ -160,19 +142,18 @@ static void stamps_take(struct box *b)
 
 SUSPENDS static void save_box(struct box *b, bool save)
 {
-	struct tend_job j = { .s = b->shelf, .b = b, .save = save && b->is_stale, .puts = b->puts };
+	struct tend_job j = { .s = b->shelf, .b = b };
 
-	if (b->is_gone || (!j.save && !b->puts))
+	if (b->is_gone)
 		return;
-	if (j.save) {
-		stamps_take(b);
-		b->is_stale = false;
-		b->saved_at = time_mono();
-	}
-	/* those that come meanwhile are for the next time */
+	box_keep_write(b);
+	if (!save || !b->is_stale)
+		return;
+	stamps_take(b);
+	b->is_stale = false;
+	b->saved_at = time_mono();
 	off_loop(save_run, &j);
 	b->shelf->is_ahead |= !j.ok;
-	puts_drop(b, j.puts);
 }
 
 /* What a box that somebody uses needs now; one that nobody has used for a minute is closed. */
@@ -187,7 +168,7 @@ SUSPENDS static bool tend_box(struct box *b, bool all, struct err *e)
 		return true;
 	if ((b->users || all) && (b->look_new || b->look_cur) && !box_look(b, false, e))
 		return b->is_gone;
-	if (all || idle || b->puts_n || now - b->saved_at > SAVE_EVERY)
+	if (all || idle || b->puts.n || now - b->saved_at > SAVE_EVERY)
 		save_box(b, all || idle || now - b->saved_at > SAVE_EVERY);
 	if (!idle || b->users || b->n_dirty || b->cur_needs_sync || b->is_stale)
 		return true;
@@ -218,7 +199,7 @@ SUSPENDS void boxes_make_room(struct shelf *s)
 
 	while (s->boxes.n >= BOXES_OPEN_MAX && (b = least_used(s)) != NULL) {
 		save_box(b, true);
-		if (b->users || b->n_dirty || b->is_stale || b->puts)
+		if (b->users || b->n_dirty || b->is_stale || b->puts.n)
 			return;
 		map_remove(&s->boxes, str_from_z(b->folder));
 		box_free(b);

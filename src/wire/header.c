@@ -22,15 +22,16 @@ static bool is_empty_line(struct str line)
 /* field-name = 1*(%d33-57 / %d59-126), here also with spaces before the colon (RFC 5322 §4.5). */
 static size_t name_length(struct str line, size_t *ret_colon)
 {
+	const unsigned char *p = (const unsigned char *)line.p;
 	size_t n = 0, i;
 
-	while (str_at(line, n) > ' ' && str_at(line, n) < 0x7f && line.p[n] != ':')
+	while (n < line.n && p[n] > ' ' && p[n] < 0x7f && p[n] != ':')
 		n++;
 	i = n;
-	while (str_at(line, i) == ' ' || str_at(line, i) == '\t')
+	while (i < line.n && (p[i] == ' ' || p[i] == '\t'))
 		i++;
 	*ret_colon = i;
-	return str_at(line, i) == ':' ? n : 0;
+	return i < line.n && p[i] == ':' ? n : 0;
 }
 
 /* Without the CRLF or LF at its end. */
@@ -43,27 +44,27 @@ static struct str chomp(struct str s)
 	return s;
 }
 
-/* Step over lines that are no fields, as far as we may.  False if the header ends here;
- * else *ret is the first line of a field. */
-static bool find_field(struct header *h, struct str all, struct str *ret)
+/* Step over lines that are no fields, as far as we may.  0 if the header ends here; else the length of
+ * a field's name, *ret is its first line and *ret_colon where its colon is. */
+static size_t find_field(struct header *h, struct str all, struct str *ret, size_t *ret_colon)
 {
-	size_t colon;
-
 	for (;;) {
 		struct str s = str_from(all, h->at), line = str_head(s, line_length(s));
+		size_t name;
 
 		h->is_over = is_empty_line(line);
 		h->is_cut = line.n ? !h->is_over && h->count == HEADER_COUNT_MAX : all.n < h->letter.n;
 		if (h->is_over || h->is_cut || line.n == 0)
-			return false;
-		if (name_length(line, &colon)) {
+			return 0;
+		name = name_length(line, ret_colon);
+		if (name) {
 			*ret = line;
-			return true;
+			return name;
 		}
 		if (h->at > 0 || !str_starts(line, S("From "))) {
 			h->is_malformed = true;
 			if (!h->is_lenient)
-				return false;
+				return 0;
 		}
 		h->at += line.n;
 	}
@@ -74,11 +75,13 @@ bool header_next(struct header *h, struct field *ret)
 	struct str all = str_head(h->letter, HEADER_SIZE_MAX), s, line;
 	size_t n, name, colon;
 
-	if (h->is_over || h->is_cut || (h->is_malformed && !h->is_lenient) || !find_field(h, all, &line))
+	if (h->is_over || h->is_cut || (h->is_malformed && !h->is_lenient))
+		return false;
+	name = find_field(h, all, &line, &colon);
+	if (!name)
 		return false;
 	s = str_from(all, h->at);
 	n = line.n;
-	name = name_length(line, &colon);
 	while (str_at(s, n) == ' ' || str_at(s, n) == '\t')
 		n += line_length(str_from(s, n));
 	if (n == s.n && all.n < h->letter.n) {

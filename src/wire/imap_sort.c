@@ -8,6 +8,7 @@
 
 struct sort_item {
 	uint64_t first;
+	struct str text;                 /* of the first criterion, if it is one */
 	uint32_t place;
 };
 
@@ -71,6 +72,12 @@ static int compare_by(const struct sort_letter *x, const struct sort_letter *y, 
 	return str_cmp(x->texts[text_of(by)], y->texts[text_of(by)]);
 }
 
+/* One text at one place needs no look. */
+static int compare_texts(struct str x, struct str y)
+{
+	return x.p == y.p && x.n == y.n ? 0 : str_cmp(x, y);
+}
+
 static int compare(const void *left, const void *right, void *arg)
 {
 	const struct sort_item *x = left, *y = right;
@@ -79,7 +86,8 @@ static int compare(const void *left, const void *right, void *arg)
 	if (x->first != y->first)
 		return x->first < y->first ? -1 : 1;
 	for (size_t i = 0; i < o->n; i++) {
-		int c = compare_by(o->letters[x->place], o->letters[y->place], o->keys[i].by);
+		int c = i ? compare_by(o->letters[x->place], o->letters[y->place], o->keys[i].by) :
+			    compare_texts(x->text, y->text);
 
 		if (c)
 			return o->keys[i].reverse ? -c : c;
@@ -99,8 +107,10 @@ bool imap_sort(const struct sort_letter *const *letters, size_t n, const struct 
 		items[i].place = (uint32_t)i;
 		if (!n_keys)
 			continue;
-		if (!number_of(letters[i], keys[0].by, &items[i].first))
-			items[i].first = first_octets(letters[i]->texts[text_of(keys[0].by)]);
+		if (!number_of(letters[i], keys[0].by, &items[i].first)) {
+			items[i].text = letters[i]->texts[text_of(keys[0].by)];
+			items[i].first = first_octets(items[i].text);
+		}
 		if (keys[0].reverse)
 			items[i].first = ~items[i].first;
 	}

@@ -10,20 +10,43 @@
 #include "role/mailbox/summaries.h"
 #include "role/mailbox/vanished.h"
 
+#include "fiber/fiber.h"
 #include "wire/imap_print.h"
 
-enum { FROM_SUMMARY = FETCH_ENVELOPE | FETCH_BODY | FETCH_BODYSTRUCTURE | FETCH_PREVIEW };
+/* Items that are said as they are kept. */
+static const struct kept_item {
+	unsigned item;
+	enum summary_kind kind;
+	struct str name;
+} kept_items[] = {
+	{ FETCH_ENVELOPE, KEPT_ENVELOPE, S(" ENVELOPE ") },
+	{ FETCH_BODY, KEPT_BODY, S(" BODY ") },
+	{ FETCH_BODYSTRUCTURE, KEPT_BODYSTRUCTURE, S(" BODYSTRUCTURE ") },
+	{ FETCH_PREVIEW, KEPT_PREVIEW, S(" PREVIEW ") },
+};
+
+/* Summaries of a batch are read while the one before it is printed. */
+struct ahead {
+	struct box *box;
+	unsigned kinds;
+	const uint32_t *uids;
+	size_t n;
+	struct arena a;
+	struct summaries got;
+	bool ok;
+	struct err e;
+};
 
 struct fetch {
 	struct imap_session *s;
 	const struct imap_fetch *f;
 	struct fetch_reader reader;
-	struct arena batch;
 	const uint32_t *uids;            /* of the batch */
 	size_t n;
-	struct str *summaries;           /* of `kind`, or NULL */
-	enum summary_kind kind;
-	struct str *headers;             /* or NULL: they are read from the files */
+	unsigned kinds;                  /* that are read for it */
+	struct ahead ahead[2];           /* of this batch and of the next */
+	const struct summaries *got;     /* of this one */
+	size_t place;                    /* in the view: behind the letter before */
 	bool marks_seen;
 	bool has_gone;                   /* some letter was no longer there */
 	enum fetch_result worst;
@@ -32,34 +55,28 @@ struct fetch {
 static void fetch_end(struct fetch *x)
 {
 	fetch_reader_end(&x->reader);
-	arena_end(&x->batch);
+	arena_end(&x->ahead[0].a);
+	arena_end(&x->ahead[1].a);
 }
 
 /* -- one letter ------------------------------------------------------------ */
 
-static void add_nonempty(struct buf *b, struct str what, struct str value)
+static void add_kept(struct buf *b, unsigned items, const struct summaries *got, size_t i)
 {
-	buf_add(b, what);
-	buf_add(b, value.n ? value : S("NIL"));
+	for (size_t k = 0; k < ARRAY_LEN(kept_items); k++)
+		if (items & kept_items[k].item) {
+			buf_add(b, kept_items[k].name);
+			buf_add(b, got->kept[kept_items[k].kind][i]);
+		}
 }
 
-static void add_from_summary(struct buf *b, unsigned items, enum summary_kind kind, struct str summary)
+/* Something that is asked for could not be read: it is gone. */
+static bool lacks_kept(unsigned items, const struct summaries *got, size_t i)
 {
-	if (kind != KEPT_ALL) {
-		buf_add(b, kind == KEPT_ENVELOPE ? S(" ENVELOPE ") : S(" BODYSTRUCTURE "));
-		buf_add(b, summary);
-		return;
-	}
-	if (items & FETCH_ENVELOPE)
-		add_nonempty(b, S(" ENVELOPE "), summary_text(summary, SUMMARY_ENVELOPE));
-	if (items & FETCH_BODY)
-		add_nonempty(b, S(" BODY "), summary_text(summary, SUMMARY_BODY));
-	if (items & FETCH_BODYSTRUCTURE)
-		add_nonempty(b, S(" BODYSTRUCTURE "), summary_text(summary, SUMMARY_BODYSTRUCTURE));
-	if (items & FETCH_PREVIEW) {
-		buf_add(b, S(" PREVIEW "));
-		imap_add_string(b, summary_text(summary, SUMMARY_PREVIEW));
-	}
+	for (size_t k = 0; k < ARRAY_LEN(kept_items); k++)
+		if (items & kept_items[k].item && !got->kept[kept_items[k].kind][i].n)
+			return true;
+	return false;
 }
 
 static void add_number(struct buf *b, struct str what, uint64_t n, struct str behind)
@@ -100,6 +117,16 @@ static void add_items(struct fetch *x, struct buf *b, const struct letter *l, un
 	}
 }
 
+/* Letters come in the order of the view. */
+static uint32_t seq_of(struct fetch *x, uint32_t uid)
+{
+	const struct view *v = &x->s->sel.view;
+	uint32_t seq = x->place < v->n && v->uids[x->place] == uid ? (uint32_t)x->place + 1 : view_seq(v, uid);
+
+	x->place = seq;
+	return seq;
+}
+
 /* "* 3 FETCH" and its items; what cannot be read is taken back. */
 SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, struct err *e)
 {
@@ -111,14 +138,14 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 	const struct letter *l;
 	enum fetch_result result = FETCHED;
 
-	if (x->headers && x->headers[i].n > KEPT_TOO_LONG.n)
-		fetch_take(&x->reader, x->headers[i]);
+	if (x->got->kept[KEPT_HEADER] && x->got->kept[KEPT_HEADER][i].n > KEPT_TOO_LONG.n)
+		fetch_take(&x->reader, x->got->kept[KEPT_HEADER][i]);
 	else if (x->f->n_sections)
 		result = fetch_read(&x->reader, s->sel.box, x->uids[i], fetch_needs_body(x->f));
 	if (x->f->n_sections && result == FETCHED)
 		result = fetch_sections_begin(&x->reader, x->f);
 	l = box_find(s->sel.box, x->uids[i]);
-	if (!l || result == FETCH_GONE || (x->summaries && !x->summaries[i].n)) {
+	if (!l || result == FETCH_GONE || lacks_kept(items, x->got, i)) {
 		x->has_gone = true;
 		return true;
 	}
@@ -129,12 +156,11 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 	if (was_seen_now)
 		items |= FETCH_FLAGS | (s->enabled & ENABLE_CONDSTORE ? FETCH_MODSEQ : 0) |
 			 (s->enabled & (ENABLE_QRESYNC | ENABLE_REV2) ? FETCH_UID : 0);
-	imap_add_untagged(b, view_seq(&s->sel.view, l->uid));
+	imap_add_untagged(b, seq_of(x, l->uid));
 	buf_add(b, S("FETCH "));
 	open = b->n;             /* each item puts a blank before itself; the first becomes "(" */
 	add_items(x, b, l, items);
-	if (x->summaries)
-		add_from_summary(b, items, x->kind, x->summaries[i]);
+	add_kept(b, items, x->got, i);
 	is_begun = b->n > open;
 	if (is_begun)
 		b->p[open] = '(';
@@ -171,23 +197,14 @@ SUSPENDS static bool mark_seen(struct fetch *x, bool *ret_seen, struct err *e)
 		      view_follow(&x->s->sel.view, &x->s->by, e));
 }
 
-static enum summary_kind kind_of(unsigned items)
+static unsigned kinds_of(const struct imap_fetch *f)
 {
-	switch (items & FROM_SUMMARY) {
-	case FETCH_ENVELOPE:
-		return KEPT_ENVELOPE;
-	case FETCH_BODYSTRUCTURE:
-		return KEPT_BODYSTRUCTURE;
-	default:
-		return KEPT_ALL;
-	}
-}
+	unsigned kinds = fetch_fits_kept_header(f) ? KEPT(HEADER) : 0;
 
-SUSPENDS static bool keep_get(struct fetch *x, enum summary_kind kind, struct str **ret, struct err *e)
-{
-	*ret = ARENA_ARRAY(&x->batch, struct str, x->n);
-	return *ret ? summary_kind_get(x->s->sel.box, kind, x->uids, x->n, &x->batch, *ret, e) :
-		      fail(e, FAULT_TEMP, "out of memory");
+	for (size_t k = 0; k < ARRAY_LEN(kept_items); k++)
+		if (f->items & kept_items[k].item)
+			kinds |= 1u << kept_items[k].kind;
+	return kinds;
 }
 
 SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
@@ -198,11 +215,6 @@ SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
 
 	if (known && !box_learn(box, x->uids, x->n, known, e))
 		return false;
-	x->summaries = x->headers = NULL;
-	if (x->f->items & FROM_SUMMARY && !keep_get(x, x->kind, &x->summaries, e))
-		return false;
-	if (x->f->n_sections && !fetch_needs_body(x->f) && !keep_get(x, KEPT_HEADER, &x->headers, e))
-		return false;
 	if (x->marks_seen && !mark_seen(x, seen, e))
 		return false;
 	for (size_t i = 0; i < x->n; i++) {
@@ -212,25 +224,71 @@ SUSPENDS static bool fetch_batch(struct fetch *x, struct err *e)
 	return true;
 }
 
+SUSPENDS static void ahead_fiber(void *arg)
+{
+	struct ahead *h = arg;
+
+	h->ok = summaries_get(h->box, h->kinds, h->uids, h->n, &h->a, &h->got, &h->e);
+}
+
+/* The batch at the front of these. */
+static void ahead_set(const struct fetch *x, struct ahead *h, const uint32_t *uids, size_t n)
+{
+	arena_rewind(&h->a, (struct arena_mark){ 0 });
+	*h = (struct ahead){ .box = x->s->sel.box, .kinds = x->kinds, .uids = uids,
+			     .n = n < SUMMARIES_AT_ONCE ? n : SUMMARIES_AT_ONCE, .a = h->a, .ok = true };
+}
+
+/* When this comes back the next batch is there, too. */
+SUSPENDS static bool fetch_and_read_ahead(struct fetch *x, struct ahead *next, const uint32_t *uids, size_t n,
+					  struct err *e)
+{
+	AUTO(nursery_end) struct nursery kids = { 0 };
+
+	ahead_set(x, next, uids, n);
+	if (next->n && next->kinds && !fiber_start(&kids, "ahead", ahead_fiber, next))
+		ahead_fiber(next);
+	return fetch_batch(x, e) && nursery_join(&kids, e);
+}
+
 SUSPENDS static bool fetch_all(struct fetch *x, const uint32_t *uids, size_t n, struct err *e)
 {
-	for (size_t at = 0; at < n; at += x->n) {
-		struct arena_mark m = arena_mark(&x->batch);
+	struct ahead *now = &x->ahead[0], *next = &x->ahead[1];
 
-		x->uids = uids + at;
-		x->n = n - at < SUMMARIES_AT_ONCE ? n - at : SUMMARIES_AT_ONCE;
-		if (!fetch_batch(x, e))
+	ahead_set(x, now, uids, n);
+	if (now->n && now->kinds)
+		ahead_fiber(now);
+	while (now->n) {
+		struct ahead *was = now;
+
+		if (!now->ok) {
+			*e = now->e;
 			return false;
-		arena_rewind(&x->batch, m);
+		}
+		x->uids = now->uids;
+		x->n = now->n;
+		x->got = &now->got;
+		uids += now->n;
+		n -= now->n;
+		if (!fetch_and_read_ahead(x, next, uids, n, e))
+			return false;
+		now = next;
+		next = was;
 	}
 	return true;
+}
+
+static struct fetch fetch_begin(struct imap_session *s, const struct imap_fetch *f)
+{
+	return (struct fetch){ .s = s, .f = f, .kinds = kinds_of(f), .reader = fetch_reader_begin(f),
+			       .ahead = { { .a = { .limit = IMAP_ARENA_MAX } },
+					  { .a = { .limit = IMAP_ARENA_MAX } } } };
 }
 
 SUSPENDS bool fetch_tell(struct imap_session *s, const struct imap_fetch *f, const uint32_t *uids, size_t n,
 			 struct err *e)
 {
-	AUTO(fetch_end) struct fetch x = { .s = s, .f = f, .reader = fetch_reader_begin(),
-					   .batch = { .limit = IMAP_ARENA_MAX }, .kind = kind_of(f->items) };
+	AUTO(fetch_end) struct fetch x = fetch_begin(s, f);
 
 	return fetch_all(&x, uids, n, e);
 }
@@ -286,8 +344,7 @@ static bool tell_vanished(struct imap_session *s, struct imap_reply *ret, struct
 
 SUSPENDS struct imap_reply imap_cmd_fetch(struct imap_session *s, struct err *e)
 {
-	AUTO(fetch_end) struct fetch x = { .s = s, .f = &s->c.fetch, .reader = fetch_reader_begin(),
-					   .batch = { .limit = IMAP_ARENA_MAX } };
+	AUTO(fetch_end) struct fetch x = fetch_begin(s, &s->c.fetch);
 	struct imap_reply r;
 	uint32_t *uids;
 	size_t n;
@@ -302,7 +359,6 @@ SUSPENDS struct imap_reply imap_cmd_fetch(struct imap_session *s, struct err *e)
 		n = keep_partial(&x.f->partial, uids, n);
 	if (x.f->has_changedsince)
 		n = keep_changed(s, x.f->changedsince, uids, n);
-	x.kind = kind_of(x.f->items);
 	x.marks_seen = !s->sel.is_read_only && imap_fetch_marks_seen(x.f);
 	if (!fetch_all(&x, uids, n, e))
 		return reply_of_err(s, e, IMAP_REPLY_EXPUNGED);

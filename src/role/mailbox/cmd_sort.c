@@ -35,6 +35,7 @@ static void job_end(struct order_job *j)
 static bool job_fill(struct imap_session *s, struct order_job *j, const struct facts *f)
 {
 	static const struct sort_letter nothing;         /* went while we looked */
+	size_t at = 0;
 
 	j->letters = ARENA_ARRAY(&j->a, const struct sort_letter *, j->n + 1);
 	j->numbers = ARENA_ARRAY(&j->a, uint32_t, j->n + 1);
@@ -43,7 +44,7 @@ static bool job_fill(struct imap_session *s, struct order_job *j, const struct f
 		return false;
 	for (size_t i = 0; i < j->n; i++) {
 		uint32_t uid = s->sel.view.uids[j->places[i]];
-		const struct facts_row *r = facts_find(f, uid);
+		const struct facts_row *r = facts_next(f, uid, &at);
 
 		j->letters[i] = r ? &r->sort : &nothing;
 		j->numbers[i] = s->c.is_uid ? uid : j->places[i] + 1;
@@ -71,23 +72,24 @@ SUSPENDS static bool add_display(struct imap_session *s, struct order_job *j, si
 {
 	AUTO(arena_end) struct arena a = { .limit = IMAP_ARENA_MAX };
 	uint32_t uids[SUMMARIES_AT_ONCE];
-	struct str *texts = ARENA_ARRAY(&a, struct str, SUMMARIES_AT_ONCE);
+	struct summaries got;
 	struct sort_letter *copies = ARENA_ARRAY(&j->a, struct sort_letter, n);
 	AUTO(buf_end) struct buf room = buf_on_heap(DISPLAY_MAX * FOLD_GROWTH_MAX);
 
-	if (!texts || !copies)
+	if (!copies)
 		return fail(e, FAULT_TEMP, "out of memory");
 	for (size_t i = 0; i < n; i++)
 		uids[i] = s->sel.view.uids[j->places[from + i]];
-	if (!summaries_get(s->sel.box, uids, n, &a, texts, e))
+	if (!summaries_get(s->sel.box, KEPT(FACTS), uids, n, &a, &got, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
+		struct letter_summary l = { 0 };
+
+		(void)summary_parse(got.kept[KEPT_FACTS][i], &a, &l);
 		copies[i] = *j->letters[from + i];
 		j->letters[from + i] = &copies[i];
-		copies[i].texts[SORT_TEXT_DISPLAY_FROM] =
-			display_fold(&j->a, summary_text(texts[i], SUMMARY_DISPLAY_FROM), &room);
-		copies[i].texts[SORT_TEXT_DISPLAY_TO] =
-			display_fold(&j->a, summary_text(texts[i], SUMMARY_DISPLAY_TO), &room);
+		copies[i].texts[SORT_TEXT_DISPLAY_FROM] = display_fold(&j->a, l.display_from, &room);
+		copies[i].texts[SORT_TEXT_DISPLAY_TO] = display_fold(&j->a, l.display_to, &room);
 	}
 	return !j->a.full || fail(e, FAULT_TEMP, "out of memory");
 }

@@ -1,6 +1,7 @@
 /* facts.c — the facts of a folder's letters; see facts.h. */
 #include "role/mailbox/facts.h"
 
+#include "base/map.h"
 #include "fiber/fiber.h"
 #include "role/mailbox/summaries.h"
 #include "wire/fold.h"
@@ -19,6 +20,8 @@ struct facts {
 	struct arena a;                  /* rows and texts: nothing moves */
 	struct facts_row **rows;         /* by UID */
 	size_t n, cap;
+	struct str *texts;               /* by hash; open addressing */
+	size_t texts_n, texts_cap;
 	uint32_t last;                   /* UID up to which the folder was read */
 };
 
@@ -29,6 +32,7 @@ static void facts_free(struct facts *f)
 {
 	arena_end(&f->a);
 	free(f->rows);
+	free(f->texts);
 	free(f);
 }
 
@@ -49,15 +53,14 @@ void facts_end(void)
 		}
 }
 
-const struct facts_row *facts_find(const struct facts *f, uint32_t uid)
+/* Index of the first row whose UID is not below. */
+static size_t place_of(const struct facts *f, uint32_t uid)
 {
 	size_t from = 0, n = f->n;
 
 	while (n) {
 		size_t half = n / 2;
 
-		if (f->rows[from + half]->uid == uid)
-			return f->rows[from + half];
 		if (f->rows[from + half]->uid < uid) {
 			from += half + 1;
 			n -= half + 1;
@@ -65,16 +68,70 @@ const struct facts_row *facts_find(const struct facts *f, uint32_t uid)
 			n = half;
 		}
 	}
-	return NULL;
+	return from;
+}
+
+const struct facts_row *facts_next(const struct facts *f, uint32_t uid, size_t *at)
+{
+	if (*at >= f->n || f->rows[*at]->uid != uid)
+		*at = place_of(f, uid);
+	return *at < f->n && f->rows[*at]->uid == uid ? f->rows[(*at)++] : NULL;
+}
+
+const struct facts_row *facts_find(const struct facts *f, uint32_t uid)
+{
+	return facts_next(f, uid, &(size_t){ f->n });
+}
+
+/* ---- equal texts ---- */
+
+static bool texts_grow(struct facts *f)
+{
+	size_t cap = f->texts_cap ? f->texts_cap * 2 : 1024;
+	struct str *was = f->texts, *now = calloc(cap, sizeof(*now));
+
+	if (!now)
+		return false;
+	for (size_t i = 0; i < f->texts_cap; i++) {
+		size_t at = (size_t)hash_keyed(was[i]) & (cap - 1);
+
+		if (!was[i].n)
+			continue;
+		while (now[at].n)
+			at = (at + 1) & (cap - 1);
+		now[at] = was[i];
+	}
+	free(was);
+	f->texts = now;
+	f->texts_cap = cap;
+	return true;
+}
+
+/* The text as it lies in the arena; people and subjects come again and again. */
+static struct str text_keep(struct facts *f, struct str text)
+{
+	size_t at;
+
+	if (!text.n)
+		return text;
+	if (f->texts_n * 2 >= f->texts_cap && !texts_grow(f))
+		return arena_str(&f->a, text);
+	at = (size_t)hash_keyed(text) & (f->texts_cap - 1);
+	for (; f->texts[at].n; at = (at + 1) & (f->texts_cap - 1))
+		if (str_eq(f->texts[at], text))
+			return f->texts[at];
+	f->texts[at] = arena_str(&f->a, text);
+	f->texts_n++;
+	return f->texts[at];
 }
 
 /* ---- one letter ---- */
 
-static struct str fold(struct arena *a, struct str text, struct buf *room)
+static struct str fold(struct facts *f, struct str text, struct buf *room)
 {
 	buf_clear(room);
 	fold_add(room, text);
-	return arena_str(a, buf_str(room));
+	return text_keep(f, buf_str(room));
 }
 
 static struct facts_row *row_make(struct facts *f, const struct letter *l, const struct letter_summary *s)
@@ -88,16 +145,16 @@ static struct facts_row *row_make(struct facts *f, const struct letter *l, const
 		return NULL;
 	memcpy(refs, s->references, s->n_references * sizeof(*refs));
 	*r = (struct facts_row){ .uid = l->uid, .is_known = true, .has_date = s->has_date,
-				 .local_day = s->date.local_day, .subject = fold(&f->a, s->subject, &room) };
+				 .local_day = s->date.local_day, .subject = fold(f, s->subject, &room) };
 	k = &r->sort;
 	*k = (struct sort_letter){ .arrival = l->date, .sent = s->has_date ? s->date.utc : l->date,
 				   .size = s->crlf_size > UINT32_MAX ? UINT32_MAX : (uint32_t)s->crlf_size,
 				   .is_reply = s->is_reply, .n_references = (uint32_t)s->n_references,
 				   .references = refs, .id = s->message_id_hash };
-	k->texts[SORT_TEXT_SUBJECT] = fold(&f->a, str_head(s->base_subject, TEXT_MAX), &room);
-	k->texts[SORT_TEXT_FROM] = fold(&f->a, str_head(s->from, TEXT_MAX), &room);
-	k->texts[SORT_TEXT_TO] = fold(&f->a, str_head(s->to, TEXT_MAX), &room);
-	k->texts[SORT_TEXT_CC] = fold(&f->a, str_head(s->cc, TEXT_MAX), &room);
+	k->texts[SORT_TEXT_SUBJECT] = fold(f, str_head(s->base_subject, TEXT_MAX), &room);
+	k->texts[SORT_TEXT_FROM] = fold(f, str_head(s->from, TEXT_MAX), &room);
+	k->texts[SORT_TEXT_TO] = fold(f, str_head(s->to, TEXT_MAX), &room);
+	k->texts[SORT_TEXT_CC] = fold(f, str_head(s->cc, TEXT_MAX), &room);
 	return f->a.full ? NULL : r;
 }
 
@@ -138,7 +195,7 @@ SUSPENDS static bool load_some(struct facts *f, struct box *b, size_t *ret_n, st
 {
 	AUTO(arena_end) struct arena a = { .limit = FACTS_BYTES_MAX };
 	uint32_t uids[SUMMARIES_AT_ONCE];
-	struct str *summaries = ARENA_ARRAY(&a, struct str, SUMMARIES_AT_ONCE);
+	struct summaries got;
 	size_t from = box_find_from(b, f->last + 1), n = 0;
 
 	for (; n < SUMMARIES_AT_ONCE && from + n < box_count(b); n++)
@@ -146,14 +203,12 @@ SUSPENDS static bool load_some(struct facts *f, struct box *b, size_t *ret_n, st
 	*ret_n = n;
 	if (!n)
 		return true;
-	if (!summaries)
-		return fail(e, FAULT_TEMP, "out of memory");
-	if (!box_learn(b, uids, n, KNOWN_DATE, e) || !summaries_get(b, uids, n, &a, summaries, e))
+	if (!box_learn(b, uids, n, KNOWN_DATE, e) || !summaries_get(b, KEPT(FACTS), uids, n, &a, &got, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		const struct letter *l = box_find(b, uids[i]);
 
-		if (l && !row_add(f, l, summaries[i], &a))
+		if (l && !row_add(f, l, got.kept[KEPT_FACTS][i], &a))
 			return fail(e, FAULT_TEMP, "no memory for the facts of all letters");
 	}
 	f->last = uids[n - 1];

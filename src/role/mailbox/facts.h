@@ -17,7 +17,7 @@ struct facts_row {
 	bool is_known;                   /* else the letter could not be read: all is empty */
 	bool has_date;
 	int32_t local_day;               /* of the Date field, days since 1970 */
-	struct str subject;              /* folded, whole */
+	struct str subject;              /* folded, whole; equal texts of a folder lie at one place */
 	struct sort_letter sort;
 };
 
@@ -28,5 +28,7 @@ SUSPENDS bool facts_open(struct box *b, struct facts **ret, struct err *e);
 void facts_close(struct facts **f);
 /* NULL: none. */
 const struct facts_row *facts_find(const struct facts *f, uint32_t uid);
+/* The same for UIDs that ascend mostly one by one; *at begins with 0. */
+const struct facts_row *facts_next(const struct facts *f, uint32_t uid, size_t *at);
 /* At the end of the process. */
 void facts_end(void);

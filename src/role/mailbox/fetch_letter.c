@@ -5,6 +5,7 @@
 #include "role/mailbox/fetch_letter.h"
 
 #include "base/fd.h"
+#include "role/mailbox/summaries.h"
 #include "wire/decode.h"
 #include "wire/imap_print.h"
 #include "wire/lf.h"
@@ -22,16 +23,23 @@ enum {
 	KEEP_MAX = 1 << 20,              /* of the buffer from letter to letter */
 };
 
-struct fetch_reader fetch_reader_begin(void)
+struct fetch_reader fetch_reader_begin(const struct imap_fetch *f)
 {
-	return (struct fetch_reader){ .mime = { .limit = MIME_ARENA }, .text = buf_on_heap(IMAP_OUT_MAX),
-				      .decoded = buf_on_heap(IMAP_OUT_MAX) };
+	struct fetch_reader r = { .mime = { .limit = MIME_ARENA }, .labels = buf_on_heap(IMAP_OUT_MAX),
+				  .text = buf_on_heap(IMAP_OUT_MAX), .decoded = buf_on_heap(IMAP_OUT_MAX) };
+
+	for (size_t i = 0; i < f->n_sections; i++) {
+		fetch_section_add(&r.labels, &f->sections[i]);
+		buf_add(&r.labels, S(" \0"));
+	}
+	return r;
 }
 
 void fetch_reader_end(struct fetch_reader *r)
 {
 	free(r->raw);
 	arena_end(&r->mime);
+	buf_end(&r->labels);
 	buf_end(&r->text);
 	buf_end(&r->decoded);
 	*r = (struct fetch_reader){ 0 };
@@ -43,6 +51,7 @@ struct reading {
 	int fd;
 	char *to;
 	size_t n, got;
+	size_t expected;                 /* of the file: a read that ends here needs no second one to see the end */
 	bool ok;
 };
 
@@ -60,6 +69,8 @@ static void reading_run(void *arg)
 			return;
 		}
 		j->got += (size_t)n;
+		if (j->got == j->expected)
+			break;
 	}
 	j->ok = true;
 }
@@ -98,9 +109,9 @@ static size_t header_size(struct str s)
 
 SUSPENDS static bool read_bytes(struct fetch_reader *r, int fd, size_t n)
 {
-	struct reading j = { .fd = fd, .n = n };
+	struct reading j = { .fd = fd, .n = n, .expected = n - 1 };
 
-	if (n > RAW_MAX || !raw_room(r, n))
+	if (!n || n > RAW_MAX || !raw_room(r, n))
 		return false;
 	j.to = r->raw;
 	if (n > INLINE_MAX)
@@ -111,27 +122,33 @@ SUSPENDS static bool read_bytes(struct fetch_reader *r, int fd, size_t n)
 	return j.ok;
 }
 
+/* All of it; or of the first `guess` octets no more, if it has a header's end.  One look at the file's size
+ * is saved if the guess was right. */
+SUSPENDS static bool read_guessed(struct fetch_reader *r, int fd, size_t guess, bool whole)
+{
+	struct stat st;
+
+	if (!read_bytes(r, fd, guess + 1))
+		return false;
+	if (r->n <= guess || (!whole && header_size(str_of(r->raw, r->n)) < r->n))
+		return true;
+	return !fstat(fd, &st) && st.st_size >= 0 && read_bytes(r, fd, (size_t)st.st_size + 1);
+}
+
 SUSPENDS enum fetch_result fetch_read(struct fetch_reader *r, struct box *b, uint32_t uid, bool whole)
 {
+	const struct letter *l = box_find(b, uid);
+	size_t guess = l && whole && l->known & KNOWN_SIZE ? l->size : HEADER_FIRST;
 	struct err e = { 0 };
 	AUTO(fd_end) int fd = box_letter_open(b, uid, &e);
-	struct stat st;
-	size_t n, header;
 
 	if (fd < 0)
 		return e.sys == ENOENT ? FETCH_GONE : FETCH_UNREADABLE;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size < 0)
-		return FETCH_UNREADABLE;
-	n = (size_t)st.st_size;
-	if (!read_bytes(r, fd, whole || n < HEADER_FIRST ? n : HEADER_FIRST))
+	if (!read_guessed(r, fd, guess < RAW_MAX ? guess : RAW_MAX - 1, whole))
 		return FETCH_UNREADABLE;
 	r->letter = str_of(r->raw, r->n);
-	if (whole)
-		return FETCHED;
-	header = header_size(str_of(r->raw, r->n));
-	if (header == r->n && r->n < n && !read_bytes(r, fd, n))
-		return FETCH_UNREADABLE;
-	r->letter = str_head(str_of(r->raw, r->n), header_size(str_of(r->raw, r->n)));
+	if (!whole)
+		r->letter = str_head(r->letter, header_size(r->letter));
 	return FETCHED;
 }
 
@@ -151,6 +168,20 @@ bool fetch_needs_body(const struct imap_fetch *f)
 			return true;
 	}
 	return false;
+}
+
+bool fetch_fits_kept_header(const struct imap_fetch *f)
+{
+	for (size_t i = 0; i < f->n_sections; i++) {
+		const struct section *s = &f->sections[i].section;
+
+		if (s->what != SECTION_FIELDS)
+			return false;
+		for (size_t k = 0; k < s->n_names; k++)
+			if (kept_header_lacks(s->names[k]))
+				return false;
+	}
+	return f->n_sections && !fetch_needs_body(f);
 }
 
 /* -- printing -------------------------------------------------------------- */
@@ -203,6 +234,28 @@ static void size_add(struct buf *out, uint64_t n)
 	buf_add(out, S("}\r\n"));
 }
 
+/* What is short and wanted whole is copied line by line into its place. */
+static void short_add(struct buf *out, struct str rest, size_t size)
+{
+	char *to = buf_room(out, size);
+	int prev = -1;
+
+	for (size_t i = 0; to && i < rest.n; prev = '\n') {
+		struct str s = str_from(rest, i);
+		size_t n = str_find(s, '\n');
+
+		if (n)
+			memcpy(to, s.p, n);
+		to += n;
+		i += n + 1;
+		if (n == s.n)
+			break;
+		if ((n ? s.p[n - 1] : prev) != '\r')
+			*to++ = '\r';
+		*to++ = '\n';
+	}
+}
+
 /* At rest → a literal in CRLF form; of BINARY a literal8 if there is a NUL. */
 SUSPENDS static bool range_send(struct imap_session *s, const struct fetch_section *f, struct str rest, struct err *e)
 {
@@ -215,6 +268,10 @@ SUSPENDS static bool range_send(struct imap_session *s, const struct fetch_secti
 		w.has_nul = false;
 	}
 	size_add(&s->out, w.to - w.from);
+	if (!w.has_nul && !f->has_partial && w.to < PIECE) {
+		short_add(&s->out, rest, (size_t)w.to);
+		return true;
+	}
 	while (rest.n && w.at < w.to) {
 		struct str line = str_head(rest, PIECE);
 		size_t n = str_find(line, '\n');
@@ -343,9 +400,11 @@ static bool is_binary(const struct fetch_section *f)
 	return f->form == FETCH_AS_BINARY || f->form == FETCH_AS_BINARY_SIZE;
 }
 
-/* BODY[] alone needs no tree. */
+/* BODY[] alone needs none, and what is of the header neither: then that is all of the letter that is here. */
 static bool needs_tree(const struct imap_fetch *f)
 {
+	if (!fetch_needs_body(f))
+		return false;
 	for (size_t i = 0; i < f->n_sections; i++)
 		if (f->sections[i].section.what != SECTION_ALL || f->sections[i].section.n_path || is_binary(&f->sections[i]))
 			return true;
@@ -373,14 +432,15 @@ enum fetch_result fetch_sections_begin(struct fetch_reader *r, const struct imap
 SUSPENDS bool fetch_sections_send(struct fetch_reader *r, const struct imap_fetch *f, char before,
 				  struct imap_session *s, struct err *e)
 {
+	struct str labels = buf_str(&r->labels);
+
 	for (size_t i = 0; i < f->n_sections; i++) {
 		const struct fetch_section *x = &f->sections[i];
 
 		buf_add_char(&s->out, i ? ' ' : before);
-		fetch_section_add(&s->out, x);
-		buf_add_char(&s->out, ' ');
+		buf_add(&s->out, str_cut(labels, '\0', &labels));
 		if (is_binary(x) ? !binary_send(r, x, s, e) : !body_send(r, x, s, e))
 			return false;
 	}
-	return (!r->text.full && !r->decoded.full) || fail(e, FAULT_TEMP, "a part is too large");
+	return (!r->text.full && !r->decoded.full && !r->labels.full) || fail(e, FAULT_TEMP, "a part is too large");
 }

@@ -10,11 +10,12 @@ struct fetch_reader {
 	struct str letter;               /* as it lies on disk; in raw, or the caller's */
 	struct arena mime;               /* its tree, rewound */
 	const struct mime_part *root;    /* NULL: no section needs it */
+	struct buf labels;               /* "BODY[…] " of each section, a NUL behind each */
 	struct buf text;                 /* chosen fields; quoted-printable in CRLF form */
 	struct buf decoded;
 };
 
-struct fetch_reader fetch_reader_begin(void);
+struct fetch_reader fetch_reader_begin(const struct imap_fetch *f);
 void fetch_reader_end(struct fetch_reader *r);
 
 enum fetch_result {
@@ -26,9 +27,11 @@ enum fetch_result {
 
 /* Does it need more than the header? */
 bool fetch_needs_body(const struct imap_fetch *f);
+/* Are its sections fields that KEPT_HEADER has? */
+bool fetch_fits_kept_header(const struct imap_fetch *f);
 /* Read the letter: all of it, or its header. */
 SUSPENDS enum fetch_result fetch_read(struct fetch_reader *r, struct box *b, uint32_t uid, bool whole);
-/* The same with a header that is at hand; it stays the caller's. */
+/* The same with a KEPT_HEADER that is at hand; it stays the caller's. */
 void fetch_take(struct fetch_reader *r, struct str header);
 /* Can all sections be answered?  FETCHED if so. */
 enum fetch_result fetch_sections_begin(struct fetch_reader *r, const struct imap_fetch *f);

@@ -204,7 +204,7 @@ struct headers_look {
 	struct searcher s;
 	struct arena a;
 	uint32_t uids[SUMMARIES_AT_ONCE];
-	struct str headers[SUMMARIES_AT_ONCE];
+	const struct str *headers;
 	bool fits[SUMMARIES_AT_ONCE];
 	size_t n;
 };
@@ -235,11 +235,13 @@ SUSPENDS static bool headers_batch(struct box *b, struct headers_look *h, const 
 				   size_t from, struct places *kept, struct places *left, struct err *e)
 {
 	struct arena_mark mark = arena_mark(&h->a);
+	struct summaries got;
 
 	for (h->n = 0; h->n < SUMMARIES_AT_ONCE && from + h->n < p->n; h->n++)
 		h->uids[h->n] = uids[p->p[from + h->n]];
-	if (!summary_kind_get(b, KEPT_HEADER, h->uids, h->n, &h->a, h->headers, e))
+	if (!summaries_get(b, KEPT(HEADER), h->uids, h->n, &h->a, &got, e))
 		return false;
+	h->headers = got.kept[KEPT_HEADER];
 	off_loop(look_at_headers, h);
 	for (size_t i = 0; i < h->n; i++) {
 		if (is_left(h, i))
@@ -278,7 +280,7 @@ SUSPENDS bool search_files(struct box *b, const struct search_key *key, const ui
 
 	if (!narrow(b, key, uids, p, e))
 		return false;
-	if (key->what != SEARCH_HEADER)
+	if (key->what != SEARCH_HEADER || kept_header_lacks(key->name))
 		return search_letters(b, key, uids, p, e);
 	h = calloc(1, sizeof(*h));
 	if (!h)

@@ -1,256 +1,281 @@
-/* summaries.c — summaries of letters as bytes; see summaries.h.
- *
- * Layout, in the machine's byte order: struct fixed, then n_references × 8 octets, then the texts.
- * It is a cache of this machine: another layout has another version. */
+/* summaries.c — what is kept of letters: looked up, or made of their files; see summaries.h. */
 #include "role/mailbox/summaries.h"
 
 #include "base/buf.h"
 #include "base/fd.h"
 #include "fiber/fiber.h"
+#include "wire/imap_print.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum {
 	READ_AT_ONCE = 32,               /* letters in one trip to a thread */
+	READERS = 2,                     /* at work at once */
 	LETTER_MAX = 1 << 30,
 	SUMMARY_MAX = 4 << 20,
+	KEEP_MAX = 1 << 20,              /* of the buffer from letter to letter */
+	ALWAYS = KEPT(FACTS) | KEPT(ENVELOPE) | KEPT(BODYSTRUCTURE) | KEPT(HEADER),
 };
 
-struct fixed {
-	uint64_t message_id_hash, header_n, size, crlf_size;
-	int64_t utc;
-	int32_t zone, local_day;
-	uint32_t n_references;
-	uint8_t is_reply, has_date, unused[2];
-	uint32_t lengths[SUMMARY_TEXTS];
-	uint32_t unused2;
+/* A letter to be read.  What is made of it lies in the arena of the reading. */
+struct subject {
+	size_t which;                    /* in the caller's list */
+	struct letter_place place;
+	int fd;                          /* or -1: the thread opens it */
+	bool is_elsewhere;               /* it found no file there */
+	struct str made[SUMMARY_KINDS];
 };
-
-static const size_t offsets[SUMMARY_TEXTS] = {
-	[SUMMARY_ENVELOPE] = offsetof(struct letter_summary, envelope),
-	[SUMMARY_BODY] = offsetof(struct letter_summary, body),
-	[SUMMARY_BODYSTRUCTURE] = offsetof(struct letter_summary, bodystructure),
-	[SUMMARY_PREVIEW] = offsetof(struct letter_summary, preview),
-	[SUMMARY_SUBJECT] = offsetof(struct letter_summary, subject),
-	[SUMMARY_BASE_SUBJECT] = offsetof(struct letter_summary, base_subject),
-	[SUMMARY_FROM] = offsetof(struct letter_summary, from),
-	[SUMMARY_TO] = offsetof(struct letter_summary, to),
-	[SUMMARY_CC] = offsetof(struct letter_summary, cc),
-	[SUMMARY_DISPLAY_FROM] = offsetof(struct letter_summary, display_from),
-	[SUMMARY_DISPLAY_TO] = offsetof(struct letter_summary, display_to),
-	[SUMMARY_MESSAGE_ID] = offsetof(struct letter_summary, message_id),
-	[SUMMARY_IN_REPLY_TO] = offsetof(struct letter_summary, in_reply_to),
-};
-
-/* -- bytes ----------------------------------------------------------------- */
-
-static struct str *text_of(struct letter_summary *s, size_t i)
-{
-	return (struct str *)(void *)((char *)s + offsets[i]);
-}
-
-void summary_print(const struct letter_summary *from, struct buf *b)
-{
-	struct letter_summary s = *from;
-	struct fixed f = { .message_id_hash = s.message_id_hash, .header_n = s.header_n, .size = s.size,
-			   .crlf_size = s.crlf_size, .utc = s.date.utc, .zone = s.date.zone,
-			   .local_day = s.date.local_day, .n_references = (uint32_t)s.n_references,
-			   .is_reply = s.is_reply, .has_date = s.has_date };
-
-	for (size_t i = 0; i < SUMMARY_TEXTS; i++)
-		f.lengths[i] = (uint32_t)text_of(&s, i)->n;
-	buf_add(b, str_of(&f, sizeof(f)));
-	buf_add(b, str_of(s.references, s.n_references * sizeof(*s.references)));
-	for (size_t i = 0; i < SUMMARY_TEXTS; i++)
-		buf_add(b, *text_of(&s, i));
-}
-
-/* False: shorter or longer than it says. */
-static bool fixed_read(struct str summary, struct fixed *ret, size_t *ret_texts)
-{
-	uint64_t n;
-
-	if (summary.n < sizeof(*ret))
-		return false;
-	memcpy(ret, summary.p, sizeof(*ret));
-	n = sizeof(*ret) + (uint64_t)ret->n_references * sizeof(uint64_t);
-	*ret_texts = (size_t)n;
-	for (size_t i = 0; i < SUMMARY_TEXTS; i++)
-		n += ret->lengths[i];
-	return n == summary.n;
-}
-
-struct str summary_text(struct str summary, enum summary_text t)
-{
-	struct fixed f;
-	size_t at;
-
-	if (!fixed_read(summary, &f, &at))
-		return (struct str){ 0 };
-	for (size_t i = 0; i < t; i++)
-		at += f.lengths[i];
-	return str_sub(summary, at, f.lengths[t]);
-}
-
-bool summary_parse(struct str summary, struct arena *a, struct letter_summary *ret)
-{
-	struct letter_summary s = { 0 };
-	struct fixed f;
-	size_t at;
-
-	if (!fixed_read(summary, &f, &at))
-		return false;
-	s.references = ARENA_ARRAY(a, uint64_t, f.n_references ? f.n_references : 1);
-	if (!s.references)
-		return false;
-	s.n_references = f.n_references;
-	if (s.n_references)
-		memcpy(s.references, summary.p + sizeof(f), s.n_references * sizeof(*s.references));
-	s.message_id_hash = f.message_id_hash;
-	s.header_n = f.header_n;
-	s.size = f.size;
-	s.crlf_size = f.crlf_size;
-	s.date = (struct mail_date){ .utc = f.utc, .zone = f.zone, .local_day = f.local_day };
-	s.is_reply = f.is_reply;
-	s.has_date = f.has_date;
-	for (size_t i = 0; i < SUMMARY_TEXTS; i++) {
-		*text_of(&s, i) = str_sub(summary, at, f.lengths[i]);
-		at += f.lengths[i];
-	}
-	*ret = s;
-	return true;
-}
-
-/* -- reading letters ------------------------------------------------------- */
 
 struct reading {
-	int fds[READ_AT_ONCE];
-	size_t which[READ_AT_ONCE];      /* index into the caller's list */
-	struct str made[READ_AT_ONCE][SUMMARY_KINDS];
+	unsigned kinds;
+	const struct letter_dirs *dirs;
+	struct subject l[READ_AT_ONCE];
 	size_t n;
-	struct arena scratch;            /* of `made` */
+	struct arena made, scratch, result;
+	struct buf letter, text;
 };
 
-static bool read_whole(int fd, struct str *ret)
+/* -- in a thread ------------------------------------------------------------ */
+
+static bool read_whole(struct reading *r, struct subject *l)
 {
 	struct stat st;
 	struct err e;
-	char *p;
+	char *to;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > LETTER_MAX)
+	if (l->fd < 0)
+		l->fd = openat(l->place.in_new ? r->dirs->new : r->dirs->cur, l->place.name,
+			       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	l->is_elsewhere = l->fd < 0 && errno == ENOENT;
+	if (l->fd < 0 || fstat(l->fd, &st) || !S_ISREG(st.st_mode) || st.st_size >= LETTER_MAX)
 		return false;
-	p = malloc((size_t)st.st_size + 1);
-	if (!p || !fd_pread_all(fd, p, (size_t)st.st_size, 0, &e)) {
-		free(p);
-		return false;
+	if (r->letter.cap > KEEP_MAX) {
+		buf_end(&r->letter);
+		r->letter = buf_on_heap(LETTER_MAX);
 	}
-	*ret = str_of(p, (size_t)st.st_size);
-	return true;
+	buf_clear(&r->letter);
+	to = buf_room(&r->letter, (size_t)st.st_size + 1);       /* of an empty letter there is room too */
+	r->letter.n = (size_t)st.st_size;
+	return to && fd_pread_all(l->fd, to, r->letter.n, 0, &e);
 }
 
-static struct reading *reading_new(void)
+static void keep_text(struct reading *r, struct subject *l, enum summary_kind kind)
 {
-	struct reading *r = calloc(1, sizeof(*r));
-
-	if (r)
-		r->scratch.limit = READ_AT_ONCE * (size_t)SUMMARY_MAX;
-	return r;
+	if (r->kinds >> kind & 1 && !r->text.full)
+		l->made[kind] = arena_str(&r->made, buf_str(&r->text));
+	buf_clear(&r->text);
 }
 
-static uint32_t version_of(enum summary_kind kind)
+static void keep(struct reading *r, struct subject *l, enum summary_kind kind, struct str text)
 {
-	return (uint32_t)kind << 16 | SUMMARY_VERSION;
+	if (r->kinds >> kind & 1)
+		l->made[kind] = arena_str(&r->made, text);
 }
 
-static void summary_make(struct reading *r, size_t i)
+static void letter_make(struct reading *r, struct subject *l)
 {
-	AUTO(arena_end) struct arena scratch = { .limit = MIME_ARENA }, result = { .limit = MIME_ARENA };
-	AUTO(buf_end) struct buf b = buf_on_heap(SUMMARY_MAX);
+	struct arena_mark mark = arena_mark(&r->result);
 	struct letter_summary s;
-	struct str letter;
 
-	if (!read_whole(r->fds[i], &letter))
+	if (!read_whole(r, l) || !letter_summary_read(buf_str(&r->letter), &r->scratch, &r->result, &s))
 		return;
-	if (letter_summary_read(letter, &scratch, &result, &s)) {
-		struct str header = str_head(letter, s.header_n);
-
-		summary_print(&s, &b);
-		r->made[i][KEPT_ALL] = b.full ? S("") : arena_str(&r->scratch, buf_str(&b));
-		r->made[i][KEPT_ENVELOPE] = arena_str(&r->scratch, s.envelope);
-		r->made[i][KEPT_BODYSTRUCTURE] = arena_str(&r->scratch, s.bodystructure);
-		r->made[i][KEPT_HEADER] = header.n && header.n <= KEPT_HEADER_MAX ? arena_str(&r->scratch, header) :
-										    KEPT_TOO_LONG;
+	summary_print(&s, &r->text);
+	keep_text(r, l, KEPT_FACTS);
+	kept_header_print(str_head(buf_str(&r->letter), s.header_n), &r->text);
+	if (r->text.n > KEPT_HEADER_MAX) {
+		buf_clear(&r->text);
+		buf_add(&r->text, KEPT_TOO_LONG);
 	}
-	free((char *)(uintptr_t)letter.p);
+	keep_text(r, l, KEPT_HEADER);
+	imap_add_string(&r->text, s.preview);
+	keep_text(r, l, KEPT_PREVIEW);
+	keep(r, l, KEPT_ENVELOPE, s.envelope);
+	keep(r, l, KEPT_BODYSTRUCTURE, s.bodystructure);
+	keep(r, l, KEPT_BODY, s.body);
+	arena_rewind(&r->result, mark);
 }
 
 static void reading_run(void *arg)
 {
 	struct reading *r = arg;
 
-	for (size_t i = 0; i < r->n; i++)
-		summary_make(r, i);
+	for (size_t i = 0; i < r->n; i++) {
+		letter_make(r, &r->l[i]);
+		fd_end(&r->l[i].fd);
+	}
 }
 
-static void reading_forget(struct reading *r)
+struct second_look {
+	struct reading *r;
+	struct subject *l;
+};
+
+static void second_look_run(void *arg)
 {
-	for (size_t i = 0; i < r->n; i++)
-		fd_end(&r->fds[i]);
-	memset(r->made, 0, sizeof(r->made));
-	arena_end(&r->scratch);
-	r->n = 0;
+	struct second_look *s = arg;
+
+	letter_make(s->r, s->l);
 }
 
-static void reading_free(struct reading **r)
+SUSPENDS static void reading_fiber(void *arg)
 {
-	if (*r)
-		reading_forget(*r);
+	off_loop(reading_run, arg);
+}
+
+/* -- those that are not kept yet --------------------------------------------- */
+
+static struct reading *readings_new(unsigned kinds, const struct letter_dirs *dirs)
+{
+	struct reading *r = calloc(READERS, sizeof(*r));
+
+	for (size_t i = 0; r && i < READERS; i++) {
+		r[i].kinds = kinds;
+		r[i].dirs = dirs;
+		r[i].made.limit = READ_AT_ONCE * (size_t)SUMMARY_MAX;
+		r[i].scratch.limit = r[i].result.limit = MIME_ARENA;
+		r[i].letter = buf_on_heap(LETTER_MAX);
+		r[i].text = buf_on_heap(SUMMARY_MAX);
+	}
+	return r;
+}
+
+static void readings_free(struct reading **r)
+{
+	for (size_t i = 0; *r && i < READERS; i++) {
+		for (size_t k = 0; k < (*r)[i].n; k++)
+			fd_end(&(*r)[i].l[k].fd);
+		arena_end(&(*r)[i].made);
+		arena_end(&(*r)[i].scratch);
+		arena_end(&(*r)[i].result);
+		buf_end(&(*r)[i].letter);
+		buf_end(&(*r)[i].text);
+	}
 	free(*r);
 }
 
-SUSPENDS static bool read_some(struct box *b, struct reading *r, enum summary_kind kind, const uint32_t *uids,
-			       struct arena *a, struct str *ret, struct err *e)
+struct ask {
+	struct box *b;
+	unsigned kinds;
+	const uint32_t *uids;
+	size_t n;
+	struct arena *a;
+	struct summaries *ret;
+};
+
+/* What is asked for of this letter and not there. */
+static unsigned missing(const struct ask *q, size_t i)
 {
-	off_loop(reading_run, r);
-	for (size_t i = 0; i < r->n; i++) {
-		for (unsigned k = 0; k < SUMMARY_KINDS && r->made[i][KEPT_ALL].n; k++)
-			box_summary_put(b, version_of((enum summary_kind)k), uids[r->which[i]], r->made[i][k]);
-		ret[r->which[i]] = arena_str(a, r->made[i][kind]);
-	}
-	reading_forget(r);
-	return !a->full || fail(e, FAULT_TEMP, "no memory for summaries");
+	unsigned kinds = 0;
+
+	for (unsigned k = 0; k < SUMMARY_KINDS; k++)
+		if (q->kinds >> k & 1 && !q->ret->kept[k][i].n)
+			kinds |= 1u << k;
+	return kinds;
 }
 
-SUSPENDS bool summary_kind_get(struct box *b, enum summary_kind kind, const uint32_t *uids, size_t n,
-			       struct arena *a, struct str *ret, struct err *e)
+static void take(const struct ask *q, struct subject *l)
 {
-	AUTO(reading_free) struct reading *r = NULL;
+	uint32_t uid = q->uids[l->which];
 
-	must(n <= SUMMARIES_AT_ONCE, "summaries are asked for in batches");
-	if (!box_summaries(b, version_of(kind), uids, n, a, ret, e))
+	for (unsigned k = 0; k < SUMMARY_KINDS; k++) {
+		box_keep(q->b, k, uid, l->made[k]);
+		if (q->kinds >> k & 1 && !q->ret->kept[k][l->which].n)
+			q->ret->kept[k][l->which] = arena_str(q->a, l->made[k]);
+	}
+}
+
+/* Another program, or we, gave it another name meanwhile. */
+SUSPENDS static void find_again(const struct ask *q, struct reading *r, struct subject *l)
+{
+	struct err none;
+
+	l->fd = box_letter_open(q->b, q->uids[l->which], &none);
+	if (l->fd < 0)
+		return;
+	off_loop(second_look_run, &(struct second_look){ r, l });
+	fd_end(&l->fd);
+}
+
+SUSPENDS static void reading_take(const struct ask *q, struct reading *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->l[i].is_elsewhere)
+			find_again(q, r, &r->l[i]);
+		take(q, &r->l[i]);
+		memset(r->l[i].made, 0, sizeof(r->l[i].made));
+	}
+	r->n = 0;
+	arena_rewind(&r->made, (struct arena_mark){ 0 });
+}
+
+/* One in this fiber, the others beside it. */
+SUSPENDS static bool read_all(const struct ask *q, struct reading *r, struct err *e)
+{
+	AUTO(nursery_end) struct nursery kids = { 0 };
+	bool ok;
+
+	for (size_t i = 1; i < READERS && r[i].n; i++)
+		if (!fiber_start(&kids, "letters", reading_fiber, &r[i]))
+			off_loop(reading_run, &r[i]);
+	off_loop(reading_run, &r[0]);
+	ok = nursery_join(&kids, e);
+	nursery_end(&kids);
+	for (size_t i = 0; ok && i < READERS; i++)
+		reading_take(q, &r[i]);
+	return ok && box_keep_settle(q->b, e) && (!q->a->full || fail(e, FAULT_TEMP, "no memory for summaries"));
+}
+
+/* Those with something missing, all that is always kept with it. */
+SUSPENDS static bool make_missing(const struct ask *q, unsigned kinds, struct err *e)
+{
+	AUTO(letter_dirs_end) struct letter_dirs dirs = LETTER_DIRS_NONE;
+	AUTO(readings_free) struct reading *r = NULL;
+	size_t n = 0;
+
+	if (!box_letter_dirs(q->b, &dirs, e))
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		struct err none;
-		int fd = ret[i].n ? -1 : box_letter_open(b, uids[i], &none);
+	r = readings_new(kinds & ALWAYS ? kinds | ALWAYS : kinds, &dirs);
+	if (!r)
+		return fail(e, FAULT_TEMP, "out of memory");
+	for (size_t i = 0; i < q->n; i++) {
+		struct reading *to = &r[n / READ_AT_ONCE];
+		struct subject *l = &to->l[to->n];
 
-		if (fd < 0)
+		if (!missing(q, i) || !box_letter_place(q->b, q->uids[i], &l->place))
 			continue;
-		if (!r && !(r = reading_new())) {
-			fd_end(&fd);
-			return fail(e, FAULT_TEMP, "out of memory");
-		}
-		r->fds[r->n] = fd;
-		r->which[r->n++] = i;
-		if (r->n == READ_AT_ONCE && !read_some(b, r, kind, uids, a, ret, e))
+		l->which = i;
+		l->fd = -1;
+		to->n++;
+		if (++n < READERS * READ_AT_ONCE)
+			continue;
+		n = 0;
+		if (!read_all(q, r, e))
 			return false;
 	}
-	return !r || !r->n || read_some(b, r, kind, uids, a, ret, e);
+	return !n || read_all(q, r, e);
 }
 
-SUSPENDS bool summaries_get(struct box *b, const uint32_t *uids, size_t n, struct arena *a,
-			    struct str *ret, struct err *e)
+SUSPENDS bool summaries_get(struct box *b, unsigned kinds, const uint32_t *uids, size_t n, struct arena *a,
+			    struct summaries *ret, struct err *e)
 {
-	return summary_kind_get(b, KEPT_ALL, uids, n, a, ret, e);
+	struct ask q = { b, kinds, uids, n, a, ret };
+	unsigned lack = 0;
+
+	must(n <= SUMMARIES_AT_ONCE, "summaries are asked for in batches");
+	*ret = (struct summaries){ 0 };
+	for (unsigned k = 0; k < SUMMARY_KINDS; k++) {
+		if (!(kinds >> k & 1))
+			continue;
+		ret->kept[k] = ARENA_ARRAY(a, struct str, n + 1);
+		if (!ret->kept[k])
+			return fail(e, FAULT_TEMP, "out of memory");
+		if (!box_kept(b, k, uids, n, a, ret->kept[k], e))
+			return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		lack |= missing(&q, i);
+	return !lack || make_missing(&q, lack, e);
 }
