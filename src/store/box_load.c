@@ -135,7 +135,7 @@ static void load_finish(struct box *b)
 	flag_log_apply(b->shelf->flag_log, b);
 	b->left = time_mono();
 	/* more may have been told than was written down */
-	if (b->is_stale || b->shelf->is_ahead || b->epoch != flag_log_epoch(b->shelf->flag_log))
+	if (b->shelf->is_ahead || b->epoch != flag_log_epoch(b->shelf->flag_log))
 		(void)box_modseq_next(b);
 }
 

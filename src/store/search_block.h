@@ -3,7 +3,7 @@
  *
  * The file is a row of blocks of BLOCK_OCTETS: a head, then a table.  The smaller the letters of a block, the
  * fewer columns its table has and the more letters: its size stays the same, and the index about a
- * seventh of the letters.  Letters are known by UID and by a checksum of the name they
+ * sixth of the letters.  Letters are known by UID and by a checksum of the name they
  * have in the uidlist.
  *
  *	head   0  "WXSEARC1"       16  letters, as the kind says

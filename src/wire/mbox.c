@@ -317,6 +317,15 @@ static void add_sender(struct buf *to, struct str sender)
 	buf_add(to, is_word ? sender : S("MAILER-DAEMON"));
 }
 
+static void add_field(struct buf *to, struct str name, struct str value)
+{
+	if (!value.n)
+		return;
+	buf_add(to, name);
+	buf_add(to, value);
+	buf_add_char(to, '\n');
+}
+
 void mbox_begin(struct mbox_out *o, const struct mbox_facts *f, struct buf *to)
 {
 	*o = (struct mbox_out){ .in_header = true, .has_newline = true };
@@ -328,10 +337,8 @@ void mbox_begin(struct mbox_out *o, const struct mbox_facts *f, struct buf *to)
 	if (f->flags & (FLAG_ANSWERED | FLAG_FLAGGED | FLAG_DRAFT | FLAG_DELETED))
 		buf_addf(to, "X-Status: %s%s%s%s\n", f->flags & FLAG_ANSWERED ? "A" : "", f->flags & FLAG_FLAGGED ? "F" : "",
 			 f->flags & FLAG_DRAFT ? "T" : "", f->flags & FLAG_DELETED ? "D" : "");
-	if (f->keywords.n)
-		buf_addf(to, "X-Keywords: " STR_FMT "\n", STR_ARG(f->keywords));
-	if (f->base.n)
-		buf_addf(to, "X-IMAPbase: " STR_FMT "\n", STR_ARG(f->base));
+	add_field(to, S("X-Keywords: "), f->keywords);
+	add_field(to, S("X-IMAPbase: "), f->base);
 	if (f->uid)
 		buf_addf(to, "X-UID: %u\n", f->uid);
 }

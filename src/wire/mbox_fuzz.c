@@ -70,6 +70,8 @@ static void write_all(struct str in, struct buf *out)
 			break;
 		case MBOX_DONE:
 			rest = buf_str(&letter);
+			if (str_at(rest, 0) == ' ' || str_at(rest, 0) == '\t')
+				break;   /* its first line would continue our fields */
 			mbox_begin(&o, &(struct mbox_facts){ .date = m.date, .flags = m.flags,
 							     .keywords = str_of(m.keywords, m.keywords_n) }, out);
 			mbox_add(&o, &rest, true, out);

@@ -17,7 +17,7 @@ from server import SLOW
 from tap import cases, check, equal, eventually, test
 
 SOAK = bool(os.environ.get("SOAK"))
-ROUNDS = int(os.environ.get("ROUNDS", "100" if SOAK else "8"))
+ROUNDS = int(os.environ.get("ROUNDS", "100" if SOAK else "5"))
 SEED = int(os.environ.get("SEED", str(random.SystemRandom().randrange(1 << 30))))
 
 

@@ -2,7 +2,7 @@
 """No OK of IMAP is taken back: sessions append, move, copy, flag, expunge, make and remove
 folders while roles are killed, and while ext4 on a loop device loses what was not synced.
 
-KILLS and CUTS name other numbers (30 and 6 without them, 600 and 120 in ./dev soak)."""
+KILLS and CUTS name other numbers (20 and 5 without them, 600 and 120 in ./dev soak)."""
 import os
 import random
 import shutil
@@ -21,8 +21,8 @@ from tap import check, equal, test
 
 USERS = ["k0", "k1"]
 SOAK = bool(os.environ.get("SOAK"))
-KILLS = int(os.environ.get("KILLS", "600" if SOAK else "30"))
-CUTS = int(os.environ.get("CUTS", "120" if SOAK else "6"))
+KILLS = int(os.environ.get("KILLS", "600" if SOAK else "20"))
+CUTS = int(os.environ.get("CUTS", "120" if SOAK else "5"))
 SEED = int(os.environ.get("SEED", str(random.SystemRandom().randrange(1 << 30))))
 
 

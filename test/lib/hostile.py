@@ -53,7 +53,7 @@ def cpu_of(pid):
 # -- sessions and folders ----------------------------------------------------------
 
 def raw(s, user="alice"):
-    c = Imap(("127.0.0.1", s.ports["plain"]), slow=server.SLOW)
+    c = Imap(("127.0.0.1", s.ports["plain"]), slow=server.SLOW, timeout=60)
     tap.equal(c.login(s.address(user), USERS[user]).status, "OK", "login")
     return c
 

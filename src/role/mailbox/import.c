@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 enum { KEY_DIGEST = IMPORTED_KEY / 2 };
+#define LETTER_MOST UINT32_MAX           /* octets with CRLF: RFC822.SIZE is a number of 32 bits */
+#define TOO_LARGE "a letter of over 4 GiB"
 
 /* ---- life ---- */
 
@@ -253,8 +255,8 @@ SUSPENDS bool import_one(struct import *im, struct import_source *from, import_f
 		return fail(e, FAULT_CANCEL, "nobody waits for it");
 	if (!import_digest(im, from, &d, e))
 		return false;
-	if (!d.size || d.vsize > UINT32_MAX)
-		return fail(e, FAULT_PERM, d.size ? "a letter of over 4 GiB" : "the letter is empty");
+	if (!d.size || d.vsize > LETTER_MOST)
+		return fail(e, FAULT_PERM, d.size ? TOO_LARGE : "the letter is empty");
 	if (!key_print(im, &d, &key, e) || !letter_decide(im, buf_str(&key), &d, ret, e))
 		return false;
 	if (*ret == IMPORT_TAKEN) {
@@ -313,7 +315,7 @@ bool import_plain_init(struct import_plain *p, int fd, struct err *e)
 	uint64_t size;
 
 	p->from = (struct import_source){ plain_rewind, plain_next };
-	return file_window_init(&p->w, fd, &size, e);
+	return file_window_init(&p->w, fd, &size, e) && (size <= LETTER_MOST || fail(e, FAULT_PERM, TOO_LARGE));
 }
 
 void import_plain_end(struct import_plain *p)
