@@ -1,13 +1,13 @@
 /* cache_kept.c — what the cache keeps of letters, in packs (pack.h).
  *
- * A row is a pack, squeezed (wire/squeeze.h).  A pack is sealed with its kind and its folder's UIDVALIDITY: what was kept of other letters is
+ * A row is a pack, squeezed (store/squeeze.h).  A pack is sealed with its kind and its folder's UIDVALIDITY: what was kept of other letters is
  * never taken for that of these. */
 #include "store/cache_db.h"
 
 #include "base/arena.h"
 #include "store/box_file.h"
 #include "store/pack.h"
-#include "wire/squeeze.h"
+#include "store/squeeze.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

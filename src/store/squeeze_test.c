@@ -1,5 +1,5 @@
 /* squeeze_test.c — texts come back as they were; damaged ones do not come back. */
-#include "wire/squeeze.h"
+#include "store/squeeze.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,12 +56,11 @@ static const struct {
 	size_t n;
 } bad[] = {
 	{ "\1\0\0\0", 4 },                       /* nothing behind the size */
-	{ "\1\0\0\0\2ab\0", 8 },                 /* more than it says */
-	{ "\4\0\0\0\1a\3\0\0", 9 },              /* back to where it is */
-	{ "\4\0\0\0\1a\3\2\0", 9 },              /* before the beginning */
-	{ "\4\0\0\0\1a\4\1\0", 9 },              /* too many */
-	{ "\4\0\0\0\1a\3\1", 8 },                /* cut */
-	{ "\377\377\377\377\1a\0", 7 },          /* a size that cannot be */
+	{ "\3\0\0\0\060a", 6 },                 /* fewer octets than it says */
+	{ "\2\0\0\0\060abc", 8 },               /* more than the size */
+	{ "\5\0\0\0\020a\2\0", 8 },             /* back to before the beginning */
+	{ "\5\0\0\0\020a\1", 7 },               /* cut */
+	{ "\377\377\377\377\020a", 6 },         /* a size that cannot be */
 };
 
 static void test_bad(void **state)

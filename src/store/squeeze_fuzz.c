@@ -1,5 +1,5 @@
 /* squeeze_fuzz.c — what is squeezed comes back; what is damaged stays within bounds. */
-#include "wire/squeeze.h"
+#include "store/squeeze.h"
 
 #include <stdlib.h>
 
