@@ -176,7 +176,7 @@ def left_lying(s):
     tap.eventually(lambda: waiting(s), 5 * SLOW)
     for _ in range(3):
         clock(s, "+20s")
-        time.sleep(0.05)
+        time.sleep(0.2 * SLOW)           # the queue looks at what lies before the mailbox is back
     alice.back()
     return [given]
 
