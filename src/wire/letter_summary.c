@@ -18,6 +18,7 @@ struct reading {
 	const struct mime_part *root;
 	struct arena *scratch, *a;
 	struct letter_summary *s;
+	bool with_preview;
 };
 
 static struct str decoded(struct reading *r, struct str raw)
@@ -59,7 +60,8 @@ static bool texts_read(struct reading *r)
 		buf_clear(&b);
 		e = texts_print(&b, r->root);
 	}
-	preview_add(&b, r->letter, r->root);
+	if (r->with_preview)
+		preview_add(&b, r->letter, r->root);
 	all = arena_str(r->a, buf_str(&b));
 	if (b.full || all.n != b.n)
 		return false;
@@ -116,11 +118,13 @@ static bool references_read(struct reading *r)
 	return true;
 }
 
-bool letter_summary_read(struct str letter, struct arena *scratch, struct arena *ret_arena, struct letter_summary *ret)
+bool letter_summary_read(struct str letter, struct arena *scratch, struct arena *ret_arena, struct letter_summary *ret,
+			 bool with_preview)
 {
 	struct letter_summary s = { 0 };
 	struct arena_mark m = arena_mark(scratch);
-	struct reading r = { .letter = letter, .scratch = scratch, .a = ret_arena, .s = &s };
+	struct reading r = { .letter = letter, .scratch = scratch, .a = ret_arena, .s = &s,
+			     .with_preview = with_preview };
 	struct str ids;
 	bool ok;
 

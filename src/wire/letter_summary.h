@@ -36,6 +36,7 @@ struct letter_summary {
 };
 
 /* All of *ret lies in `ret_arena`; `scratch` is rewound.  False if an arena is full;
- * with MIME_ARENA for scratch only ret_arena can be. */
+ * with MIME_ARENA for scratch only ret_arena can be.  The preview, which has to decode text, is made if it is
+ * wanted; else it is empty. */
 bool letter_summary_read(struct str letter, struct arena *scratch, struct arena *ret_arena,
-			 struct letter_summary *ret);
+			 struct letter_summary *ret, bool with_preview);

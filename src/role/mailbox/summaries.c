@@ -40,16 +40,23 @@ struct reading {
 
 /* -- in a thread ------------------------------------------------------------ */
 
-static bool read_whole(struct reading *r, struct subject *l)
+/* All of a trip are asked of the disk before the first is waited for. */
+static void letter_open(const struct reading *r, struct subject *l)
+{
+	if (l->fd < 0)
+		l->fd = openat(l->place.in_new ? r->dirs->new : r->dirs->cur, l->place.name,
+			       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	l->is_elsewhere = l->fd < 0 && errno == ENOENT;
+	if (l->fd >= 0)
+		(void)posix_fadvise(l->fd, 0, LETTER_MAX, POSIX_FADV_WILLNEED);
+}
+
+static bool read_whole(struct reading *r, const struct subject *l)
 {
 	struct stat st;
 	struct err e;
 	char *to;
 
-	if (l->fd < 0)
-		l->fd = openat(l->place.in_new ? r->dirs->new : r->dirs->cur, l->place.name,
-			       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	l->is_elsewhere = l->fd < 0 && errno == ENOENT;
 	if (l->fd < 0 || fstat(l->fd, &st) || !S_ISREG(st.st_mode) || st.st_size >= LETTER_MAX)
 		return false;
 	if (r->letter.cap > KEEP_MAX) {
@@ -80,7 +87,8 @@ static void letter_make(struct reading *r, struct subject *l)
 	struct arena_mark mark = arena_mark(&r->result);
 	struct letter_summary s;
 
-	if (!read_whole(r, l) || !letter_summary_read(buf_str(&r->letter), &r->scratch, &r->result, &s))
+	if (!read_whole(r, l) ||
+	    !letter_summary_read(buf_str(&r->letter), &r->scratch, &r->result, &s, r->kinds >> KEPT_PREVIEW & 1))
 		return;
 	summary_print(&s, &r->text);
 	keep_text(r, l, KEPT_FACTS);
@@ -102,6 +110,8 @@ static void reading_run(void *arg)
 {
 	struct reading *r = arg;
 
+	for (size_t i = 0; i < r->n; i++)
+		letter_open(r, &r->l[i]);
 	for (size_t i = 0; i < r->n; i++) {
 		letter_make(r, &r->l[i]);
 		fd_end(&r->l[i].fd);
