@@ -78,6 +78,11 @@ static const struct conf_row login_rows[] = {
 #include "conf/login.def"
 #undef OWNER
 };
+static const struct conf_row dns_rows[] = {
+#define OWNER conf_dns
+#include "conf/dns.def"
+#undef OWNER
+};
 
 const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_TOP] = { NULL, top_rows, ARRAY_LEN(top_rows) },
@@ -88,6 +93,7 @@ const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_OUTBOUND] = { "outbound", outbound_rows, ARRAY_LEN(outbound_rows) },
 	[SECTION_JOURNAL] = { "journal", journal_rows, ARRAY_LEN(journal_rows) },
 	[SECTION_LOGIN] = { "login", login_rows, ARRAY_LEN(login_rows) },
+	[SECTION_DNS] = { "dns", dns_rows, ARRAY_LEN(dns_rows) },
 };
 
 _Static_assert(ARRAY_LEN(top_rows) <= 64 && ARRAY_LEN(inbound_rows) <= 64, "a bit for each row");

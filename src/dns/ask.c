@@ -6,8 +6,6 @@
 
 #include "ipc/say.h"
 
-#include <arpa/inet.h>
-#include <stdlib.h>
 
 /* The role gives up earlier (DNS_QUESTION_WITHIN); this holds if it hangs. */
 #define ANSWER_WITHIN (60 * SECOND)
@@ -168,20 +166,6 @@ bool dns_txt(struct str name, struct arena *a, struct dns_texts *ret, struct err
 	return true;
 }
 
-static bool address_read(struct str text, uint8_t addr[16])
-{
-	char z[INET6_ADDRSTRLEN];
-	struct buf b = buf_over(z, sizeof(z) - 1);
-
-	buf_add(&b, text);
-	z[b.n] = '\0';
-	if (b.full || text.n != strlen(z))
-		return false;
-	memset(addr, 0, 10);
-	memset(addr + 10, 0xFF, 2);
-	return inet_pton(AF_INET, z, addr + 12) == 1 || inet_pton(AF_INET6, z, addr) == 1;
-}
-
 bool dns_ptr(struct str address, struct arena *a, struct dns_names *ret, struct err *e)
 {
 	struct dns_names got = { .said = { .outcome = DNS_NO_NAME, .canonical = address } };
@@ -191,7 +175,7 @@ bool dns_ptr(struct str address, struct arena *a, struct dns_names *ret, struct 
 	struct dns_name name;
 	uint8_t addr[16];
 
-	if (!address_read(address, addr)) {
+	if (!dns_address_read(address, addr)) {
 		*ret = got;
 		return true;
 	}

@@ -1,6 +1,9 @@
 /* dns_name.c — domain names; see dns_name.h. */
 #include "wire/dns_name.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 enum { POINTER = 0xC0, OFFSET = 0x3FFF };
 
 /* An octet of text, escapes undone; -1: not one.  *i moves past it. */
@@ -166,4 +169,19 @@ void dns_name_of_address(const uint8_t addr[16], struct dns_name *ret)
 			buf_addf(&b, "%x.%x.", addr[i] & 15u, (unsigned)addr[i] >> 4);
 	buf_add(&b, is_v4 ? S("in-addr.arpa") : S("ip6.arpa"));
 	dns_name_read(buf_str(&b), ret);
+}
+
+bool dns_address_read(struct str text, uint8_t addr[16])
+{
+	uint8_t got[16] = { [10] = 0xFF, [11] = 0xFF };
+	char z[INET6_ADDRSTRLEN] = { 0 };
+	struct buf b = buf_over(z, sizeof(z) - 1);
+
+	buf_add(&b, text);
+	if (b.full || text.n != strlen(z))
+		return false;
+	if (inet_pton(AF_INET, z, got + 12) != 1 && inet_pton(AF_INET6, z, got) != 1)
+		return false;
+	memcpy(addr, got, sizeof(got));
+	return true;
 }

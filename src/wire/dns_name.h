@@ -28,5 +28,7 @@ bool dns_name_take_plain(struct str *in, struct dns_name *ret);
 bool dns_name_eq(const struct dns_name *x, const struct dns_name *y);
 /* What may be a host: labels of letters, digits, "-" and "_", the last one not digits alone; not the root. */
 bool dns_name_is_host(const struct dns_name *name);
+/* IPv4 or IPv6 as text; IPv4 becomes ::ffff:a.b.c.d. */
+bool dns_address_read(struct str text, uint8_t addr[16]);
 /* The name under in-addr.arpa or ip6.arpa (RFC 1035 §3.5, RFC 3596 §2.5); IPv4 as ::ffff:a.b.c.d. */
 void dns_name_of_address(const uint8_t addr[16], struct dns_name *ret);
