@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX };
+enum { SERVED_ARENA = 4 * IPC_LARGE_MAX };
 
 struct link_out {
 	struct link_out *next;
@@ -35,8 +35,8 @@ struct served {
 	void *question;
 };
 
-static ipc_serve_fn *servers[NUMBER_MAX];
-static ipc_hear_fn *hearers[NUMBER_MAX];
+static ipc_serve_fn *servers[IPC_NUMBER_MAX];
+static ipc_hear_fn *hearers[IPC_NUMBER_MAX];
 static void (*closer)(struct link *l);
 static struct link *links;
 static _Alignas(SCRATCH_ALIGN) struct packet_batch batch;        /* all links' */
