@@ -126,7 +126,7 @@ def world():
     net.zone("nxns.test", "", dnssec="insecure", at="127.9.0.3")
     net.zone("victim.test", "", dnssec="insecure", at="127.9.0.4")
     net.zone("many.test", "\n".join("@ A 127.2.1.%d" % i for i in range(1, 200)))
-    net.zones[internet.REVERSE].hosts.append("7.7.7.127.in-addr.arpa. PTR a\\013\\010b\\000\\027\\\"x.test.")
+    net.zones[internet.REVERSE].hosts.append("7.7.7.127.in-addr.arpa. PTR a\\013\\010b\\000\\027\\034x.test.")
     net.servers = {ip: net.scripted(ip, fn) for ip, fn in
                    (("127.9.0.1", lambda q, t: ()), ("127.9.0.2", hostile), ("127.9.0.3", nxns), ("127.9.0.4", victim))}
     return net.start()
