@@ -138,6 +138,7 @@ bool letter_change(struct box *b, struct letter *l, const struct flags_change *c
 struct sight {
 	uint32_t uid;
 	uint32_t name;                   /* in scan.names */
+	uint64_t arrived;                /* the number in front of the name: seconds */
 	uint16_t name_n;
 	bool in_new;
 };
