@@ -311,7 +311,8 @@ bool fd_tell(int fd, short events, void (*fn)(void *), void *arg, struct err *e)
 
 	if (!w)
 		return false;
-	must(!w->fn && !w->reader && !w->writer, "somebody waits for this descriptor already");
+	must(!w->fn && !((events & POLLIN) && w->reader) && !((events & POLLOUT) && w->writer),
+	     "somebody waits for this descriptor already");
 	w->fn = fn;
 	w->arg = arg;
 	w->fn_events = uv_events(events);
