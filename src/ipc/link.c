@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX };
+#define SCARCE_PAUSE (20 * MILLISECOND)
 
 struct link_out {
 	struct link_out *next;
@@ -600,6 +601,12 @@ static bool got_batch(struct link *l, size_t n, struct err *e)
 	return ok && !is_end;
 }
 
+/* That there is no memory for a wait just now is no reason to hang up on another role. */
+SUSPENDS static bool wait_for_more(struct link *l, struct err *e)
+{
+	return fd_wait(l->fd, POLLIN, "a message", e) || (e->fault == FAULT_TEMP && fiber_sleep(SCARCE_PAUSE, e));
+}
+
 SUSPENDS static void reader(void *arg)
 {
 	struct link *l = arg;
@@ -616,7 +623,7 @@ SUSPENDS static void reader(void *arg)
 			break;
 		if (n == PACKET_BATCH)
 			breathe();
-		else if (!l->is_dead && !fd_wait(l->fd, POLLIN, "a message", &e))
+		else if (!l->is_dead && !wait_for_more(l, &e))
 			break;
 	}
 	link_die(l);

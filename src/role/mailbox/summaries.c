@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/memory.h"
 #include "fiber/fiber.h"
 #include "wire/imap_print.h"
 
@@ -36,6 +37,7 @@ struct reading {
 	size_t n;
 	struct arena made, scratch, result;
 	struct buf letter, text;
+	bool is_short;                   /* no memory for some letter */
 };
 
 /* -- in a thread ------------------------------------------------------------ */
@@ -82,7 +84,7 @@ static void keep(struct reading *r, struct subject *l, enum summary_kind kind, s
 		l->made[kind] = arena_str(&r->made, text);
 }
 
-static void letter_make(struct reading *r, struct subject *l)
+static void letter_read(struct reading *r, struct subject *l)
 {
 	struct arena_mark mark = arena_mark(&r->result);
 	struct letter_summary s;
@@ -104,6 +106,17 @@ static void letter_make(struct reading *r, struct subject *l)
 	keep(r, l, KEPT_BODYSTRUCTURE, s.bodystructure);
 	keep(r, l, KEPT_BODY, s.body);
 	arena_rewind(&r->result, mark);
+}
+
+static void letter_make(struct reading *r, struct subject *l)
+{
+	unsigned denials = memory_denials();
+
+	letter_read(r, l);
+	if (memory_denials() == denials)
+		return;
+	memset(l->made, 0, sizeof(l->made));
+	r->is_short = true;
 }
 
 static void reading_run(void *arg)
@@ -225,7 +238,7 @@ SUSPENDS static void reading_take(const struct ask *q, struct reading *r)
 SUSPENDS static bool read_all(const struct ask *q, struct reading *r, struct err *e)
 {
 	AUTO(nursery_end) struct nursery kids = { 0 };
-	bool ok;
+	bool ok, is_short = false;
 
 	for (size_t i = 1; i < READERS && r[i].n; i++)
 		if (!fiber_start(&kids, "letters", reading_fiber, &r[i]))
@@ -233,9 +246,12 @@ SUSPENDS static bool read_all(const struct ask *q, struct reading *r, struct err
 	off_loop(reading_run, &r[0]);
 	ok = nursery_join(&kids, e);
 	nursery_end(&kids);
-	for (size_t i = 0; ok && i < READERS; i++)
+	for (size_t i = 0; ok && i < READERS; i++) {
 		reading_take(q, &r[i]);
-	return ok && box_keep_settle(q->b, e) && (!q->a->full || fail(e, FAULT_TEMP, "no memory for summaries"));
+		is_short |= r[i].is_short;
+	}
+	return ok && box_keep_settle(q->b, e) &&
+	       ((!q->a->full && !is_short) || fail(e, FAULT_TEMP, "no memory for summaries"));
 }
 
 /* Those with something missing, all that is always kept with it. */
