@@ -40,6 +40,7 @@ struct link {
 	bool is_dead;
 	bool has_ended;          /* the other side, with nothing of ours left unread */
 	unsigned users;          /* fibers inside; the last one frees a dead link */
+	struct nursery *nursery; /* its fibers' */
 	struct link_call *calls[LINK_WINDOW];    /* NULL: free */
 	unsigned n_calls;
 	uint64_t next_call;
