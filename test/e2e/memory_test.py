@@ -120,7 +120,9 @@ def asks(verb, cold):
             seen[got[0]] = seen.get(got[0], 0) + 1
             if got[0] == b"OK":
                 equal([g for g in got[1] if g not in want[1]], [], "said at the %d. request" % n)
-                equal([w for w in want[1] if w not in got[1]], [], "not said at the %d. request" % n)
+                # of STATUS the server may say nothing if it cannot be had (RFC 5819 §2)
+                equal([w for w in want[1] if w not in got[1] and not w.startswith(b"* STATUS")], [],
+                      "not said at the %d. request" % n)
             check(got[0] != b"BAD", "BAD at the %d. request" % n)
             with b.again():
                 pass
@@ -240,12 +242,11 @@ def deliveries(role):
                 s.wait(tok, limit=40)
             came = end()
             given.append(soon(s, 10)[0])
-            if not came:
+            if not came and code == 250:         # else one of two smtpds still waits for who was hit before
                 break
         print("# %s: %d requests, %s" % (role, n - 1, seen))
         for tok in given:
             s.wait(tok, limit=40)
-        s.fence()
         equal([len(s.find(tok)) for tok in given if len(s.find(tok)) > 2], [], "copies")
         check(n > 2, "it never came to it")
         sound(s)
