@@ -3,6 +3,7 @@
 #include "base/hooks.h"
 #include "store/box_file.h"
 #include "store/flag_log.h"
+#include "store/rename.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -166,7 +167,7 @@ static void follow_run(void *arg)
 
 		if (!name_with(j->b, l, f->flags, f->keywords, to))
 			f->sys = ENAMETOOLONG;
-		else if (FAULT_POINT(box_follow) || renameat2(dir, was, j->b->dir.cur, to, RENAME_NOREPLACE))
+		else if (FAULT_POINT(box_follow) || rename_fresh(dir, was, j->b->dir.cur, to))
 			f->sys = errno;
 	}
 	if (j->sync && fsync(j->b->dir.cur))

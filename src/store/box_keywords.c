@@ -17,10 +17,21 @@ void keywords_free(struct box *b)
 	}
 }
 
+struct names {
+	char *names[KEYWORDS_MAX];
+};
+
+static void names_end(struct names *n)
+{
+	for (size_t i = 0; i < KEYWORDS_MAX; i++)
+		free(n->names[i]);
+}
+
 bool keywords_load(struct box *b, struct err *e)
 {
 	AUTO(fd_end) int fd = openat(b->top, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	AUTO(text_end) char *text = NULL;
+	AUTO(names_end) struct names fresh = { 0 };
 	struct str in, name;
 	unsigned i;
 	bool bad;
@@ -30,10 +41,12 @@ bool keywords_load(struct box *b, struct err *e)
 	if (!fd_slurp(fd, KEYWORDS_BYTES_MAX, &text, &in.n, e))
 		return fail_in(e, FILE_NAME);
 	in.p = text;
-	keywords_free(b);
 	while (keywords_line_parse(&in, &i, &name, &bad))
-		if (!bad && !b->keywords[i])
-			b->keywords[i] = strndup(name.p, name.n);
+		if (!bad && !fresh.names[i] && !(fresh.names[i] = strndup(name.p, name.n)))
+			return fail(e, FAULT_TEMP, "no memory for the keywords");
+	keywords_free(b);
+	memcpy(b->keywords, fresh.names, sizeof(fresh.names));
+	fresh = (struct names){ 0 };
 	return true;
 }
 
@@ -103,6 +116,8 @@ SUSPENDS static bool keyword_write(struct box *b, int at, struct str name, struc
 		if (i == at || b->keywords[i])
 			buf_addf(&text, "%d " STR_FMT "\n", i,
 				 STR_ARG(i == at ? name : str_from_z(b->keywords[i])));
+	if (text.full)
+		return fail(e, FAULT_TEMP, "no memory for the keywords");
 	j.text = buf_str(&text);
 	off_loop(keyword_run, &j);
 	if (!j.ok)

@@ -15,6 +15,7 @@
 #include "base/rnd.h"
 #include "store/box_file.h"
 #include "store/metadata.h"
+#include "store/rename.h"
 #include "store/subscription.h"
 
 #include <dirent.h>
@@ -184,7 +185,7 @@ static void delete_run(void *arg)
 	snprintf(to, sizeof(to), DELETED "%016llx", (unsigned long long)rnd_u64());
 	if (!dir_open_at(j->s->m->home, j->s->m->root, &root, &j->e) || !shelf_ours(j->s, &ours, &j->e))
 		return;
-	if (FAULT_POINT(folder_rename) || renameat2(root, from, ours, to, RENAME_NOREPLACE)) {
+	if (FAULT_POINT(folder_rename) || rename_fresh(root, from, ours, to)) {
 		fail_sys(&j->e, FAULT_TEMP, errno, "delete the folder");
 		return;
 	}
@@ -192,7 +193,7 @@ static void delete_run(void *arg)
 	if (j->ok)
 		remove_left(ours);
 	else
-		(void)renameat2(ours, to, root, from, RENAME_NOREPLACE);
+		(void)rename_fresh(ours, to, root, from);
 }
 
 SUSPENDS bool folder_delete(struct store *s, struct str name, struct str who, struct err *e)
@@ -252,7 +253,7 @@ static bool rename_one(struct rename_job *j, size_t i, bool back)
 	buf_addf(&b, "." STR_FMT STR_FMT, STR_ARG(j->c.to), STR_ARG(rest));
 	to[b.n] = '\0';
 	return (!FAULT_POINT(folder_rename) &&
-		!renameat2(j->root, back ? to : j->names[i], j->root, back ? j->names[i] : to, RENAME_NOREPLACE)) ||
+		!rename_fresh(j->root, back ? to : j->names[i], j->root, back ? j->names[i] : to)) ||
 	       fail_sys(&j->c.e, FAULT_PERM, errno, "rename to " STR_FMT, STR_ARG(j->c.to));
 }
 

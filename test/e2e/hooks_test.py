@@ -16,6 +16,7 @@ import imap_target
 import letters
 import server
 import tap
+from boxes import Boxes
 from faults import soon
 from letters import letter, token
 from server import SLOW, Server
@@ -284,48 +285,6 @@ BOX_STRIKES = [(point, verb) for point, verbs in (
     ("flags.write", "STORE"), ("history.write", "EXPUNGE DELETE"), ("folder.make", "CREATE"),
     ("folder.rename", "RENAME DELETE")) for verb in verbs.split()]
 BACKGROUND = ("box.follow", "flags.sync")
-
-
-class Boxes:
-    """An account with INBOX and Other."""
-
-    def __init__(self, t, user):
-        self.t, self.user = t, user
-        t.s.expect_crash = True
-        with self.session() as c:
-            c.ok("CREATE Other")
-            for n in range(4):
-                c.append("INBOX", letter("t%d" % n), "\\Seen \\Deleted" if n == 3 else "")
-            c.append("Other", letter("o0"), "old")
-
-    def session(self):
-        c = imap_client.Imap((self.t.host, self.t.imap), timeout=20)
-        c.login(self.t.login_name(self.user), self.t.password(self.user))
-        return c
-
-    def again(self):
-        """A process that ended is there again."""
-        def try_it():
-            try:
-                return self.session()
-            except (imap_client.Closed, AssertionError, OSError):
-                return None
-        return tap.eventually(try_it, 10 * SLOW, what="a session")
-
-    def shown(self):
-        """{folder: {UID: (flags, subject)}}, and what is subscribed."""
-        out = {}
-        with self.again() as c:
-            for r in c.ok('LIST "" *'):
-                name = bytes(r.args[-1])
-                c.ok(b"SELECT " + imap_client.quoted(name))
-                out[name] = rows = {}
-                for u in c.ok("UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])"):
-                    if u.word(1) == b"FETCH":
-                        d = dict(zip([bytes(k).split(b"[")[0] for k in u.args[2][::2]], u.args[2][1::2]))
-                        rows[int(d[b"UID"])] = (frozenset(d[b"FLAGS"]) - {b"\\Recent"}, d[b"BODY"])
-            out["subscribed"] = sorted(bytes(r.args[-1]) for r in c.ok('LSUB "" *'))
-        return out
 
 
 def nth(point, verb):
