@@ -343,11 +343,11 @@ SUSPENDS static bool rename_dirs(struct shelf *s, struct str from, struct str to
 
 	if (!shelf_hold(&held, s, e))
 		return false;
-	s->is_renaming = true;
+	s->flags_wait = true;
 	ok = rename_held(&j, e);
 	if (ok)
 		rename_boxes(&j);
-	s->is_renaming = false;
+	s->flags_wait = false;
 	free(j.names);
 	return ok;
 }

@@ -1,4 +1,4 @@
-"""An account with INBOX (UIDs 1 to 4) and Other (UID 1), and all that a client is shown of it:
+"""An account with INBOX (UIDs 1 to 4) and Other (UID 1, an annotation), and all that a client is shown of it:
 for tests in which something fails under its verbs."""
 import imap_client
 import tap
@@ -15,6 +15,7 @@ class Boxes:
             for n in range(4):
                 c.append("INBOX", letter("t%d" % n), "\\Seen \\Deleted" if n == 3 else "")
             c.append("Other", letter("o0"), "old")
+            c.ok('SETMETADATA Other (/private/comment "old")')
 
     def session(self, timeout=20):
         c = imap_client.Imap((self.t.host, self.t.imap), timeout=timeout)
@@ -31,7 +32,7 @@ class Boxes:
         return tap.eventually(try_it, 10 * SLOW, what="a session")
 
     def shown(self):
-        """{folder: {UID: (flags, Message-ID)}}, and what is subscribed."""
+        """{folder: {UID: (flags, Message-ID)}}, what is subscribed, and the annotations."""
         out = {}
         with self.again() as c:
             for r in c.ok('LIST "" *'):
@@ -43,4 +44,6 @@ class Boxes:
                         d = dict(zip([bytes(k).split(b"[")[0] for k in u.args[2][::2]], u.args[2][1::2]))
                         rows[int(d[b"UID"])] = (frozenset(d[b"FLAGS"]) - {b"\\Recent"}, d[b"BODY"])
             out["subscribed"] = sorted(bytes(r.args[-1]) for r in c.ok('LSUB "" *'))
+            out["annotated"] = sorted(bytes(r.args[-1][1]) for f in set(out) & {b"Other", b"Another"}
+                                      for r in c.ok(b"GETMETADATA %s /private/comment" % f) if r.word() == b"METADATA")
         return out
