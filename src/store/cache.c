@@ -38,9 +38,10 @@ static const char *const sql[STATEMENTS] = {
 	[ST_PACK_DROP] = "DELETE FROM pack WHERE id = ?1",
 };
 
-/* The log is taken over at 8 MiB: each time costs syncs. */
+/* The log is taken over at 8 MiB: each time costs syncs.  The file is not mapped: another program may cut
+ * it off under us, and what is read then is an error and not a signal. */
 static const char settings[] =
-	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456;"
+	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 0;"
 	"PRAGMA wal_autocheckpoint = 2048; PRAGMA journal_size_limit = 1048576;";
 static const char schema[] =
 	"BEGIN;"

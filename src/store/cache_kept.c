@@ -213,7 +213,7 @@ static bool reader_open(struct cache_reader *r)
 	enum { HOW = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX };
 
 	return sqlite3_open_v2(r->path, &r->db, HOW, NULL) == SQLITE_OK &&
-	       sqlite3_exec(r->db, "PRAGMA mmap_size = 268435456; PRAGMA query_only = ON", NULL, NULL, NULL) ==
+	       sqlite3_exec(r->db, "PRAGMA mmap_size = 0; PRAGMA query_only = ON", NULL, NULL, NULL) ==
 		       SQLITE_OK &&
 	       sqlite3_prepare_v3(r->db, box_id, -1, SQLITE_PREPARE_PERSISTENT, &r->box_id, NULL) == SQLITE_OK &&
 	       sqlite3_prepare_v3(r->db, packs, -1, SQLITE_PREPARE_PERSISTENT, &r->packs, NULL) == SQLITE_OK;
