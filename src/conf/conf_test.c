@@ -389,7 +389,7 @@ static const char *sample_of(const struct conf_row *row, char *mem, size_t size)
 	return NULL;
 }
 
-static void check_option(unsigned section, const struct conf_row *row)
+__attribute__((noinline)) static void check_option(unsigned section, const struct conf_row *row)
 {
 	static const char *const open[SECTION_COUNT] = {
 		"", "listen smtp *:2500 {\n    ", "domain d.example {\n    ", "auth {\n    ",
@@ -451,7 +451,7 @@ static void test_roles(void **state)
 	AUTO(arena_end) struct arena a = { .limit = CONF_MEMORY_MAX };
 	AUTO(reading_end) struct reading r;
 	struct err e = { 0 };
-	struct conf c;
+	static struct conf c;
 
 	(void)state;
 	reading_init(&r, longer);
@@ -471,10 +471,18 @@ static void test_roles(void **state)
 	assert_false(conf_read_image(S("include x"), &a, &c, &e));
 }
 
+__attribute__((noinline)) static void check_reads(const char *text)
+{
+	AUTO(reading_end) struct reading r;
+
+	reading_init(&r, text);
+	assert_true(r.ok && r.notes.n == 0);
+}
+
 static void test_show(void **state)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(65536), x = buf_on_heap(65536);
-	AUTO(reading_end) struct reading r, again;
+	AUTO(reading_end) struct reading r;
 	struct err e = { 0 };
 
 	(void)state;
@@ -485,8 +493,7 @@ static void test_show(void **state)
 	assert_true(str_find_str(buf_str(&b), S("listen smtp *:25    # default\n")) < b.n);
 	assert_true(str_find_str(buf_str(&b), S("generation")) == b.n);
 	buf_add_char(&b, '\0');
-	reading_init(&again, b.p);
-	assert_true(again.ok && again.notes.n == 0);
+	check_reads(b.p);
 	assert_true(conf_explain(S("idle"), &x, &e));
 	assert_true(str_eq(buf_str(&x), S("idle DURATION\n"
 		"    How long a client may stay silent between commands.\n"
@@ -502,7 +509,7 @@ static void test_show(void **state)
 static void test_diff(void **state)
 {
 	AUTO(buf_end) struct buf live = buf_on_heap(4096), restart = buf_on_heap(4096);
-	AUTO(reading_end) struct reading a, b;
+	static struct reading a, b;      /* large */
 
 	(void)state;
 	reading_init(&a, FIVE);
@@ -512,6 +519,8 @@ static void test_diff(void **state)
 	conf_diff(&a.conf, &b.conf, &live, &restart);
 	assert_true(str_eq(buf_str(&live), S("domain, inbound friends, inbound idle")));
 	assert_true(str_eq(buf_str(&restart), S("hostname, journal segments")));
+	reading_end(&a);
+	reading_end(&b);
 }
 
 /* A page that is kept in the sources is the one printed now; CONF_WRITE=1 writes it anew. */

@@ -94,6 +94,7 @@ static bool did_bind(void)
 
 	return !bind(pair[0], (struct sockaddr *)&a, sizeof(a)) || errno == EINVAL;
 }
+static bool did_listen(void) { return !listen(listener, 1); }
 static bool did_exec(void)
 {
 	char *argv[] = { (char[]){ "true" }, NULL };
@@ -227,6 +228,7 @@ enum {
 	CONFINE_MAY = 16,
 	NEEDS_SCOPE = 32,        /* only a kernel with Landlock ABI 6 refuses it */
 	AS_ROOT_ONLY = 64,
+	CONNECT_MAY = 128,       /* who opens sockets of its own */
 };
 
 static const struct {
@@ -239,11 +241,12 @@ static const struct {
 	{ "list /", did_list_root, LOOSE_MAY | FILES_MAY },
 	{ "create a file", did_create, LOOSE_MAY | FILES_MAY },
 	{ "read /proc of another", did_proc_victim, LOOSE_MAY | FILES_MAY },
-	{ "a socket", did_socket, LOOSE_MAY },
+	{ "a socket", did_socket, LOOSE_MAY | CONNECT_MAY },
 	{ "connect to a unix socket", did_unix_connect, LOOSE_MAY },
 	{ "a netlink socket", did_netlink, LOOSE_MAY },
-	{ "connect a socket it was given", did_connect_again, LOOSE_MAY },
-	{ "bind", did_bind, LOOSE_MAY },
+	{ "connect a socket it was given", did_connect_again, LOOSE_MAY | CONNECT_MAY },
+	{ "bind", did_bind, LOOSE_MAY | CONNECT_MAY },
+	{ "listen", did_listen, LOOSE_MAY },
 	{ "execve", did_exec, LOOSE_MAY },
 	{ "ptrace", did_ptrace, 0 },
 	{ "kill another", did_kill, LOOSE_MAY | NEEDS_SCOPE },
@@ -296,6 +299,7 @@ static bool is_exempt(const struct role_row *row, int may)
 	       ((may & FORK_MAY) && (row->calls & CALLS_FORK)) ||
 	       ((may & IDS_MAY) && (row->calls & CALLS_IDS)) ||
 	       ((may & CONFINE_MAY) && (row->calls & CALLS_CONFINE)) ||
+	       ((may & CONNECT_MAY) && (row->calls & CALLS_CONNECT)) ||
 	       ((may & NEEDS_SCOPE) && landlock_abi() < 6);
 }
 
@@ -499,6 +503,15 @@ static bool can_fork(void)
 	return pid > 0 && waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 7;
 }
 
+static bool can_connect(void)
+{
+	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), udp = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
+
+	return tcp >= 0 && !connect(tcp, (struct sockaddr *)&listener_at, sizeof(listener_at)) && udp >= 0 &&
+	       !bind(udp, (struct sockaddr *)&any, sizeof(any));
+}
+
 static const struct {
 	const char *what;
 	bool (*can)(void);
@@ -516,6 +529,7 @@ static const struct {
 	{ "use a database", can_sql, CALLS_DATABASE },
 	{ "sync a file system", can_syncfs, CALLS_SYNC },
 	{ "fork", can_fork, CALLS_FORK | CALLS_LOOSE },
+	{ "connect, by TCP and UDP", can_connect, CALLS_CONNECT },
 };
 
 static bool can_fsync(void) { return !fsync(home_fd); }
@@ -538,7 +552,7 @@ static const struct {
 	{ "seal a memfd", can_seal, FREE | IS(CONTROL) | IS(SMTPD) | IS(QUEUE) },
 	{ "fork", can_fork, FREE | IS(ZYGOTE) },
 	{ "execve", did_exec, FREE },
-	{ "make a socket", did_socket, FREE },
+	{ "make a socket", did_socket, FREE | IS(DNS) },
 	{ "open a path anywhere", did_openat_passwd, FREE | IS(ZYGOTE) },
 };
 

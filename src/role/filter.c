@@ -22,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -182,6 +183,11 @@ static int add_argument_rules(scmp_filter_ctx c, unsigned groups)
 	} else {
 		rc |= add(c, SCMP_ACT_ERRNO(EAGAIN), SCMP_SYS(clone), 0, none);
 	}
+	/* IPv4 (2) and IPv6 (10), which differ in one bit */
+	if (groups & CALLS_CONNECT)
+		rc |= add(c, ok, SCMP_SYS(socket), 1, masked_is(0, (uint32_t)~(AF_INET ^ AF_INET6), AF_INET & AF_INET6));
+	else
+		rc |= add(c, kill_it, SCMP_SYS(socket), 0, none);
 	if (groups & CALLS_FILES)
 		rc |= add(c, ok, SCMP_SYS(utimensat), 1, is(1, 0));
 	rc |= add(c, kill_it, SCMP_SYS(utimensat), groups & CALLS_FILES ? 1 : 0,
