@@ -14,6 +14,7 @@
 #include "base/hooks.h"
 #include "base/rnd.h"
 #include "store/box_file.h"
+#include "store/cache.h"
 #include "store/metadata.h"
 #include "store/rename.h"
 #include "store/subscription.h"
@@ -31,6 +32,7 @@ enum { DIR_ROOM = STORE_FOLDER_MAX + 2 };
 
 struct change_job {
 	struct shelf *s;
+	struct box *b;                   /* that is deleted */
 	struct str name, to;
 	enum folder_use use;
 	bool on;
@@ -190,10 +192,12 @@ static void delete_run(void *arg)
 		return;
 	}
 	j->ok = !FAULT_IN(box_sync, &j->e) && fd_sync(root, &j->e) && fd_sync_dir_at(ours, ".", &j->e);
-	if (j->ok)
+	if (j->ok) {
 		remove_left(ours);
-	else
+		cache_forget(j->b);
+	} else {
 		(void)rename_fresh(ours, to, root, from);
+	}
 }
 
 SUSPENDS bool folder_delete(struct store *s, struct str name, struct str who, struct err *e)
@@ -201,16 +205,15 @@ SUSPENDS bool folder_delete(struct store *s, struct str name, struct str who, st
 	AUTO(shelf_let_go) struct shelf_held held = { 0 };
 	struct change_job j = { .s = shelf_of(s, e), .name = name };
 	struct by by = { who };
-	struct box *b;
 
 	if (!j.s || !check_name(name, e))
 		return false;
 	if (!name.n)
 		return fail_sys(e, FAULT_PERM, EPERM, "INBOX cannot be deleted");
-	if (!shelf_hold(&held, j.s, e) || !box_get(j.s, name, &b, e) || !box_look(b, true, e) ||
-	    !box_remove_all(b, &by, e) || !run_held(&j, delete_run, e))
+	if (!shelf_hold(&held, j.s, e) || !box_get(j.s, name, &j.b, e) || !box_look(j.b, true, e) ||
+	    !box_remove_all(j.b, &by, e) || !run_held(&j, delete_run, e))
 		return false;
-	box_set_gone(b);
+	box_set_gone(j.b);
 	return true;
 }
 
