@@ -359,7 +359,7 @@ void imap_frame_refuse(struct imap_frame *f)
 
 struct imap_text imap_frame_text(const struct imap_frame *f)
 {
-	return (struct imap_text){ buf_str(&f->text), f->streams, f->n_streams };
+	return (struct imap_text){ .bytes = buf_str(&f->text), .streams = f->streams, .n_streams = f->n_streams };
 }
 
 void imap_frame_rest(struct imap_frame *f)

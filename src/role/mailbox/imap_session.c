@@ -85,6 +85,7 @@ SUSPENDS static struct imap_reply command_run(struct imap_session *s, enum imap_
 	const struct verb_row *row;
 
 	s->text = imap_frame_text(&s->frame);
+	s->text.mark = s->append.mark;
 	if (!imap_command_parse(&s->text, parse_flags(s), s->a, &s->c, &why))
 		return (struct imap_reply){ .id = why.reply, .text = imap_fault_text(&why, &s->text, s->a) };
 	row = &rows[s->c.verb];
