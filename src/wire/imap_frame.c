@@ -251,6 +251,10 @@ static enum imap_event feed_line(struct imap_frame *f, struct str *in)
 	}
 	if (s.n <= room)
 		buf_add(&f->text, s);
+	if (f->text.full && s.n <= f->text.limit - f->text.n) {
+		f->why = IMAP_REPLY_BUSY;        /* no memory, and perhaps not even for the tag */
+		return over(f, IMAP_FATAL);
+	}
 	if (s.n > room || f->text.full) {
 		skip_begin(f, s, room);
 		return IMAP_MORE;

@@ -58,6 +58,7 @@ struct appending {
 struct imap_session {
 	struct stream io;
 	struct buf out;                  /* answers, not yet sent */
+	uint64_t n_sent;                 /* octets of answers that were */
 	struct store *store;
 	struct session_facts *facts;
 	struct by by;
