@@ -25,6 +25,8 @@ struct job {
 	size_t n;
 	const char *name;
 	struct str file;
+	struct queue_policy *policy;
+	struct arena *a;
 	int fd;
 	bool ok;
 	struct err err;
@@ -314,6 +316,33 @@ SUSPENDS static bool disk_body(struct queue *q, struct letter *l, struct letter_
 	return true;
 }
 
+static bool policy_get_run(struct job *j)
+{
+	return spool_policy_get(j->d->spool, j->policy->domain, j->a, &j->policy->id, &j->policy->text,
+				&j->policy->until, &j->err);
+}
+
+SUSPENDS static bool disk_policy_get(struct queue *q, struct queue_policy *p, struct arena *a, struct err *e)
+{
+	struct job j = { .d = q->own, .run = policy_get_run, .policy = p, .a = a };
+
+	return job_do(&j, e);
+}
+
+static bool policy_put_run(struct job *j)
+{
+	return spool_policy_put(j->d->spool, j->policy->domain, j->policy->id, j->policy->text, j->policy->until,
+				&j->err);
+}
+
+SUSPENDS static bool disk_policy_put(struct queue *q, const struct queue_policy *p, struct err *e)
+{
+	struct queue_policy copy = *p;
+	struct job j = { .d = q->own, .run = policy_put_run, .policy = &copy };
+
+	return job_do(&j, e);
+}
+
 SUSPENDS static void disk_close(struct queue *q)
 {
 	disk_end(q->own);
@@ -330,6 +359,8 @@ const struct engine disk_engine = {
 	.file_new = disk_file_new,
 	.file_sync = disk_file_sync,
 	.give_back = disk_give_back,
+	.policy_get = disk_policy_get,
+	.policy_put = disk_policy_put,
 	.prepare = disk_prepare,
 	.has_room = disk_has_room,
 	.is_broken = disk_is_broken,

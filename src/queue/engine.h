@@ -21,6 +21,8 @@ struct engine {
 	SUSPENDS bool (*file_new)(struct queue *q, const char *name, int *ret_fd, struct err *e);
 	SUSPENDS bool (*file_sync)(struct queue *q, int fd, struct err *e);
 	SUSPENDS bool (*give_back)(struct queue *q, bool all, struct err *e);
+	SUSPENDS bool (*policy_get)(struct queue *q, struct queue_policy *p, struct arena *a, struct err *e);
+	SUSPENDS bool (*policy_put)(struct queue *q, const struct queue_policy *p, struct err *e);
 	SUSPENDS bool (*prepare)(struct queue *q, struct err *e);
 	bool (*has_room)(const struct queue *q);
 	bool (*is_broken)(const struct queue *q);

@@ -25,6 +25,8 @@ bool queue_new(const struct queue_conf *conf, const struct engine *engine, void 
 		q->conf.schedule = schedule_default;
 	q->engine = engine;
 	q->own = own;
+	q->table.lane_key = conf->lane_key;
+	q->table.lane_arg = conf->lane_arg;
 	hands_open_memory(&q->hands);
 	*ret = q;
 	return true;
@@ -222,7 +224,9 @@ SUSPENDS size_t queue_claim(struct queue *q, struct queue_claim *ret, size_t n, 
 
 		if (!s)
 			break;
-		if (s->letter->is_held) {        /* the lease ran out on whoever had it when it was held */
+		/* the lease ran out on whoever had it when it was held, or took it from its lane */
+		if (s->letter->is_held || (s->state == STEP_CLAIMED && q->table.lane_key &&
+					   s->letter->r.steps[s->index].kind == STEP_REMOTE)) {
 			step_wait(&q->table, s, now);
 			continue;
 		}
@@ -385,8 +389,12 @@ static bool step_report(struct queue *q, const struct queue_report *r, int64_t n
 
 	if (!s || s->state != STEP_CLAIMED)
 		return false;
+	if (r->outcome == OUTCOME_LATER && r->is_mild) {
+		step_wait(&q->table, s, r->again);
+		return false;
+	}
 	s->letter->is_suspect = false;   /* whatever came of it, nobody died */
-	step_text(s, r->text);
+	step_text(s, r->text, r->host);
 	switch (r->outcome) {
 	case OUTCOME_DONE:
 		if (s->task == TASK_DELIVER)

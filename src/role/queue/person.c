@@ -38,7 +38,7 @@ bool serve_queued(struct link *l, void *question, void *answer, struct arena *a,
 		if ((found.claim.ref.id & q->mask) != (q->id & q->mask))
 			continue;
 		*s = print_step(&found);
-		s->why = arena_str(a, str_from_z(found.claim.text));
+		s->why = found.claim.text;
 		r->steps.n++;
 		sum += STEP_BYTES + s->from.n + s->rcpt.n + s->target.n + s->why.n;
 		if (sum > ANSWER_MAX || r->steps.n == ANSWER_STEPS)

@@ -3,7 +3,8 @@
  *   commit.c   decide, write down, answer
  *   carry.c    carry out: claims go to the accounts' mailboxes
  *   room.c     is a mailbox full
- *   report.c   bounces and warnings
+ *   report.c   bounces, warnings, and reports of success
+ *   remote*.c  letters to other servers: remote.h
  *   person.c   what `waxwing queue` asks and wants
  *   safe.c     what a mailbox synced by itself
  *   why_files.c  why-records on the disk
@@ -11,6 +12,7 @@
 #pragma once
 
 #include "ipc/why.h"
+#include "queue/bounce.h"
 #include "queue/queue.h"
 #include "role/runtime.h"
 
@@ -91,6 +93,18 @@ bool serve_queued(struct link *l, void *question, void *answer, struct arena *a,
 bool serve_one(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 SUSPENDS bool serve_hold(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 
-/* report.c */
-SUSPENDS void report_bounce(const struct queue_claim *claims, size_t n);
-SUSPENDS void report_warn(const struct queue_claim *claims, size_t n);
+/* report.c.  All of one letter; they are sorted. */
+SUSPENDS void report_steps(enum bounce_kind kind, struct queue_claim *claims, size_t n);
+/* NOTIFY=SUCCESS (RFC 3461 §4.1). */
+bool report_wants_success(const struct queue_claim *c);
+
+/* remote.c: letters to other servers */
+SUSPENDS void remote_run(void *unused);          /* a fiber */
+void remote_kick(void);
+void remote_tend(void);
+void remote_configured(void);
+void remote_unlinked(struct link *l);
+void remote_lane_key(void *arg, const struct letter_record *l, const struct letter_step *s, struct buf *ret);
+void remote_job_begin(void);
+SUSPENDS void remote_result_run(void *unused);   /* a fiber */
+SUSPENDS void remote_result_settle(void);
