@@ -52,8 +52,8 @@ SUSPENDS bool serve_redone(struct link *l, void *question, void *answer, struct 
 SUSPENDS bool serve_unsafe(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 SUSPENDS bool serve_synced(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* routes.c.  Where a list of addresses leads: targets[i].rcpt is an index into rcpts. */
-SUSPENDS bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, struct arena *a,
-			struct err *e);
+SUSPENDS bool route_all(struct str stranger, struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret,
+			struct arena *a, struct err *e);
 
 /* deaths.c: a letter ended the process that judged it.  How often by now; 0: its bytes cannot be read. */
 void deaths_prepare(void);               /* before the rights go: the library loads what it needs */
