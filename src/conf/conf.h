@@ -65,6 +65,25 @@ struct conf_quota {
 	struct conf_pos pos;
 };
 
+/* The order of the words in types.def. */
+enum conf_demand { CONF_TLS_IF_OFFERED, CONF_TLS_ENCRYPT, CONF_TLS_VERIFY, CONF_TLS_NEVER };
+
+/* A way out: `route … via …`, `others via …`.  An unset `others` has neither is_mx nor a host. */
+struct conf_route {
+	struct str destination;          /* "example.org", "*.example.org", "*"; empty: `others` */
+	struct str from;                 /* senders of which domain, in the same forms; empty: all */
+	bool is_mx;                      /* the servers that the DNS names */
+	bool is_wrapped;                 /* smtps: TLS from the first byte */
+	struct str host;                 /* lower case; an address without brackets */
+	uint16_t port;
+	struct str user;                 /* empty: no AUTH */
+	struct str secret;               /* path of the password's file */
+	enum conf_demand tls;            /* what holds, said or following from the rest; with is_mx see has_tls */
+	bool has_tls;                    /* it was said: it goes before outbound.tls */
+	struct conf_pos pos;
+};
+
+enum conf_ipv6 { CONF_IPV6_IF_PTR, CONF_IPV6_ON, CONF_IPV6_OFF };
 enum conf_backend_kind { CONF_BACKEND_INTERNAL, CONF_BACKEND_PAM };
 struct conf_backend {
 	enum conf_backend_kind kind;
@@ -90,6 +109,7 @@ struct conf_aliases_list { struct conf_aliases *p; size_t n; };
 struct conf_tls_list { struct conf_tls *p; size_t n; };
 struct conf_backends { struct conf_backend *p; size_t n; };
 struct conf_quotas { struct conf_quota *p; size_t n; };
+struct conf_routes { struct conf_route *p; size_t n; };
 struct conf_listens { struct conf_listen *p; size_t n; };
 struct conf_domains { struct conf_domain *p; size_t n; };
 
@@ -107,6 +127,10 @@ struct conf_domains { struct conf_domain *p; size_t n; };
 #define ONE_rate struct conf_rate
 #define ONE_per_client struct conf_per_client
 #define ONE_retry struct conf_retry
+#define ONE_file struct conf_name
+#define ONE_via struct conf_route
+#define ONE_ipv6 enum conf_ipv6
+#define ONE_demand enum conf_demand
 #define ONE_log enum conf_log
 #define ONE_helo enum conf_helo
 #define ONE_checkpoint enum conf_checkpoint
@@ -118,6 +142,7 @@ struct conf_domains { struct conf_domain *p; size_t n; };
 #define ONE_journal struct conf_journal
 #define ONE_login_block struct conf_login
 #define MANY_net struct conf_nets
+#define MANY_ip struct conf_nets         /* each of 128 bits */
 #define MANY_domain struct conf_names
 #define MANY_address struct conf_names
 #define MANY_file struct conf_names
@@ -125,6 +150,7 @@ struct conf_domains { struct conf_domain *p; size_t n; };
 #define MANY_tls struct conf_tls_list
 #define MANY_backend struct conf_backends
 #define MANY_quota struct conf_quotas
+#define MANY_route struct conf_routes
 #define MANY_listen struct conf_listens
 #define MANY_domain_block struct conf_domains
 
@@ -209,5 +235,11 @@ void conf_print_sample(struct buf *b);
 
 /* The account's own, else its domain's, else that of all; NULL: none. */
 const struct conf_quota *conf_quota_of(const struct conf_quotas *quotas, struct str account);
+/* Ways out are numbered: 0 by MX without a route, then the `route` lines, then each domain's `others`.  NULL: there
+ * is none of that number. */
+const struct conf_route *conf_route_at(const struct conf *c, size_t number);
+/* The number of the `others` of the i-th domain. */
+size_t conf_others_number(const struct conf *c, size_t i);
+/* Is it an address inside one of these networks? */
 bool conf_nets_has(const struct conf_nets *nets, const uint8_t addr[16]);
 const char *conf_proto_name(enum conf_proto proto);
