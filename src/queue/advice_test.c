@@ -1,6 +1,8 @@
 /* advice_test.c — what large servers really say, and which sentence it brings. */
 #include "queue/advice.h"
 
+#include "base/attr.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* srs_fuzz.c — a local part of a stranger's choice; what is made of it leads back. */
 #include "trust/srs.h"
 
+#include "base/err.h"
 #include "base/time.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);

@@ -8,6 +8,7 @@
  * failing ones: fifty servers that hang, or a thousand, fill their own places and nobody else's. */
 #include "role/queue/remote.h"
 
+#include "base/id.h"
 #include "base/log.h"
 #include "base/map.h"
 
