@@ -248,6 +248,14 @@ SUSPENDS bool queue_hold(struct queue *q, uint64_t id, bool held, struct err *e)
 /* Waiting steps are due now; id 0 is every letter. */
 void queue_retry(struct queue *q, uint64_t id, int64_t now);
 void queue_status(const struct queue *q, struct queue_status *ret);
+/* A waiting step is the caller's until `until`, due or not; false: it does not wait. */
+bool queue_claim_step(struct queue *q, struct step_ref ref, struct queue_claim *ret, int64_t until);
+/* One step is due now. */
+void queue_retry_step(struct queue *q, struct step_ref ref, int64_t now);
+/* Walk the lanes; NULL begins and ends. */
+struct lane *queue_lane_each(const struct queue *q, size_t *at);
+int64_t queue_lane_opens(const struct lane *l);
+struct str queue_lane_text(const struct lane *l);
 /* The one letter whose id agrees with `id` in the bits of `mask`. */
 bool queue_find(const struct queue *q, uint64_t id, uint64_t mask, uint64_t *ret, struct err *e);
 
@@ -256,7 +264,7 @@ enum queue_state { QUEUE_WAITS, QUEUE_IN_HAND, QUEUE_DONE, QUEUE_SAFE };
 struct queue_entry {
 	struct queue_claim claim;
 	enum queue_state state;
-	int64_t due;                     /* when it waits */
+	int64_t due;                     /* when it waits; of a lane that is shut until then, when that opens */
 	bool is_held;
 	unsigned deaths;
 };

@@ -124,6 +124,24 @@ void queue_set_schedule(struct queue *q, const struct schedule *s)
 	q->conf.schedule = *s;
 }
 
+struct lane *queue_lane_each(const struct queue *q, size_t *at)
+{
+	struct str key;
+	void *lane;
+
+	return map_next(&q->table.by_lane, at, &key, &lane) ? lane : NULL;
+}
+
+int64_t queue_lane_opens(const struct lane *l)
+{
+	return l->open_at;
+}
+
+struct str queue_lane_text(const struct lane *l)
+{
+	return str_from_z(l->text);
+}
+
 void queue_relane(struct queue *q)
 {
 	table_relane(&q->table);

@@ -291,6 +291,8 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_queue_queued, serve_queued);
 	ipc_serve(IPC_queue_one, serve_one);
 	ipc_serve(IPC_queue_hold_letter, serve_hold);
+	ipc_serve(IPC_queue_act, serve_act);
+	ipc_serve(IPC_queue_lanes, serve_lanes);
 	ipc_serve(IPC_queue_explain, serve_explain);
 	remote_job_begin();
 	safe_begin(now);

@@ -3,6 +3,7 @@
  *   commit.c   decide, write down, answer
  *   carry.c    carry out: claims go to the accounts' mailboxes
  *   room.c     is a mailbox full
+ *   redirect.c a person sends a letter to somebody else
  *   report.c   bounces, warnings, and reports of success
  *   remote*.c  letters to other servers: remote.h
  *   person.c   what `waxwing queue` asks and wants
@@ -92,6 +93,12 @@ static inline struct why why_ours(enum why_kind kind, uint64_t letter)
 bool serve_queued(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 bool serve_one(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 SUSPENDS bool serve_hold(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+
+bool serve_lanes(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+SUSPENDS bool serve_act(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+
+/* redirect.c.  Claims of one letter: its bytes leave for `target` as a letter of their own, and these steps are closed. */
+SUSPENDS bool redirect_steps(const struct queue_claim *claims, size_t n, struct str target, struct str by, struct err *e);
 
 /* report.c.  All of one letter; they are sorted. */
 SUSPENDS void report_steps(enum bounce_kind kind, struct queue_claim *claims, size_t n);
