@@ -91,6 +91,18 @@ struct conf_backend {
 	struct conf_pos pos;
 };
 
+enum conf_resolver_kind { CONF_RESOLVER_RECURSIVE, CONF_RESOLVER_FORWARD, CONF_RESOLVER_OFF };
+struct conf_server {
+	struct str addr;                 /* an IP address */
+	uint16_t port;
+};
+enum { CONF_FORWARDERS_MAX = 8 };
+struct conf_resolver {
+	enum conf_resolver_kind kind;
+	struct conf_server server[CONF_FORWARDERS_MAX];
+	size_t n;
+};
+
 /* The order of the words in types.def. */
 enum conf_log { CONF_LOG_ERROR, CONF_LOG_WARN, CONF_LOG_INFO, CONF_LOG_DEBUG };
 enum conf_helo { CONF_HELO_LENIENT, CONF_HELO_STRICT };
@@ -131,6 +143,8 @@ struct conf_domains { struct conf_domain *p; size_t n; };
 #define ONE_via struct conf_route
 #define ONE_ipv6 enum conf_ipv6
 #define ONE_demand enum conf_demand
+#define ONE_resolver struct conf_resolver
+#define ONE_dns struct conf_dns
 #define ONE_log enum conf_log
 #define ONE_helo enum conf_helo
 #define ONE_checkpoint enum conf_checkpoint
@@ -192,6 +206,10 @@ struct conf_journal {
 struct conf_login {
 	uint64_t set;
 #include "conf/login.def"
+};
+struct conf_dns {
+	uint64_t set;
+#include "conf/dns.def"
 };
 struct conf {
 	uint64_t set;

@@ -6,7 +6,7 @@
 enum {
 	PARENT = 1 << 0, CONTROL = 1 << 1, SMTPD = 1 << 2, QUEUE = 1 << 3, MAILBOX = 1 << 4,
 	SCAN = 1 << 5, USER = 1 << 6, PAM = 1 << 7, KEYS = 1 << 8, ZYGOTE = 1 << 9,
-	LOGIN = 1 << 10, RELAY = 1 << 12, ALL = (1 << 13) - 1,
+	LOGIN = 1 << 10, DNS = 1 << 11, RELAY = 1 << 12, ALL = (1 << 13) - 1,
 	/* short names for the rows */
 	LIVE = RELOAD_LIVE, RESTART = RELOAD_RESTART, IMAGE = RELOAD_IMAGE,
 };
@@ -17,7 +17,7 @@ static const struct {
 } roles[] = {
 	{ "parent", PARENT }, { "control", CONTROL }, { "smtpd", SMTPD }, { "queue", QUEUE },
 	{ "mailbox", MAILBOX }, { "scan", SCAN }, { "user", USER }, { "pam", PAM },
-	{ "keys", KEYS }, { "zygote", ZYGOTE }, { "login", LOGIN },
+	{ "keys", KEYS }, { "zygote", ZYGOTE }, { "login", LOGIN }, { "dns", DNS },
 	{ "relay", RELAY },
 };
 
@@ -79,6 +79,11 @@ static const struct conf_row login_rows[] = {
 #include "conf/login.def"
 #undef OWNER
 };
+static const struct conf_row dns_rows[] = {
+#define OWNER conf_dns
+#include "conf/dns.def"
+#undef OWNER
+};
 
 const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_TOP] = { NULL, top_rows, ARRAY_LEN(top_rows) },
@@ -89,6 +94,7 @@ const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_OUTBOUND] = { "outbound", outbound_rows, ARRAY_LEN(outbound_rows) },
 	[SECTION_JOURNAL] = { "journal", journal_rows, ARRAY_LEN(journal_rows) },
 	[SECTION_LOGIN] = { "login", login_rows, ARRAY_LEN(login_rows) },
+	[SECTION_DNS] = { "dns", dns_rows, ARRAY_LEN(dns_rows) },
 };
 
 _Static_assert(ARRAY_LEN(top_rows) <= 64 && ARRAY_LEN(inbound_rows) <= 64, "a bit for each row");

@@ -27,6 +27,8 @@ struct job {
 	struct str file;
 	struct queue_policy *policy;
 	struct arena *a;
+	uint64_t id;
+	struct buf *record;
 	int fd;
 	bool ok;
 	struct err err;
@@ -232,6 +234,18 @@ SUSPENDS static bool disk_rows(struct queue *q, struct letter **letters, size_t 
 	return ok;
 }
 
+static bool record_run(struct job *j)
+{
+	return spool_row_record(j->d->spool, j->id, j->record, &j->err);
+}
+
+SUSPENDS static bool disk_record(struct queue *q, uint64_t id, struct buf *ret, struct err *e)
+{
+	struct job j = { .d = q->own, .run = record_run, .id = id, .record = ret };
+
+	return job_do(&j, e);
+}
+
 static bool file_new_run(struct job *j)
 {
 	return spool_file_new(j->d->spool, j->name, &j->fd, &j->err);
@@ -354,6 +368,7 @@ const struct engine disk_engine = {
 	.release = disk_release,
 	.spool = disk_spool,
 	.rows = disk_rows,
+	.record = disk_record,
 	.body = disk_body,
 	.file_drop = disk_file_drop,
 	.file_new = disk_file_new,

@@ -173,7 +173,7 @@ int64_t queue_lane_next(const struct queue *q);
 bool queue_lane_peek(const struct lane *l, struct queue_claim *ret);
 /* The first step that is due and, with it, those of the same letter that get the same view from the same sender:
  * at most n.  Those of a suspect come, too: see is_suspect. */
-size_t queue_claim_lane(struct queue *q, struct lane *l, struct queue_claim *ret, size_t n, int64_t now, int64_t until);
+SUSPENDS size_t queue_claim_lane(struct queue *q, struct lane *l, struct queue_claim *ret, size_t n, int64_t now, int64_t until);
 /* Nothing is taken from it before `at`; INT64_MAX: until it is opened. */
 void queue_lane_open_at(struct queue *q, struct lane *l, int64_t at);
 struct str queue_lane_key(const struct lane *l);
@@ -249,7 +249,7 @@ SUSPENDS bool queue_hold(struct queue *q, uint64_t id, bool held, struct err *e)
 void queue_retry(struct queue *q, uint64_t id, int64_t now);
 void queue_status(const struct queue *q, struct queue_status *ret);
 /* A waiting step is the caller's until `until`, due or not; false: it does not wait. */
-bool queue_claim_step(struct queue *q, struct step_ref ref, struct queue_claim *ret, int64_t until);
+SUSPENDS bool queue_claim_step(struct queue *q, struct step_ref ref, struct queue_claim *ret, int64_t until);
 /* One step is due now. */
 void queue_retry_step(struct queue *q, struct step_ref ref, int64_t now);
 /* Walk the lanes; NULL begins and ends. */

@@ -88,7 +88,7 @@ void queue_retry_step(struct queue *q, struct step_ref ref, int64_t now)
 		lane_open_at(&q->table, s->lane, 0);     /* whoever says so wants to see it tried */
 }
 
-bool queue_claim_step(struct queue *q, struct step_ref ref, struct queue_claim *ret, int64_t until)
+SUSPENDS bool queue_claim_step(struct queue *q, struct step_ref ref, struct queue_claim *ret, int64_t until)
 {
 	struct step *s = table_step(&q->table, ref);
 
@@ -96,7 +96,7 @@ bool queue_claim_step(struct queue *q, struct step_ref ref, struct queue_claim *
 		return false;
 	step_claim(&q->table, s, until);
 	claim_fill(s, ret);
-	return true;
+	return claims_thicken(q, ret, 1, until) == 1;
 }
 
 void queue_status(const struct queue *q, struct queue_status *ret)

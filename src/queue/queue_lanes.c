@@ -1,6 +1,9 @@
 /* queue_lanes.c — what waits for other servers, by destination. */
 #include "queue/engine.h"
 
+#include "base/id.h"
+#include "base/log.h"
+
 #include <stdlib.h>
 
 struct lane *queue_lane_due(const struct queue *q, int64_t now)
@@ -34,17 +37,35 @@ static bool is_same_view(const struct letter_step *a, const struct letter_step *
 	return true;
 }
 
-size_t queue_claim_lane(struct queue *q, struct lane *lane, struct queue_claim *ret, size_t n, int64_t now,
+SUSPENDS size_t queue_claim_lane(struct queue *q, struct lane *lane, struct queue_claim *ret, size_t n, int64_t now,
 			int64_t until)
 {
 	struct step *first = lane_first(lane, &q->conf.schedule, now);
 	struct letter *l = first ? first->letter : NULL;
+	struct step_ref ref = { 0 };
 	size_t got = 0;
+	struct err e;
+
+	if (l && l->is_slim) {           /* its views are to be compared */
+		ref = (struct step_ref){ l->r.id, first->index };
+		step_claim(&q->table, first, until > now ? until : now + 1);
+		if (!letter_thicken(q, l, &e)) {
+			log_warn("queue-row", "msg=%s why=%s", ID_Z(ref.id), LOGQ(str_from_z(e.text)));
+			first = table_step(&q->table, ref);
+			if (first && first->state == STEP_CLAIMED)
+				step_wait(&q->table, first, now + MINUTE);
+			return 0;
+		}
+		first = table_step(&q->table, ref);
+		if (!first || first->state != STEP_CLAIMED)
+			return 0;
+		l = first->letter;
+	}
 
 	for (uint32_t i = 0; l && i < l->r.n_steps && got < n; i++) {
 		struct step *s = &l->steps[i];
 
-		if (s->lane != lane || (s != first && !schedule_is_due(&q->conf.schedule, s->due.key, now)) ||
+		if ((s->lane != lane && s != first) || (s != first && !schedule_is_due(&q->conf.schedule, s->due.key, now)) ||
 		    !is_same_view(&l->r.steps[first->index], &l->r.steps[i]))
 			continue;
 		step_claim(&q->table, s, until > now ? until : now + 1);

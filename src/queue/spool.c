@@ -267,6 +267,23 @@ bool spool_rows_read(struct spool *s, bool (*row)(void *arg, const struct spool_
 	return rc == SQLITE_DONE || db_fail(s, "reading", e);
 }
 
+bool spool_row_record(struct spool *s, uint64_t id, struct buf *ret, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (!db_open(s, e))
+		return false;
+	if (sqlite3_prepare_v2(s->db, "SELECT record FROM letter WHERE id = ?1", -1, &st, NULL) != SQLITE_OK)
+		return db_fail(s, "a row", e);
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)id);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		buf_add(ret, str_of(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)));
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW || (rc == SQLITE_DONE ? fail(e, FAULT_TEMP, "queue.db has no such row") : db_fail(s, "a row", e));
+}
+
 /* ---- MTA-STS policies ---- */
 
 static bool policy_statement(struct spool *s, const char *sql, struct str domain, sqlite3_stmt **ret, struct err *e)

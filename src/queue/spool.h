@@ -17,6 +17,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -45,6 +46,8 @@ void spool_file_drop(struct spool *s, struct str name);
 bool spool_rows_write(struct spool *s, const struct spool_row *rows, size_t n, struct err *e);
 bool spool_rows_read(struct spool *s, bool (*row)(void *arg, const struct spool_row *r,
 						  struct err *e), void *arg, struct err *e);
+/* The record of one row. */
+bool spool_row_record(struct spool *s, uint64_t id, struct buf *ret, struct err *e);
 /* What is not known leaves all as it is. */
 bool spool_policy_get(struct spool *s, struct str domain, struct arena *a, struct str *ret_id, struct str *ret_text,
 		      int64_t *ret_until, struct err *e);

@@ -54,6 +54,50 @@ bool letter_new(struct str head, struct letter **ret, struct err *e)
 	return true;
 }
 
+bool letter_set_head(struct letter *l, struct str head, struct err *e)
+{
+	struct arena a = { .limit = LETTER_ARENA, .block = LETTER_BLOCK };
+	char *copy = malloc(head.n ? head.n : 1);
+	struct letter_record r;
+
+	if (!copy)
+		return fail(e, FAULT_TEMP, "no memory");
+	memcpy(copy, head.p, head.n);
+	if (!letter_record_parse(str_of(copy, head.n), &a, &r, e) || r.n_steps != l->r.n_steps || r.id != l->r.id) {
+		free(copy);
+		arena_end(&a);
+		return fail(e, FAULT_PERM, "its record is another one");
+	}
+	r.body = l->r.body;
+	free(l->head);
+	arena_end(&l->arena);
+	l->head = copy;
+	l->head_n = head.n;
+	l->arena = a;
+	l->r = r;
+	return true;
+}
+
+void letter_slim(struct letter *l)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_HEAD_MAX);
+	AUTO(arena_end) struct arena a = { .limit = LETTER_ARENA };
+	struct letter_step *steps = ARENA_ARRAY(&a, struct letter_step, l->r.n_steps ? l->r.n_steps : 1);
+	struct letter_record r = l->r;
+	struct err e;
+
+	for (uint32_t i = 0; steps && i < r.n_steps; i++) {
+		steps[i] = r.steps[i];
+		steps[i].prefix = S("");
+		steps[i].cuts = NULL;
+		steps[i].n_cuts = 0;
+	}
+	r.steps = steps;
+	r.why = r.facts = S("");
+	if (steps && letter_record_print(&r, &b, &e) && letter_set_head(l, buf_str(&b), &e))
+		l->is_slim = true;
+}
+
 void letter_free(struct letter *l)
 {
 	if (!l)

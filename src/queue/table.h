@@ -56,6 +56,7 @@ struct letter {
 	uint32_t open;                   /* steps that are not SAFE */
 	uint32_t todo;                   /* steps that are WAITING or CLAIMED */
 	bool is_held, is_spooled, is_moving;
+	bool is_slim;                    /* what only a delivery needs stands in its row alone */
 	bool is_dirty;                   /* its row is behind (only while a start reads) */
 	uint32_t deaths;                 /* processes that ended while they carried it out */
 	bool is_suspect;                 /* the last one who did, did */
@@ -85,6 +86,10 @@ struct table {
 /* A letter of the record's encoding, which is copied; not yet in a table. */
 bool letter_new(struct str head, struct letter **ret, struct err *e);
 void letter_free(struct letter *l);
+/* Another encoding of the same letter takes the place of its own; slices of the old one are gone. */
+bool letter_set_head(struct letter *l, struct str head, struct err *e);
+/* Nobody has anything of it in hand: of a spooled letter, what stands in its row is left out. */
+void letter_slim(struct letter *l);
 
 struct letter *table_get(const struct table *t, uint64_t id);
 struct step *table_step(const struct table *t, struct step_ref ref);

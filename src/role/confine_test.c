@@ -95,6 +95,7 @@ static bool did_bind(void)
 
 	return !bind(pair[0], (struct sockaddr *)&a, sizeof(a)) || errno == EINVAL;
 }
+static bool did_listen(void) { return !listen(listener, 1); }
 static bool did_exec(void)
 {
 	char *argv[] = { (char[]){ "true" }, NULL };
@@ -228,7 +229,8 @@ enum {
 	CONFINE_MAY = 16,
 	NEEDS_SCOPE = 32,        /* only a kernel with Landlock ABI 6 refuses it */
 	AS_ROOT_ONLY = 64,
-	CONNECT_MAY = 128,
+	CONNECT_MAY = 128,       /* who opens sockets of its own */
+	UDP_MAY = 256,
 };
 
 static const struct {
@@ -244,9 +246,10 @@ static const struct {
 	{ "a socket", did_socket, LOOSE_MAY | CONNECT_MAY },
 	{ "connect to a unix socket", did_unix_connect, LOOSE_MAY },
 	{ "a netlink socket", did_netlink, LOOSE_MAY },
-	{ "a datagram socket", did_datagram, LOOSE_MAY },
+	{ "a datagram socket", did_datagram, LOOSE_MAY | UDP_MAY },
 	{ "connect a socket it was given", did_connect_again, LOOSE_MAY | CONNECT_MAY },
 	{ "bind", did_bind, LOOSE_MAY | CONNECT_MAY },
+	{ "listen", did_listen, LOOSE_MAY },
 	{ "execve", did_exec, LOOSE_MAY },
 	{ "ptrace", did_ptrace, 0 },
 	{ "kill another", did_kill, LOOSE_MAY | NEEDS_SCOPE },
@@ -300,6 +303,7 @@ static bool is_exempt(const struct role_row *row, int may)
 	       ((may & IDS_MAY) && (row->calls & CALLS_IDS)) ||
 	       ((may & CONFINE_MAY) && (row->calls & CALLS_CONFINE)) ||
 	       ((may & CONNECT_MAY) && (row->calls & CALLS_CONNECT)) ||
+	       ((may & UDP_MAY) && (row->calls & CALLS_UDP)) ||
 	       ((may & NEEDS_SCOPE) && landlock_abi() < 6);
 }
 
@@ -505,9 +509,17 @@ static bool can_fork(void)
 
 static bool can_connect(void)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	return fd >= 0 && (!connect(fd, (struct sockaddr *)&listener_at, sizeof(listener_at)) || errno == EINPROGRESS);
+	return tcp >= 0 && (!connect(tcp, (struct sockaddr *)&listener_at, sizeof(listener_at)) || errno == EINPROGRESS);
+}
+
+static bool can_udp(void)
+{
+	int udp = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
+
+	return udp >= 0 && !bind(udp, (struct sockaddr *)&any, sizeof(any));
 }
 
 static const struct {
@@ -528,6 +540,7 @@ static const struct {
 	{ "use a database", can_sql, CALLS_DATABASE },
 	{ "sync a file system", can_syncfs, CALLS_SYNC },
 	{ "fork", can_fork, CALLS_FORK | CALLS_LOOSE },
+	{ "send datagrams", can_udp, CALLS_UDP },
 };
 
 static bool can_fsync(void) { return !fsync(home_fd); }
@@ -550,7 +563,7 @@ static const struct {
 	{ "seal a memfd", can_seal, FREE | IS(CONTROL) | IS(SMTPD) | IS(QUEUE) | IS(RELAY) },
 	{ "fork", can_fork, FREE | IS(ZYGOTE) },
 	{ "execve", did_exec, FREE },
-	{ "make a socket", did_socket, FREE | IS(RELAY) },
+	{ "make a socket", did_socket, FREE | IS(DNS) | IS(RELAY) },
 	{ "open a path anywhere", did_openat_passwd, FREE | IS(ZYGOTE) },
 };
 

@@ -116,8 +116,6 @@ static void on_sigsys(int signal, siginfo_t *info, void *context)
 
 static bool is_allowed(unsigned groups, int nr)
 {
-	if (nr == SCMP_SYS(socket) && groups & CALLS_CONNECT)
-		return true;             /* which ones add_argument_rules() says */
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
 		if (allowed[i].nr == nr && (allowed[i].group & groups))
 			return true;
@@ -185,11 +183,17 @@ static int add_argument_rules(scmp_filter_ctx c, unsigned groups)
 	} else {
 		rc |= add(c, SCMP_ACT_ERRNO(EAGAIN), SCMP_SYS(clone), 0, none);
 	}
-	/* TCP over IPv4 (2) and IPv6 (10), and nothing else */
+	/* IPv4 (2) and IPv6 (10), which differ in one bit; TCP (1), or UDP (2) too */
 	if (groups & CALLS_CONNECT)
 		rc |= seccomp_rule_add(c, ok, SCMP_SYS(socket), 2,
 				       SCMP_A0(SCMP_CMP_MASKED_EQ, (uint32_t)~(AF_INET ^ AF_INET6), AF_INET & AF_INET6),
 				       SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_TYPES, SOCK_STREAM));
+	if (groups & CALLS_UDP)
+		rc |= seccomp_rule_add(c, ok, SCMP_SYS(socket), 2,
+				       SCMP_A0(SCMP_CMP_MASKED_EQ, (uint32_t)~(AF_INET ^ AF_INET6), AF_INET & AF_INET6),
+				       SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_TYPES, SOCK_DGRAM));
+	if (!(groups & CALLS_CONNECT))
+		rc |= add(c, kill_it, SCMP_SYS(socket), 0, none);
 	if (groups & CALLS_FILES)
 		rc |= add(c, ok, SCMP_SYS(utimensat), 1, is(1, 0));
 	rc |= add(c, kill_it, SCMP_SYS(utimensat), groups & CALLS_FILES ? 1 : 0,

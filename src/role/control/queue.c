@@ -354,7 +354,7 @@ SUSPENDS static bool act(struct command *c, struct deed *d, const struct which *
 	return true;
 }
 
-static int say_deed(struct command *c, const struct deed *d, bool is_count)
+static int say_deed(struct command *c, const struct deed *d, const struct which *w)
 {
 	char mem[400];
 	struct buf b = buf_over(mem, sizeof(mem));
@@ -368,9 +368,11 @@ static int say_deed(struct command *c, const struct deed *d, bool is_count)
 		json_int(&j, "in_hand", (int64_t)d->in_hand);
 		json_end_object(&j);
 	} else {
+		if (w->n_ids == 1)
+			buf_addf(&b, "%s: ", ID_Z(w->ids[0]));
 		buf_addf(&b, "%llu letter%s, %llu recipient%s", (unsigned long long)d->letters, d->letters == 1 ? "" : "s",
 			 (unsigned long long)d->steps, d->steps == 1 ? "" : "s");
-		if (!is_count)
+		if (!w->is_count)
 			buf_addf(&b, ": %s", d->done);
 		if (d->in_hand)
 			buf_addf(&b, "; %llu were being carried out and were left alone", (unsigned long long)d->in_hand);
@@ -400,7 +402,7 @@ SUSPENDS static int do_with(struct command *c, struct deed *d, size_t at)
 	}
 	if (ok && !w.n_ids)
 		ok = act(c, d, &w, &w.all, &e);
-	return ok ? say_deed(c, d, w.is_count) : complain_err(c, &e);
+	return ok ? say_deed(c, d, &w) : complain_err(c, &e);
 }
 
 #define DEED(name, what, text) \

@@ -164,7 +164,7 @@ static bool all_ready(bool *ret_failed)
 
 SUSPENDS static bool start_roles(struct err *e)
 {
-	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_PAM, ROLE_USER, ROLE_SCAN,
+	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_PAM, ROLE_DNS, ROLE_USER, ROLE_SCAN,
 					   ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL, ROLE_SMTPD, ROLE_LOGIN };
 	bool failed;
 
@@ -197,7 +197,8 @@ SUSPENDS static void stop_stage(enum role r, int64_t within)
 
 SUSPENDS static void stop_all(void)
 {
-	static const enum role rest[] = { ROLE_CONTROL, ROLE_MAILBOX, ROLE_RELAY, ROLE_SCAN, ROLE_USER, ROLE_PAM, ROLE_KEYS };
+	static const enum role rest[] = { ROLE_CONTROL, ROLE_MAILBOX, ROLE_RELAY, ROLE_SCAN, ROLE_USER, ROLE_PAM,
+					  ROLE_DNS, ROLE_KEYS };
 
 	parent.is_stopping = true;
 	notify("STOPPING=1");

@@ -124,6 +124,9 @@ void watch_configure(const struct conf *c)
 		add(ROLE_KEYS, "certificate", c->tls.p[i].certificate, S(""), i);
 		add(ROLE_KEYS, "key", c->tls.p[i].key, S(""), i);
 	}
+	add(ROLE_DNS, "trust-anchor", c->dns.trust_anchor.text, S(""), 0);
+	if (c->dns.root_hints.text.n)
+		add(ROLE_DNS, "root-hints", c->dns.root_hints.text, S(""), 0);
 	if (c->tls.n == 0) {
 		/* made by `keys` on the first start */
 		AUTO(arena_end) struct arena a = { 0 };
