@@ -13,6 +13,7 @@ struct arena_block;
 
 struct arena {
 	size_t limit;
+	size_t block;                    /* bytes taken from the system at once; 0: 8000 */
 	size_t used;
 	bool full;
 	struct arena_block *blocks;      /* newest first */

@@ -25,6 +25,8 @@ bool queue_new(const struct queue_conf *conf, const struct engine *engine, void 
 		q->conf.schedule = schedule_default;
 	q->engine = engine;
 	q->own = own;
+	q->table.lane_key = conf->lane_key;
+	q->table.lane_arg = conf->lane_arg;
 	hands_open_memory(&q->hands);
 	*ret = q;
 	return true;
@@ -212,6 +214,46 @@ SUSPENDS bool queue_accept(struct queue *q, const struct letter_record *letters,
 	return ok;
 }
 
+SUSPENDS bool letter_thicken(struct queue *q, struct letter *l, struct err *e)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_HEAD_MAX);
+	bool ok = true;
+
+	l->holds++;
+	if (l->is_slim)
+		ok = q->engine->record(q, l->r.id, &b, e);
+	if (ok && l->is_slim) {          /* somebody else may have done it meanwhile */
+		ok = letter_set_head(l, buf_str(&b), e);
+		l->is_slim = !ok;
+	}
+	letter_release(q, l);
+	return ok;
+}
+
+/* The letters of claims that were just made; those that cannot be read go back. */
+SUSPENDS size_t claims_thicken(struct queue *q, struct queue_claim *claims, size_t n, int64_t now)
+{
+	size_t got = 0;
+	struct err e;
+
+	for (size_t i = 0; i < n; i++) {
+		struct letter *l = table_get(&q->table, claims[i].ref.id);
+		struct step *s;
+
+		if (l && l->is_slim && !letter_thicken(q, l, &e)) {
+			log_warn("queue-row", "msg=%s why=%s", ID_Z(claims[i].ref.id), LOGQ(str_from_z(e.text)));
+			s = table_step(&q->table, claims[i].ref);
+			if (s && s->state == STEP_CLAIMED)
+				step_wait(&q->table, s, now + MINUTE);
+			continue;
+		}
+		s = table_step(&q->table, claims[i].ref);
+		if (s && s->state == STEP_CLAIMED)
+			claim_fill(s, &claims[got++]);
+	}
+	return got;
+}
+
 SUSPENDS size_t queue_claim(struct queue *q, struct queue_claim *ret, size_t n, int64_t now,
 			    int64_t until)
 {
@@ -222,14 +264,16 @@ SUSPENDS size_t queue_claim(struct queue *q, struct queue_claim *ret, size_t n, 
 
 		if (!s)
 			break;
-		if (s->letter->is_held) {        /* the lease ran out on whoever had it when it was held */
+		/* the lease ran out on whoever had it when it was held, or took it from its lane */
+		if (s->letter->is_held || (s->state == STEP_CLAIMED && q->table.lane_key &&
+					   s->letter->r.steps[s->index].kind == STEP_REMOTE)) {
 			step_wait(&q->table, s, now);
 			continue;
 		}
 		step_claim(&q->table, s, until > now ? until : now + 1);
 		claim_fill(s, &ret[got++]);
 	}
-	return got;
+	return claims_thicken(q, ret, got, now);
 }
 
 int64_t queue_next_due(const struct queue *q)
@@ -385,8 +429,12 @@ static bool step_report(struct queue *q, const struct queue_report *r, int64_t n
 
 	if (!s || s->state != STEP_CLAIMED)
 		return false;
+	if (r->outcome == OUTCOME_LATER && r->is_mild) {
+		step_wait(&q->table, s, r->again);
+		return false;
+	}
 	s->letter->is_suspect = false;   /* whatever came of it, nobody died */
-	step_text(s, r->text);
+	step_text(s, r->text, r->host);
 	switch (r->outcome) {
 	case OUTCOME_DONE:
 		if (s->task == TASK_DELIVER)

@@ -110,6 +110,15 @@ static void add_local(struct decision *d, const struct ipc_target *t, const stru
 	buf_end(&base);
 }
 
+static void add_remote(struct decision *d, const struct ipc_target *t, const struct letter_span *cuts, uint16_t number)
+{
+	struct letter_step *s = (struct letter_step *)(uintptr_t)&d->record.steps[d->record.n_steps++];
+
+	*s = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_REMOTE, .target = t->address,
+				   .sender = t->sender, .prefix = d->scan.prefix, .cuts = cuts,
+				   .n_cuts = (uint32_t)d->scan.cuts.n };
+}
+
 /* A recipient that `user` refuses now, although RCPT was answered 250 (a file has changed, or one
  * of its targets is refused): the sender gets a report. */
 static void add_refused(struct decision *d, const struct ipc_target *t, uint16_t number)
@@ -128,7 +137,7 @@ static bool is_planned(const struct decision *d, const struct ipc_target *t)
 	for (size_t i = 0; i < d->record.n_steps; i++) {
 		const struct letter_step *s = &d->record.steps[i];
 
-		if (str_eq(s->target, t->account) && s->rcpt != t->rcpt &&
+		if (str_eq(s->target, t->kind == TARGET_REMOTE ? t->address : t->account) && s->rcpt != t->rcpt &&
 		    str_eq_nocase(rcpts[s->rcpt].address, rcpts[t->rcpt].address))
 			return true;
 	}
@@ -152,10 +161,12 @@ static bool make_plan(struct decision *d, struct err *e)
 
 		if (t->rcpt >= d->q->rcpts.n)
 			return fail(e, FAULT_TEMP, "a route for a recipient that is not there");
-		if (t->kind == TARGET_ACCOUNT && is_planned(d, t))
+		if ((t->kind == TARGET_ACCOUNT || t->kind == TARGET_REMOTE) && is_planned(d, t))
 			continue;
 		if (t->kind == TARGET_ACCOUNT)
 			add_local(d, t, cuts, numbers[t->rcpt]++);
+		else if (t->kind == TARGET_REMOTE)
+			add_remote(d, t, cuts, numbers[t->rcpt]++);
 		else if (t->kind == TARGET_REFUSED)
 			add_refused(d, t, numbers[t->rcpt]++);
 	}
@@ -171,7 +182,7 @@ static bool judge_routes(struct decision *d, struct queue_commit_answer *r)
 	for (size_t i = 0; i < d->routes.targets.n; i++) {
 		const struct ipc_target *t = &d->routes.targets.p[i];
 
-		if (t->kind == TARGET_LATER || t->kind == TARGET_REMOTE)
+		if (t->kind == TARGET_LATER)
 			return answer(r, REPLY_ROUTE_LATER, t->text, "a recipient cannot be served now");
 		if (t->kind == TARGET_REFUSED)
 			first = first ? first : t;
@@ -347,7 +358,7 @@ SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, s
 {
 	if (!take_letter(d, e))
 		return false;
-	if (!route_all(d->q->rcpts.p, d->q->rcpts.n, &d->routes, d->a, e))
+	if (!route_all(d->q->mail_from, d->q->rcpts.p, d->q->rcpts.n, &d->routes, d->a, e))
 		return fail_in(e, "where the recipients lead");
 	if (judge_routes(d, r))
 		return true;

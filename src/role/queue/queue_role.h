@@ -3,7 +3,9 @@
  *   commit.c   decide, write down, answer
  *   carry.c    carry out: claims go to the accounts' mailboxes
  *   room.c     is a mailbox full
- *   report.c   bounces and warnings
+ *   redirect.c a person sends a letter to somebody else
+ *   report.c   bounces, warnings, and reports of success
+ *   remote*.c  letters to other servers: remote.h
  *   person.c   what `waxwing queue` asks and wants
  *   safe.c     what a mailbox synced by itself
  *   why_files.c  why-records on the disk
@@ -11,6 +13,7 @@
 #pragma once
 
 #include "ipc/why.h"
+#include "queue/bounce.h"
 #include "queue/queue.h"
 #include "role/runtime.h"
 
@@ -50,8 +53,8 @@ SUSPENDS bool serve_redone(struct link *l, void *question, void *answer, struct 
 SUSPENDS bool serve_unsafe(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 SUSPENDS bool serve_synced(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* routes.c.  Where a list of addresses leads: targets[i].rcpt is an index into rcpts. */
-SUSPENDS bool route_all(struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret, struct arena *a,
-			struct err *e);
+SUSPENDS bool route_all(struct str stranger, struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret,
+			struct arena *a, struct err *e);
 
 /* deaths.c: a letter ended the process that judged it.  How often by now; 0: its bytes cannot be read. */
 void deaths_prepare(void);               /* before the rights go: the library loads what it needs */
@@ -91,6 +94,24 @@ bool serve_queued(struct link *l, void *question, void *answer, struct arena *a,
 bool serve_one(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 SUSPENDS bool serve_hold(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 
-/* report.c */
-SUSPENDS void report_bounce(const struct queue_claim *claims, size_t n);
-SUSPENDS void report_warn(const struct queue_claim *claims, size_t n);
+bool serve_lanes(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+SUSPENDS bool serve_act(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+
+/* redirect.c.  Claims of one letter: its bytes leave for `target` as a letter of their own, and these steps are closed. */
+SUSPENDS bool redirect_steps(const struct queue_claim *claims, size_t n, struct str target, struct str by, struct err *e);
+
+/* report.c.  All of one letter; they are sorted. */
+SUSPENDS void report_steps(enum bounce_kind kind, struct queue_claim *claims, size_t n);
+/* NOTIFY=SUCCESS (RFC 3461 §4.1). */
+bool report_wants_success(const struct queue_claim *c);
+
+/* remote.c: letters to other servers */
+SUSPENDS void remote_run(void *unused);          /* a fiber */
+void remote_kick(void);
+void remote_tend(void);
+void remote_configured(void);
+void remote_unlinked(struct link *l);
+void remote_lane_key(void *arg, const struct letter_record *l, const struct letter_step *s, struct buf *ret);
+void remote_job_begin(void);
+SUSPENDS void remote_result_run(void *unused);   /* a fiber */
+SUSPENDS void remote_result_settle(void);

@@ -11,7 +11,7 @@
 SUSPENDS static bool prepare(struct err *e)
 {
 	uint8_t secret[ACCESS_SECRET];
-	bool ok = world_build(e) && accounts_open(e) && routes_open(e) && clients_open(e) && bans_open(secret, e) &&
+	bool ok = world_build(e) && accounts_open(e) && clients_open(e) && bans_open(secret, e) && routes_open(secret, e) &&
 		  app_passwords_open(e) && logins_open(secret, e);
 
 	explicit_bzero(secret, sizeof(secret));

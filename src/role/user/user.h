@@ -68,7 +68,7 @@ void linux_accounts_forget(void);
 
 /* -- routes.c */
 
-bool routes_open(struct err *e);
+bool routes_open(const uint8_t secret[ACCESS_SECRET], struct err *e);
 
 /* Tell the parent who this account is: "local@domain", or a Linux name. */
 SUSPENDS bool routes_tell_account(struct str account, struct err *e);

@@ -154,6 +154,7 @@ static bool add_domain(struct world *x, const struct conf_domain *from, struct r
 	to->domains_file = find_named(x, "domains", from->name, &from->domain_files);
 	to->catch_all = arena_str(&x->a, from->catch_all);
 	to->has_linux_accounts = from->accounts == CONF_ACCOUNTS_LINUX;
+	to->has_others = from->others.host.n > 0;
 	return true;
 }
 
