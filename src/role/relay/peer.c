@@ -325,8 +325,10 @@ SUSPENDS static bool hello(struct peer *s, bool may_helo, struct err *e)
 		return false;
 	s->is_esmtp = client_reply_class(s->r) == 2;
 	if (!s->is_esmtp) {
-		/* who does not know EHLO; nobody else may talk us out of TLS and AUTH */
-		if (client_reply_class(s->r) != 5 || !may_helo || s->is_broken)
+		/* who does not know EHLO; but nobody talks us out of TLS and AUTH */
+		if (client_reply_class(s->r) == 5 && !may_helo)
+			return peer_refused(s, "EHLO", e);
+		if (client_reply_class(s->r) != 5 || s->is_broken)
 			return refuse(s, "EHLO", e);
 		memcpy(line, "HELO", 4);
 		if (!peer_ask(s, buf_str(&b), WAIT_HELLO, e))
