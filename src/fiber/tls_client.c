@@ -182,6 +182,11 @@ struct ssl_st *tls_client_session(struct tls_client *t, struct str host, enum tl
 	return NULL;
 }
 
+void tls_client_drop(struct ssl_st *ssl)
+{
+	SSL_free(ssl);
+}
+
 bool tls_client_is_verified(const struct ssl_st *ssl)
 {
 	return SSL_get_verify_result(ssl) == X509_V_OK && SSL_get0_peer_certificate(ssl);

@@ -26,6 +26,8 @@ bool tls_client_set_roots(struct tls_client *t, struct str pem, size_t *ret_n, s
 /* For conn_start_tls_client().  host: what the server calls itself, a name or an address; resume: a key, or empty. */
 struct ssl_st *tls_client_session(struct tls_client *t, struct str host, enum tls_trust trust, struct str resume,
 				  struct err *e);
+/* A session that no connection took. */
+void tls_client_drop(struct ssl_st *ssl);
 /* Fits the certificate the name and a root, or what DANE demanded? */
 bool tls_client_is_verified(const struct ssl_st *ssl);
 bool tls_client_is_resumed(const struct ssl_st *ssl);
