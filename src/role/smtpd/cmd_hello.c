@@ -33,7 +33,7 @@ SUSPENDS struct reply cmd_ehlo(struct session *s, const struct smtp_command *c)
 	if (!greet(s, c, &r))
 		return r;
 	r = answer(REPLY_HELLO);
-	r.text = arena_printf(s->a, STR_FMT "\nPIPELINING\nSIZE %llu\n8BITMIME\nSMTPUTF8\nCHUNKING\n%sENHANCEDSTATUSCODES\nHELP",
+	r.text = arena_printf(s->a, STR_FMT "\nPIPELINING\nSIZE %llu\n8BITMIME\nSMTPUTF8\nDSN\nCHUNKING\n%sENHANCEDSTATUSCODES\nHELP",
 			      STR_ARG(s->conf->c.hostname), (unsigned long long)s->in->max_size,
 			      front_tls() && !session_has_tls(s) ? "STARTTLS\n" : "");
 	return r;
