@@ -78,6 +78,16 @@ static const struct conf_row login_rows[] = {
 #include "conf/login.def"
 #undef OWNER
 };
+static const struct conf_row user_rows[] = {
+#define OWNER conf_user
+#include "conf/user.def"
+#undef OWNER
+};
+static const struct conf_row submission_rows[] = {
+#define OWNER conf_submission
+#include "conf/submission.def"
+#undef OWNER
+};
 
 const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_TOP] = { NULL, top_rows, ARRAY_LEN(top_rows) },
@@ -88,6 +98,8 @@ const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_OUTBOUND] = { "outbound", outbound_rows, ARRAY_LEN(outbound_rows) },
 	[SECTION_JOURNAL] = { "journal", journal_rows, ARRAY_LEN(journal_rows) },
 	[SECTION_LOGIN] = { "login", login_rows, ARRAY_LEN(login_rows) },
+	[SECTION_USER] = { "user", user_rows, ARRAY_LEN(user_rows) },
+	[SECTION_SUBMISSION] = { "submission", submission_rows, ARRAY_LEN(submission_rows) },
 };
 
 _Static_assert(ARRAY_LEN(top_rows) <= 64 && ARRAY_LEN(inbound_rows) <= 64, "a bit for each row");

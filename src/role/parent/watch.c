@@ -111,6 +111,7 @@ void watch_configure(const struct conf *c)
 	for (size_t i = 0; i < c->aliases.n; i++)
 		if (c->aliases.p[i].path.n)
 			add(ROLE_USER, "aliases", c->aliases.p[i].path, S(""), i);
+	add(ROLE_USER, "passwd", S("/etc/passwd"), S(""), 0);
 	for (size_t i = 0; i < c->tls.n; i++) {
 		add(ROLE_KEYS, "certificate", c->tls.p[i].certificate, S(""), i);
 		add(ROLE_KEYS, "key", c->tls.p[i].key, S(""), i);

@@ -214,6 +214,7 @@ static void unlinked(struct link *l)
 	void *value;
 
 	carry_unlinked(l);
+	senders_unlinked(l);
 	if (l->peer != ROLE_SMTPD)
 		return;
 	for (size_t i = 0; map_next(&incoming, &i, &key, &value);) {
@@ -291,6 +292,7 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_queue_one, serve_one);
 	ipc_serve(IPC_queue_hold_letter, serve_hold);
 	ipc_serve(IPC_queue_explain, serve_explain);
+	senders_open();
 	safe_begin(now);
 	return queue_disk_open(&c, now, &queue, e);
 }

@@ -60,7 +60,7 @@ SUSPENDS static bool route_sender(struct report *r, struct err *e)
 		return fail(e, FAULT_PERM, "the sender's address cannot be read");
 	to.local = path.local;
 	to.domain = path.domain;
-	if (!route_all(&to, 1, &routes, &r->a, e))
+	if (!route_all(&to, 1, false, &routes, &r->a, e))
 		return false;
 	for (size_t i = 0; i < routes.targets.n; i++) {
 		struct ipc_target t = routes.targets.p[i];
