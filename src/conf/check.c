@@ -236,6 +236,24 @@ static void check_limits(struct check *k)
 			   in->reserve_submission, in->max_connections);
 }
 
+static bool is_v4(const struct conf_net *n)
+{
+	return memcmp(n->addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0;
+}
+
+static void check_outbound(struct check *k)
+{
+	const struct conf_nets *list = &k->c->outbound.sources;
+
+	for (size_t i = 0; i < list->n; i++) {
+		for (size_t j = 0; j < i; j++)
+			if (is_v4(&list->p[i]) == is_v4(&list->p[j]))
+				conf_error(k->notes, k->top, "\"source\" names two addresses of the same kind");
+	}
+	if (k->c->outbound.routes.n > UINT16_MAX / 2)
+		conf_error(k->notes, k->top, "more than %d \"route\"", UINT16_MAX / 2);
+}
+
 static void check_folders(struct check *k)
 {
 	const struct conf *c = k->c;
@@ -260,6 +278,7 @@ bool conf_check(const struct conf *c, struct str file, struct conf_notes *notes)
 	check_quotas(&k);
 	check_networks(&k);
 	check_limits(&k);
+	check_outbound(&k);
 	check_folders(&k);
 	map_end(&k.domains);
 	return notes->errors == errors;

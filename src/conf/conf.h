@@ -71,11 +71,42 @@ struct conf_sender {
 	struct str text;                 /* "*@domain", an address, or empty */
 };
 
+/* The order of the words in types.def. */
+enum conf_demand { CONF_TLS_IF_OFFERED, CONF_TLS_ENCRYPT, CONF_TLS_VERIFY, CONF_TLS_NEVER };
+
+/* A way out: `route … via …`, `others via …`.  An unset `others` has neither is_mx nor a host. */
+struct conf_route {
+	struct str destination;          /* "example.org", "*.example.org", "*"; empty: `others` */
+	struct str from;                 /* senders of which domain, in the same forms; empty: all */
+	bool is_mx;                      /* the servers that the DNS names */
+	bool is_wrapped;                 /* smtps: TLS from the first byte */
+	struct str host;                 /* lower case; an address without brackets */
+	uint16_t port;
+	struct str user;                 /* empty: no AUTH */
+	struct str secret;               /* path of the password's file */
+	enum conf_demand tls;            /* what holds, said or following from the rest; with is_mx see has_tls */
+	bool has_tls;                    /* it was said: it goes before outbound.tls */
+	struct conf_pos pos;
+};
+
+enum conf_ipv6 { CONF_IPV6_IF_PTR, CONF_IPV6_ON, CONF_IPV6_OFF };
 enum conf_backend_kind { CONF_BACKEND_INTERNAL, CONF_BACKEND_PAM };
 struct conf_backend {
 	enum conf_backend_kind kind;
 	struct str service;              /* of PAM */
 	struct conf_pos pos;
+};
+
+enum conf_resolver_kind { CONF_RESOLVER_RECURSIVE, CONF_RESOLVER_FORWARD, CONF_RESOLVER_OFF };
+struct conf_server {
+	struct str addr;                 /* an IP address */
+	uint16_t port;
+};
+enum { CONF_FORWARDERS_MAX = 8 };
+struct conf_resolver {
+	enum conf_resolver_kind kind;
+	struct conf_server server[CONF_FORWARDERS_MAX];
+	size_t n;
 };
 
 /* The order of the words in types.def. */
@@ -98,6 +129,7 @@ struct conf_aliases_list { struct conf_aliases *p; size_t n; };
 struct conf_tls_list { struct conf_tls *p; size_t n; };
 struct conf_backends { struct conf_backend *p; size_t n; };
 struct conf_quotas { struct conf_quota *p; size_t n; };
+struct conf_routes { struct conf_route *p; size_t n; };
 struct conf_listens { struct conf_listen *p; size_t n; };
 struct conf_senders { struct conf_sender *p; size_t n; };
 struct conf_users { struct conf_user *p; size_t n; };
@@ -126,6 +158,12 @@ struct conf_network {                    /* sends without AUTH */
 #define ONE_per_client struct conf_per_client
 #define ONE_limit struct conf_rate       /* per 0: not chosen */
 #define ONE_retry struct conf_retry
+#define ONE_file struct conf_name
+#define ONE_via struct conf_route
+#define ONE_ipv6 enum conf_ipv6
+#define ONE_demand enum conf_demand
+#define ONE_resolver struct conf_resolver
+#define ONE_dns struct conf_dns
 #define ONE_log enum conf_log
 #define ONE_helo enum conf_helo
 #define ONE_checkpoint enum conf_checkpoint
@@ -143,6 +181,7 @@ struct conf_network {                    /* sends without AUTH */
 #define MANY_sender struct conf_senders
 #define MANY_network struct conf_networks
 #define MANY_user_block struct conf_users
+#define MANY_ip struct conf_nets         /* each of 128 bits */
 #define MANY_domain struct conf_names
 #define MANY_address struct conf_names
 #define MANY_file struct conf_names
@@ -150,6 +189,7 @@ struct conf_network {                    /* sends without AUTH */
 #define MANY_tls struct conf_tls_list
 #define MANY_backend struct conf_backends
 #define MANY_quota struct conf_quotas
+#define MANY_route struct conf_routes
 #define MANY_listen struct conf_listens
 #define MANY_domain_block struct conf_domains
 
@@ -202,6 +242,10 @@ struct conf_login {
 	uint64_t set;
 #include "conf/login.def"
 };
+struct conf_dns {
+	uint64_t set;
+#include "conf/dns.def"
+};
 struct conf {
 	uint64_t set;
 #include "conf/top.def"
@@ -246,5 +290,11 @@ void conf_print_sample(struct buf *b);
 const struct conf_quota *conf_quota_of(const struct conf_quotas *quotas, struct str account);
 /* Which of the networks that send without AUTH is this client in; NULL: none. */
 const struct conf_network *conf_network_of(const struct conf_networks *networks, const uint8_t addr[16]);
+/* Ways out are numbered: 0 by MX without a route, then the `route` lines, then each domain's `others`.  NULL: there
+ * is none of that number. */
+const struct conf_route *conf_route_at(const struct conf *c, size_t number);
+/* The number of the `others` of the i-th domain. */
+size_t conf_others_number(const struct conf *c, size_t i);
+/* Is it an address inside one of these networks? */
 bool conf_nets_has(const struct conf_nets *nets, const uint8_t addr[16]);
 const char *conf_proto_name(enum conf_proto proto);

@@ -139,6 +139,17 @@ static const struct {
 	{ FIVE "inbound {\nfriends 192.0.2.0/33\n}\n", "w.conf:4:9: \"192.0.2.0/33\" is not a network: behind / stands 0 to 32" },
 	{ FIVE "inbound {\nfriends host.example\n}\n", "w.conf:4:9: \"host.example\" is not an IP address or network like 192.0.2.0/24 or 2001:db8::/32" },
 	{ FIVE "inbound {\nhelo-chars <\n}\n", "w.conf:4:12: \"<\" is not a row of printable ASCII characters without @ < >" },
+	{ FIVE "outbound {\nroute * smtp://x\n}\n", "w.conf:4:9: \"via\" is missing here: route DOMAIN [from DOMAIN] via mx|smtp://HOST[:PORT]|smtps://HOST[:PORT] [user NAME secret:PATH] [require-tls] [tls off|opportunistic|encrypt|verify]" },
+	{ FIVE "outbound {\nroute *x via mx\n}\n", "w.conf:4:7: \"*x\" is not a domain (letters, digits, \"-\" and dots; others as xn--…)" },
+	{ FIVE "outbound {\nroute * via x:25\n}\n", "w.conf:4:13: \"x:25\" is not mx, smtp://HOST:PORT or smtps://HOST:PORT" },
+	{ FIVE "outbound {\nroute * via smtp://x:0\n}\n", "w.conf:4:13: \"smtp://x:0\" is not a server with a port from 1 to 65535" },
+	{ FIVE "outbound {\nroute * via smtp://::1\n}\n", "w.conf:4:13: an IPv6 address stands in brackets: smtp://[2001:db8::1]" },
+	{ FIVE "outbound {\nroute * via smtps://x user u p\n}\n", "w.conf:4:30: \"p\" is not secret:PATH, the file that holds the password" },
+	{ FIVE "outbound {\nroute * via mx user u secret:p\n}\n", "w.conf:4:16: a password is for one server, not for those that the DNS names" },
+	{ FIVE "outbound {\nroute * via smtp://x user u secret:p tls encrypt\n}\n", "w.conf:4:1: a password is only sent by TLS to a server with a right certificate" },
+	{ FIVE "outbound {\nroute * via smtps://x tls off\n}\n", "w.conf:4:1: smtps is always encrypted: \"tls encrypt\" or \"tls verify\"" },
+	{ FIVE "outbound {\nsource 192.0.2.1 192.0.2.2\n}\n", "w.conf: \"source\" names two addresses of the same kind" },
+	{ FIVE "outbound {\nsource 192.0.2.0/24\n}\n", "w.conf:4:8: \"192.0.2.0/24\" is not an IP address" },
 	{ FIVE "outbound {\nretry give-up 4d\n}\n", "w.conf:4:7: the first wait is missing: retry DURATION ... give-up DURATION [warn DURATION]" },
 	{ FIVE "outbound {\nretry 5m give-up 4h warn 1d\n}\n", "w.conf:4:7: the warning comes after giving up" },
 	{ FIVE "outbound {\nretry 5m\n}\n", "w.conf:4:7: \"give-up\" is missing here: retry DURATION ... give-up DURATION [warn DURATION]" },
@@ -211,8 +222,6 @@ static const struct {
 } later[] = {
 	{ "listen sieve *:4190 starttls\n", "w.conf:3:1: \"listen sieve\" is not yet served" },
 	{ "inbound {\ncheck dnsbl zen.spamhaus.org hit score 6\n}\n", "w.conf:4:1: \"check\" is not yet served" },
-	{ "outbound {\nroute * via smtps://smtp.example.net:465 user branch secret:/s/b\n}\n", "w.conf:4:1: \"route\" is not yet served" },
-	{ "outbound {\nipv6 only-if-ptr\n}\n", "w.conf:4:1: \"ipv6\" is not yet served" },
 };
 
 static void test_later(void **state)
@@ -284,15 +293,32 @@ static const char longer[] =
 	"users file ./virtual.users\n"
 	"aliases file /etc/mail/aliases as nobody\n"
 	"domain example.org\n"
-	"domain Example.NZ {\n alias-domains example.com\n catch-all Accounts@Example.NZ\n accounts linux\n users file nz\n}\n"
+	"domain Example.NZ {\n alias-domains example.com\n catch-all Accounts@Example.NZ\n accounts linux\nusers file nz\n others via smtp://127.0.0.1\n}\n"
 	"user nad@example.org {\n kind send-only\n may-send-as own *@example.nz\n}\nuser www-data {\n per-account off\n}\n"
 	"submission {\n network 127.0.0.0/8 as any\n network 10.0.0.0/8 as *@example.org limit 5 per 1h\n}\n"
 	"subaddress \"#\"\n"
 	"smtpd-copies 2\n"
 	"inbound {\n friends 203.0.113.7 2001:db8:7::/64\n friends 10.0.0.0/8\n helo-chars _\n"
 	" per-client 10 connections 60 per 1m\n letters off\n max-size 10M\n}\n"
-	"outbound {\n retry 5m 15m 90m give-up 4d\n}\n"
+	"outbound {\n retry 5m 15m 90m give-up 4d\n route *.Example.net from example.com via mx require-tls\n"
+	" route * via smtps://[2001:db8::25]:24 user branch secret:b\n source 192.0.2.1 ::1\n}\n"
 	"journal {\n checkpoint fsync\n}\n";
+
+static void check_routes(const struct conf *c)
+{
+	const struct conf_route *r = conf_route_at(c, 1);
+
+	assert_true(r && r->is_mx && r->has_tls && r->tls == CONF_TLS_VERIFY && str_eq(r->destination, S("*.example.net")) &&
+		    str_eq(r->from, S("example.com")));
+	r = conf_route_at(c, 2);
+	assert_true(r && !r->is_mx && r->is_wrapped && r->port == 24 && r->tls == CONF_TLS_VERIFY && !r->has_tls &&
+		    str_eq(r->host, S("2001:db8::25")) && str_eq(r->secret, S("/etc/waxwing/b")));
+	r = conf_route_at(c, conf_others_number(c, 1));
+	assert_true(r && r->port == 25 && r->tls == CONF_TLS_IF_OFFERED && str_eq(r->host, S("127.0.0.1")));
+	assert_null(conf_route_at(c, 0));
+	assert_null(conf_route_at(c, conf_others_number(c, 0)));
+	assert_null(conf_route_at(c, conf_others_number(c, 2)));
+}
 
 static void test_values(void **state)
 {
@@ -328,6 +354,7 @@ static void test_values(void **state)
 	assert_true(c->inbound.max_size == 10 << 20 && c->inbound.idle == 5 * MINUTE);
 	assert_true(c->outbound.retry.n == 3 && c->outbound.retry.delay[2] == 90 * MINUTE &&
 		    c->outbound.retry.give_up == 4 * DAY && c->outbound.retry.warn == 0);
+	check_routes(c);
 	assert_int_equal(c->journal.checkpoint, CONF_CHECKPOINT_FSYNC);
 	assert_int_equal(c->journal.segments, 16);
 	assert_true(str_eq(c->contact, S("postmaster@example.org")) && str_eq(c->run, S("/run/waxwing")));
@@ -392,6 +419,9 @@ static const struct {
 	{ &conf_type_sender, "own *@x.example y@x.example" }, { &conf_type_user_kind, "relay" },
 	{ &conf_type_on_off, "off" }, { &conf_type_limit, "7 per 2h" },
 	{ &conf_type_network, "127.0.0.0/8 ::1 as any y@x.example limit off" },
+	{ &conf_type_via, "via smtps://h.example:465 tls encrypt" },
+	{ &conf_type_route, "*.d.example from * via smtp://[::1]:26 user u \"secret:/s s\"" },
+	{ &conf_type_ipv6, "on" }, { &conf_type_ip, "192.0.2.7 ::1" }, { &conf_type_demand, "verify" },
 };
 
 static const char *sample_of(const struct conf_row *row, char *mem, size_t size)
@@ -408,7 +438,7 @@ static const char *sample_of(const struct conf_row *row, char *mem, size_t size)
 	return NULL;
 }
 
-static void check_option(unsigned section, const struct conf_row *row)
+__attribute__((noinline)) static void check_option(unsigned section, const struct conf_row *row)
 {
 	static const char *const open[SECTION_COUNT] = {
 		"", "listen smtp *:2500 {\n    ", "domain d.example {\n    ", "auth {\n    ",
@@ -426,8 +456,8 @@ static void check_option(unsigned section, const struct conf_row *row)
 	if (row->type != &conf_type_domain || section != SECTION_TOP)
 		buf_add(&text, S("hostname mail.example.org\n"));
 	buf_add(&text, S("domain x.example\n"));
-	if (section == SECTION_INBOUND)          /* other rows of the block come before this one */
-		buf_addf(&text, "inbound {\n    %s %s\n}\n", row->name, words);
+	if (section == SECTION_INBOUND || section == SECTION_OUTBOUND)  /* other rows of the block come before this one */
+		buf_addf(&text, "%s%s %s\n}\n", open[section], row->name, words);
 	else
 		buf_addf(&text, STR_FMT "%s\n", STR_ARG(buf_str(&line)), section ? "}" : "");
 	buf_add_char(&text, '\0');
@@ -471,7 +501,7 @@ static void test_roles(void **state)
 	AUTO(arena_end) struct arena a = { .limit = CONF_MEMORY_MAX };
 	AUTO(reading_end) struct reading r;
 	struct err e = { 0 };
-	struct conf c;
+	static struct conf c;
 
 	(void)state;
 	reading_init(&r, longer);
@@ -491,10 +521,18 @@ static void test_roles(void **state)
 	assert_false(conf_read_image(S("include x"), &a, &c, &e));
 }
 
+__attribute__((noinline)) static void check_reads(const char *text)
+{
+	AUTO(reading_end) struct reading r;
+
+	reading_init(&r, text);
+	assert_true(r.ok && r.notes.n == 0);
+}
+
 static void test_show(void **state)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(65536), x = buf_on_heap(65536);
-	AUTO(reading_end) struct reading r, again;
+	AUTO(reading_end) struct reading r;
 	struct err e = { 0 };
 
 	(void)state;
@@ -505,8 +543,7 @@ static void test_show(void **state)
 	assert_true(str_find_str(buf_str(&b), S("listen smtp *:25    # default\n")) < b.n);
 	assert_true(str_find_str(buf_str(&b), S("generation")) == b.n);
 	buf_add_char(&b, '\0');
-	reading_init(&again, b.p);
-	assert_true(again.ok && again.notes.n == 0);
+	check_reads(b.p);
 	assert_true(conf_explain(S("idle"), &x, &e));
 	assert_true(str_eq(buf_str(&x), S("idle DURATION\n"
 		"    How long a client may stay silent between commands.\n"
@@ -522,7 +559,7 @@ static void test_show(void **state)
 static void test_diff(void **state)
 {
 	AUTO(buf_end) struct buf live = buf_on_heap(4096), restart = buf_on_heap(4096);
-	AUTO(reading_end) struct reading a, b;
+	static struct reading a, b;      /* large */
 
 	(void)state;
 	reading_init(&a, FIVE);
@@ -532,6 +569,8 @@ static void test_diff(void **state)
 	conf_diff(&a.conf, &b.conf, &live, &restart);
 	assert_true(str_eq(buf_str(&live), S("domain, inbound friends, inbound idle")));
 	assert_true(str_eq(buf_str(&restart), S("hostname, journal segments")));
+	reading_end(&a);
+	reading_end(&b);
 }
 
 /* A page that is kept in the sources is the one printed now; CONF_WRITE=1 writes it anew. */

@@ -6,7 +6,7 @@
 enum {
 	PARENT = 1 << 0, CONTROL = 1 << 1, SMTPD = 1 << 2, QUEUE = 1 << 3, MAILBOX = 1 << 4,
 	SCAN = 1 << 5, USER = 1 << 6, PAM = 1 << 7, KEYS = 1 << 8, ZYGOTE = 1 << 9,
-	LOGIN = 1 << 10, ALL = (1 << 11) - 1,
+	LOGIN = 1 << 10, DNS = 1 << 11, RELAY = 1 << 12, ALL = (1 << 13) - 1,
 	/* short names for the rows */
 	LIVE = RELOAD_LIVE, RESTART = RELOAD_RESTART, IMAGE = RELOAD_IMAGE,
 };
@@ -17,7 +17,8 @@ static const struct {
 } roles[] = {
 	{ "parent", PARENT }, { "control", CONTROL }, { "smtpd", SMTPD }, { "queue", QUEUE },
 	{ "mailbox", MAILBOX }, { "scan", SCAN }, { "user", USER }, { "pam", PAM },
-	{ "keys", KEYS }, { "zygote", ZYGOTE }, { "login", LOGIN },
+	{ "keys", KEYS }, { "zygote", ZYGOTE }, { "login", LOGIN }, { "dns", DNS },
+	{ "relay", RELAY },
 };
 
 unsigned conf_role_bit(struct str role)
@@ -88,6 +89,11 @@ static const struct conf_row submission_rows[] = {
 #include "conf/submission.def"
 #undef OWNER
 };
+static const struct conf_row dns_rows[] = {
+#define OWNER conf_dns
+#include "conf/dns.def"
+#undef OWNER
+};
 
 const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_TOP] = { NULL, top_rows, ARRAY_LEN(top_rows) },
@@ -100,6 +106,7 @@ const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_LOGIN] = { "login", login_rows, ARRAY_LEN(login_rows) },
 	[SECTION_USER] = { "user", user_rows, ARRAY_LEN(user_rows) },
 	[SECTION_SUBMISSION] = { "submission", submission_rows, ARRAY_LEN(submission_rows) },
+	[SECTION_DNS] = { "dns", dns_rows, ARRAY_LEN(dns_rows) },
 };
 
 _Static_assert(ARRAY_LEN(top_rows) <= 64 && ARRAY_LEN(inbound_rows) <= 64, "a bit for each row");

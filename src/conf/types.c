@@ -188,8 +188,12 @@ bool conf_read_file(struct conf_args *args, void *ret)
 
 void conf_print_file(const struct conf_type *t, const void *value, struct buf *b)
 {
+	const struct conf_name *f = value;
+
+	if (f->text.n == 0)
+		return;
 	buf_add(b, S("file "));
-	conf_print_str(t, value, b);
+	conf_print_str(t, &f->text, b);
 }
 
 bool conf_read_aliases(struct conf_args *args, void *ret)
@@ -214,7 +218,8 @@ void conf_print_aliases(const struct conf_type *t, const void *value, struct buf
 		buf_add(b, S("off"));
 		return;
 	}
-	conf_print_file(t, &f->path, b);
+	buf_add(b, S("file "));
+	conf_print_str(t, &f->path, b);
 	if (f->as_user.n) {
 		buf_add(b, S(" as "));
 		conf_word_print(b, f->as_user);
@@ -353,6 +358,59 @@ void conf_print_listen(const struct conf_type *t, const void *value, struct buf 
 	buf_add(b, l->tls == CONF_TLS_STARTTLS ? S(" starttls") : S(""));
 	buf_add(b, l->tls == CONF_TLS_WRAPPED ? S(" tls") : S(""));
 	buf_add(b, l->tls == CONF_TLS_PLAINTEXT ? S(" plaintext") : S(""));
+}
+
+/* A bare address has the port of the DNS. */
+static bool read_server(struct conf_args *args, struct conf_server *ret)
+{
+	struct conf_listen at = { .port = 53 };
+	struct str word = args->word[args->i].text;
+	uint8_t ip[16];
+	bool is_v4;
+
+	if (conf_ip_parse(word, ip, &is_v4)) {
+		at.addr = word;
+		args->i++;
+	} else if (str_at(word, 0) == '*') {
+		return conf_word_error(args, &args->word[args->i], "an address");
+	} else if (!read_endpoint(args, &at)) {
+		return false;
+	}
+	*ret = (struct conf_server){ at.addr, at.port };
+	return true;
+}
+
+bool conf_read_resolver(struct conf_args *args, void *ret)
+{
+	struct conf_resolver v = { 0 };
+	unsigned kind;
+
+	if (!conf_choice(args, "recursive|forward|off", &kind))
+		return false;
+	v.kind = (enum conf_resolver_kind)kind;
+	if (v.kind == CONF_RESOLVER_FORWARD) {
+		const struct conf_word *w;
+
+		if (args->i == args->n)
+			return conf_args_take(args, &w);
+		while (args->i < args->n && v.n < CONF_FORWARDERS_MAX)
+			if (!read_server(args, &v.server[v.n++]))
+				return false;
+	}
+	*(struct conf_resolver *)ret = v;
+	return true;
+}
+
+void conf_print_resolver(const struct conf_type *t, const void *value, struct buf *b)
+{
+	static const char *const kinds[] = { "recursive", "forward", "off" };
+	const struct conf_resolver *v = value;
+
+	(void)t;
+	buf_add(b, str_from_z(kinds[v->kind]));
+	for (size_t i = 0; i < v->n; i++)
+		buf_addf(b, str_has(v->server[i].addr, ':') ? " [" STR_FMT "]:%u" : " " STR_FMT ":%u",
+			 STR_ARG(v->server[i].addr), v->server[i].port);
 }
 
 bool conf_read_domain_block(struct conf_args *args, void *ret)

@@ -198,8 +198,10 @@ static void on_poll(uv_poll_t *p, int status, int events)
 	struct watch *w = p->data;
 	int idle;
 
-	if (status < 0)
+	if (status < 0) {
 		events = UV_READABLE | UV_WRITABLE;      /* the next read or write says what is wrong */
+		w->armed = 0;                            /* libuv has stopped it */
+	}
 	if ((events & UV_READABLE) && w->reader) {
 		fiber_wake(w->reader);
 		events &= ~UV_READABLE;
@@ -214,10 +216,10 @@ static void on_poll(uv_poll_t *p, int status, int events)
 		events &= ~w->fn_events;
 		w->fn = NULL;
 		fn(w->arg);
+		if (uv_is_closing((uv_handle_t *)p))
+			return;
 	}
 	idle = events & w->armed;
-	if (status < 0)
-		idle = w->armed;
 	if (!idle)
 		return;
 	w->armed &= ~idle;

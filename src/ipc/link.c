@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { NUMBER_MAX = 128, SERVED_ARENA = 4 * IPC_LARGE_MAX };
+enum { SERVED_ARENA = 4 * IPC_LARGE_MAX };
 
 struct link_out {
 	struct link_out *next;
@@ -35,8 +35,8 @@ struct served {
 	void *question;
 };
 
-static ipc_serve_fn *servers[NUMBER_MAX];
-static ipc_hear_fn *hearers[NUMBER_MAX];
+static ipc_serve_fn *servers[IPC_NUMBER_MAX];
+static ipc_hear_fn *hearers[IPC_NUMBER_MAX];
 static void (*closer)(struct link *l);
 static struct link *links;
 static _Alignas(SCRATCH_ALIGN) struct packet_batch batch;        /* all links' */
@@ -77,6 +77,13 @@ static void is_gone(struct err *e, const struct link *l)
 
 /* -- life ------------------------------------------------------------------ */
 
+static void link_free(struct link *l)
+{
+	free(l->account);
+	free(l->calls);
+	free(l);
+}
+
 static void link_release(struct link *l)
 {
 	if (--l->users || !l->is_dead)
@@ -91,10 +98,9 @@ static void link_release(struct link *l)
 	}
 	fd_wait_forget(l->fd);
 	close(l->fd);
-	free(l->account);
-	for (size_t i = 0; i < LINK_WINDOW; i++)
+	for (size_t i = 0; i < l->window; i++)
 		free(l->calls[i]);
-	free(l);
+	link_free(l);
 }
 
 static void link_die(struct link *l)
@@ -109,7 +115,7 @@ static void link_die(struct link *l)
 	if (l->next)
 		l->next->prev = l->prev;
 	shutdown(l->fd, SHUT_RDWR);              /* wakes our reader and writer */
-	for (size_t i = 0; i < LINK_WINDOW; i++) {
+	for (size_t i = 0; i < l->window; i++) {
 		struct link_call *c = l->calls[i];
 
 		if (c && !c->is_abandoned && !c->is_done) {
@@ -283,10 +289,10 @@ static struct link_call *take_call(struct link *l)
 
 	if (!c)
 		return NULL;
-	while (i < LINK_WINDOW && l->calls[i])
+	while (i < l->window && l->calls[i])
 		i++;
-	must(i < LINK_WINDOW, "the window has room but no place");
-	c->id = ++l->next_call * LINK_WINDOW + i;
+	must(i < l->window, "the window has room but no place");
+	c->id = ++l->next_call * l->window + i;
 	l->calls[i] = c;
 	l->n_calls++;
 	return c;
@@ -295,14 +301,14 @@ static struct link_call *take_call(struct link *l)
 /* The one with that number; NULL: nobody asked. */
 static struct link_call *find_call(const struct link *l, uint64_t id)
 {
-	struct link_call *c = l->calls[id % LINK_WINDOW];
+	struct link_call *c = l->calls[id % l->window];
 
 	return c && c->id == id ? c : NULL;
 }
 
 static void free_call(struct link *l, struct link_call *c)
 {
-	l->calls[c->id % LINK_WINDOW] = NULL;
+	l->calls[c->id % l->window] = NULL;
 	free(c);
 	l->n_calls--;
 	wait_wake(&l->room);
@@ -335,7 +341,7 @@ bool link_ask(struct link *l, enum ipc_number number, const void *question, void
 	}
 	must(ipc_may_say(t, IPC_QUESTION, l->self, l->peer), t->name);
 	l->users++;
-	while (!l->is_dead && l->n_calls == LINK_WINDOW)
+	while (!l->is_dead && l->n_calls == l->window)
 		if (!wait_on(&l->room, "room in a window", e)) {
 			link_release(l);
 			return false;
@@ -632,8 +638,16 @@ struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance
 	link_nursery = n;
 	loop_scratch(&batch, sizeof(batch));
 	loop_scratch(out_buf, sizeof(out_buf));
-	if (!l || !(l->account = strndup(account.n ? account.p : "", account.n))) {
-		free(l);
+	if (!l) {
+		close(fd);
+		fail(e, FAULT_TEMP, "out of memory");
+		return NULL;
+	}
+	l->window = self == ROLE_DNS || peer == ROLE_DNS ? LINK_WINDOW_DNS : LINK_WINDOW;
+	l->calls = calloc(l->window, sizeof(*l->calls));
+	l->account = strndup(account.n ? account.p : "", account.n);
+	if (!l->calls || !l->account) {
+		link_free(l);
 		close(fd);
 		fail(e, FAULT_TEMP, "out of memory");
 		return NULL;
@@ -646,8 +660,7 @@ struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance
 	l->users = 1;
 	snprintf(name, sizeof(name), "from %s.%u", role_name(peer), instance);
 	if (!fiber_start(n, name, reader, l)) {
-		free(l->account);
-		free(l);
+		link_free(l);
 		close(fd);
 		fail(e, FAULT_TEMP, "no memory for a fiber");
 		return NULL;

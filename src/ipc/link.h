@@ -1,8 +1,8 @@
 /* link.h — one end of a channel between two roles (SOCK_SEQPACKET).
  *
  * Who stands at the other end is told by the parent when it hands the channel
- * over, and is fixed for the link's life.  At most 64 questions are outstanding;
- * further callers wait in line within their deadline.  Reading never waits for
+ * over, and is fixed for the link's life.  At most 64 questions are outstanding (more to
+ * `dns`); further callers wait in line within their deadline.  Reading never waits for
  * writing.  A malformed or forbidden message closes the link; a dead link fails
  * all its calls with FAULT_TEMP.
  *
@@ -17,7 +17,8 @@
 
 #include <errno.h>
 
-enum { LINK_WINDOW = 64 };
+/* Questions about names wait for strangers' servers: those that hang shall not stop the others. */
+enum { LINK_WINDOW = 64, LINK_WINDOW_DNS = 512 };
 
 struct link_out;
 
@@ -40,8 +41,8 @@ struct link {
 	bool is_dead;
 	bool has_ended;          /* the other side, with nothing of ours left unread */
 	unsigned users;          /* fibers inside; the last one frees a dead link */
-	struct link_call *calls[LINK_WINDOW];    /* NULL: free */
-	unsigned n_calls;
+	struct link_call **calls;        /* `window` of them; NULL: free */
+	unsigned n_calls, window;
 	uint64_t next_call;
 	struct wait room;
 	struct link_out *out_first, *out_last;   /* what the socket did not take */

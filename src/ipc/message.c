@@ -47,6 +47,12 @@ static const struct ipc_type types[] = {
 #undef CALL
 };
 
+#define TELL(number, name, from, to, fields) _Static_assert(number < IPC_NUMBER_MAX, #name);
+#define CALL(number, name, from, to, fields, answer) _Static_assert(number < IPC_NUMBER_MAX, #name);
+#include "ipc/dialogues.def"
+#undef TELL
+#undef CALL
+
 const struct ipc_type *ipc_type_at(size_t i)
 {
 	return i < ARRAY_LEN(types) ? &types[i] : NULL;
@@ -54,7 +60,7 @@ const struct ipc_type *ipc_type_at(size_t i)
 
 const struct ipc_type *ipc_type_find(uint16_t number)
 {
-	static const struct ipc_type *by_number[128];
+	static const struct ipc_type *by_number[IPC_NUMBER_MAX];
 
 	if (number >= ARRAY_LEN(by_number))
 		return NULL;

@@ -66,6 +66,7 @@ enum {
 	IPC_LARGE_MAX = 4 << 20,         /* … up to this */
 	IPC_IN_MEMFD = 0x80,             /* in ipc_header.kind: the body is in the last descriptor */
 	IPC_FDS_MAX = 4,
+	IPC_NUMBER_MAX = 256,            /* numbers of messages are less */
 	IPC_LIST_MAX = 4096,             /* entries of one list */
 	IPC_HEADER = 16,
 };

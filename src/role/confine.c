@@ -153,7 +153,7 @@ static bool give_up_files(const struct confinement *c, struct confine_report *r,
 	if (row->calls & CALLS_LOOSE)
 		return true;
 	if (r->landlock_abi)
-		return landlock_apply(row->files == FILES_ANY, c->places, c->n_places, e);
+		return landlock_apply(row->files == FILES_ANY, row->calls & CALLS_CONNECT, c->places, c->n_places, e);
 	warn(r, "this kernel has no Landlock: files are guarded by %s alone",
 	     c->change_user ? "uid and mode" : "system call lists");
 	return true;

@@ -67,7 +67,7 @@ static bool add_place(int rules, uint64_t handled, const struct place *p, struct
 	return true;
 }
 
-bool landlock_apply(bool any_file, const struct place *places, size_t n, struct err *e)
+bool landlock_apply(bool any_file, bool any_tcp, const struct place *places, size_t n, struct err *e)
 {
 	int abi = landlock_abi();
 	/* every ruleset denies moving files between folders unless it says otherwise, and a layer of
@@ -79,7 +79,7 @@ bool landlock_apply(bool any_file, const struct place *places, size_t n, struct 
 	struct landlock_path_beneath_attr everywhere = { .allowed_access = r.fs, .parent_fd = root };
 
 	if (abi >= 4) {
-		r.net = NET_TCP;
+		r.net = any_tcp ? 0 : NET_TCP;
 		size += sizeof(r.net);
 	}
 	if (abi >= 6) {

@@ -19,6 +19,6 @@ struct place {
 /* 0: this kernel has none. */
 int landlock_abi(void);
 /* From now on, for this thread and what it starts: files only at these places (unless
- * `any_file`), no TCP of its own, no signals to and no abstract sockets of outsiders, as far as
+ * `any_file`), no TCP of its own (unless `any_tcp`), no signals to and no abstract sockets of outsiders, as far as
  * the kernel knows these. */
-bool landlock_apply(bool any_file, const struct place *places, size_t n, struct err *e);
+bool landlock_apply(bool any_file, bool any_tcp, const struct place *places, size_t n, struct err *e);

@@ -30,7 +30,7 @@ SANITIZED = "asan" in BINARY
 SLOW = 4 if SANITIZED else 1
 FAULTS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|Assertion|stack smashing"
                     r"|double free|corrupted|Fatal glibc|signal=(?:11|6|31|SEGV|ABRT|SYS)")
-ROLES = ("control", "smtpd", "login", "queue", "mailbox", "scan", "user", "keys", "zygote")
+ROLES = ("control", "smtpd", "login", "queue", "mailbox", "relay", "scan", "user", "keys", "zygote")
 HOST = "mail.example.org"
 ALL = []
 

@@ -46,6 +46,9 @@ SUSPENDS int run_ban_list(struct command *c);
 SUSPENDS int run_ban_add(struct command *c);
 SUSPENDS int run_ban_remove(struct command *c);
 
+/* dns.c */
+SUSPENDS int run_dns_lookup(struct command *c);
+
 /* why.c */
 SUSPENDS int run_why(struct command *c);
 /* An id or its last letters, at least three, as the bits that are known of it. */

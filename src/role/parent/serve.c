@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/relay_say.h"
 #include "role/hooks.h"
 #include "role/roles.h"
 #include "role/serve.h"
@@ -146,7 +147,7 @@ unsigned serve_copies(enum role r)
 		return c->smtpd_copies ? c->smtpd_copies : cores();
 	if (r == ROLE_LOGIN)
 		return c->login_copies ? c->login_copies : cores();
-	return r == ROLE_SCAN ? cores() : 1;
+	return r == ROLE_SCAN || r == ROLE_RELAY ? cores() : 1;
 }
 
 static bool all_ready(bool *ret_failed)
@@ -163,14 +164,17 @@ static bool all_ready(bool *ret_failed)
 
 SUSPENDS static bool start_roles(struct err *e)
 {
-	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_PAM, ROLE_USER, ROLE_SCAN,
-					   ROLE_QUEUE, ROLE_CONTROL, ROLE_SMTPD, ROLE_LOGIN };
+	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_PAM, ROLE_DNS, ROLE_USER, ROLE_SCAN,
+					   ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL, ROLE_SMTPD, ROLE_LOGIN };
 	bool failed;
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		for (unsigned n = 0; n < serve_copies(order[i]); n++)
 			if (!fiber_start(&parent.fibers, role_name(order[i]), process_keep, process_add(order[i], n)))
 				return fail(e, FAULT_TEMP, "no memory for a fiber");
+	if (!parent.is_helper &&
+	    !fiber_start(&parent.fibers, "relay", process_keep, process_add(ROLE_RELAY, RELAY_WEB)))
+		return fail(e, FAULT_TEMP, "no memory for a fiber");
 	WITHIN(60 * SECOND)
 		while (!all_ready(&failed)) {
 			if (failed)
@@ -193,7 +197,8 @@ SUSPENDS static void stop_stage(enum role r, int64_t within)
 
 SUSPENDS static void stop_all(void)
 {
-	static const enum role rest[] = { ROLE_CONTROL, ROLE_MAILBOX, ROLE_SCAN, ROLE_USER, ROLE_PAM, ROLE_KEYS };
+	static const enum role rest[] = { ROLE_CONTROL, ROLE_MAILBOX, ROLE_RELAY, ROLE_SCAN, ROLE_USER, ROLE_PAM,
+					  ROLE_DNS, ROLE_KEYS };
 
 	parent.is_stopping = true;
 	notify("STOPPING=1");
