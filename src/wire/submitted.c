@@ -56,7 +56,7 @@ static bool is_name_alone(const struct mail_address *m)
 static void read_from(struct reading *r, const struct field *f)
 {
 	struct mail_address *first = NULL, **tail = &first;
-	size_t count = 0;
+	size_t count = 0, n_before = r->s->n_authors;
 
 	mail_address_parse(f->value, r->a, tail, &count);
 	for (const struct mail_address *m = first; m; m = m->next)
@@ -64,6 +64,10 @@ static void read_from(struct reading *r, const struct field *f)
 			add_author(r, m);
 	if (count >= MAIL_ADDRESS_MAX)
 		r->s->is_too_big = true;
+	if (r->s->n_authors == n_before) {       /* "<>" */
+		cut_field(r, r->s->cuts, &r->s->n_cuts, f);
+		return;
+	}
 	if (!r->s->has_from && is_name_alone(first)) {
 		r->s->name = first->mailbox;
 		r->s->display = first->name;

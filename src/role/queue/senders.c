@@ -144,9 +144,10 @@ static struct bucket *bucket_of(const struct sender_found *s, struct arena *a)
 	return b;
 }
 
+/* No room for one more? */
 static bool is_over_limit(const struct sender_found *s, struct arena *a)
 {
-	return s->limit && bucket_of(s, a)->full >= s->limit;
+	return s->limit && bucket_of(s, a)->full + 1 > s->limit;
 }
 
 void sender_charge(const struct sender_found *s, size_t rcpts, struct arena *a)
