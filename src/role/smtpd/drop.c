@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { BLOCK = 16 * 1024 };
@@ -146,16 +145,13 @@ SUSPENDS bool serve_drop(struct link *l, void *question, void *answer, struct ar
 	enum drop_outcome outcome = DROP_LATER;
 	struct err why = { 0 };
 	bool ok = false;
-	int sv[2];
 
 	(void)l;
+	conn_init(&d.conn, q->stream > 0 ? fd_take(&q->stream) : -1);
 	d.block = malloc(BLOCK);
-	if (!d.block || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv)) {
-		d.conn.fd = -1;
+	if (!d.block || q->file <= 0 || d.conn.fd < 0 || q->other <= 0)
 		return fail(e, FAULT_TEMP, "no memory for a letter that was left");
-	}
-	conn_init(&d.conn, sv[0]);
-	if (!smtpd_converse_local(sv[1], q->session, SENDER_DROP))
+	if (!smtpd_converse_local(fd_take(&q->other), q->session, SENDER_DROP))
 		return fail(e, FAULT_TEMP, "no memory for a session");
 	WITHIN(DROP_WITHIN)
 		ok = say_all(&d, &outcome, &why);
