@@ -148,7 +148,7 @@ static bool facts_print(struct buf *b, struct str letter)
 	AUTO(arena_end) struct arena scratch = { .limit = MIME_ARENA }, kept = { .limit = MIME_ARENA };
 	struct letter_summary s;
 
-	if (!letter_summary_read(letter, &scratch, &kept, &s, true))
+	if (!letter_summary_read(letter, &scratch, &kept, SUMMARY_BODY | SUMMARY_PREVIEW, &s))
 		return false;
 	buf_add_char(b, '(');
 	imap_add_string(b, s.base_subject);
@@ -165,7 +165,7 @@ static bool summary_read(struct buf *b, struct str letter)
 	struct letter_summary s;
 
 	(void)b;
-	return letter_summary_read(letter, &scratch, &kept, &s, true);
+	return letter_summary_read(letter, &scratch, &kept, SUMMARY_BODY | SUMMARY_PREVIEW, &s);
 }
 
 static void say_speed(const char *what, int64_t begin, size_t letters, uint64_t bytes)

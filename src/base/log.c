@@ -17,7 +17,13 @@ static enum log_level most_shown = LOG_INFO;
 static const char *(*context)(void);
 static void (*sink)(struct str line);
 static unsigned long lost;
-static char held[PIPE_BUF];              /* written whole or not at all (pipe(7)) */
+enum { PLACES = 8 };
+/* Too big for a fiber's stack; on pages of its own, see log_memory(). */
+static _Alignas(4096) struct {
+	char held[PIPE_BUF];             /* written whole or not at all (pipe(7)) */
+	char line[LOG_LINE_MAX], text[LOG_LINE_MAX - 512];
+	char places[PLACES][LOG_VALUE_MAX + 32];
+} mem;
 static size_t held_n;
 static bool is_gathering;
 
@@ -44,9 +50,15 @@ void log_gather(void)
 
 void log_flush(void)
 {
-	if (held_n && write(out, held, held_n) != (ssize_t)held_n)
+	if (held_n && write(out, mem.held, held_n) != (ssize_t)held_n)
 		lost++;
 	held_n = 0;
+}
+
+void *log_memory(size_t *ret_n)
+{
+	*ret_n = sizeof(mem);
+	return &mem;
 }
 
 static bool put(struct buf *b)
@@ -62,11 +74,11 @@ static bool put(struct buf *b)
 		return true;
 	}
 	buf_add_char(b, '\n');
-	if (!is_gathering || b->n > sizeof(held))
+	if (!is_gathering || b->n > sizeof(mem.held))
 		return log_flush(), write(out, b->p, b->n) == (ssize_t)b->n;
-	if (b->n > sizeof(held) - held_n)
+	if (b->n > sizeof(mem.held) - held_n)
 		log_flush();
-	memcpy(held + held_n, b->p, b->n);
+	memcpy(mem.held + held_n, b->p, b->n);
 	held_n += b->n;
 	return true;
 }
@@ -75,17 +87,16 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 {
 	static const char *const names[] = { "error", "warn", "info", "debug" };
 	const char *who = context ? context() : "";
-	static char line[LOG_LINE_MAX], text[LOG_LINE_MAX - 512];      /* too big for a fiber's stack */
-	struct buf b = buf_over(line, sizeof(line) - 1);
+	struct buf b = buf_over(mem.line, sizeof(mem.line) - 1);
 	int was = errno;
 	va_list ap;
 
 	if (level > most_shown)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(mem.text, sizeof(mem.text), fmt, ap);
 	va_end(ap);
-	for (char *p = text; *p; p++)
+	for (char *p = mem.text; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
 	if (lost) {
@@ -98,8 +109,8 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 	for (const char *p = *who ? who : "-"; *p; p++)
 		buf_add_char(&b, *p == ' ' ? '_' : *p);
 	buf_addf(&b, " %s", event);
-	if (*text)
-		buf_addf(&b, " %s", text);
+	if (*mem.text)
+		buf_addf(&b, " %s", mem.text);
 	if (!put(&b))
 		lost++;
 	if (level == LOG_ERROR)
@@ -109,11 +120,9 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 
 const char *log_quote(struct str s)
 {
-	enum { PLACES = 8 };
-	static char places[PLACES][LOG_VALUE_MAX + 32];
 	static unsigned next;
-	char *to = places[next++ % PLACES];
-	struct buf b = buf_over(to, sizeof(places[0]) - 2);
+	char *to = mem.places[next++ % PLACES];
+	struct buf b = buf_over(to, sizeof(mem.places[0]) - 2);
 
 	buf_add_char(&b, '"');
 	buf_add_printable(&b, s, LOG_VALUE_MAX);

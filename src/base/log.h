@@ -24,6 +24,8 @@ void log_to(int fd, enum log_level most);
  * one turn is written with one system call. */
 void log_gather(void);
 void log_flush(void);
+/* Static memory in which nothing is needed behind log_flush(). */
+void *log_memory(size_t *ret_n);
 /* Lines (without newline) are taken by a function instead: the parent's own. */
 void log_set_sink(void (*take)(struct str line));
 /* What stands in front of each line, for instance the fiber's name: asked for each time. */

@@ -259,13 +259,14 @@ bool conf_read(struct str text, const struct conf_world *world, struct arena *a,
 
 bool conf_read_image(struct str image, struct arena *a, struct conf *ret, struct err *e)
 {
-	struct conf_notes *notes = ARENA_NEW(a, struct conf_notes);
-	struct conf *c = ARENA_NEW(a, struct conf);
+	AUTO(arena_end) struct arena own = { 0 };        /* goes with the notes */
+	struct conf_notes *notes = ARENA_NEW(&own, struct conf_notes);
+	struct conf *c = ARENA_NEW(&own, struct conf);
 	struct reader r = { .arena = a, .notes = notes, .is_image = true };
 
 	if (!c || !notes)
 		return fail(e, FAULT_TEMP, "no memory for the configuration");
-	notes->arena = a;
+	notes->arena = &own;
 	if (!read_text(&r, S("image"), image, NULL, c)) {
 		for (size_t i = 0; i < notes->n; i++)
 			if (notes->note[i].is_error)

@@ -455,7 +455,8 @@ static void read_file(struct reading *r, struct str name, struct str text, size_
 bool conf_parse(struct str file, struct str text, const struct conf_includes *inc,
 		struct arena *a, struct conf_notes *notes, struct directive **ret)
 {
-	struct reading *r = ARENA_NEW(a, struct reading);
+	AUTO(arena_end) struct arena own = { 0 };
+	struct reading *r = ARENA_NEW(&own, struct reading);
 	struct directive *first = NULL, **tail = &first;
 	size_t errors = notes->errors;
 

@@ -159,6 +159,12 @@ static void to_scheduler(bool for_ever)
 	errno = was;
 }
 
+static void nursery_less(struct nursery *n)
+{
+	if (--n->n == 0)
+		wait_wake_all(&n->ended);
+}
+
 static void nursery_remove(struct fiber *f)
 {
 	struct nursery *n = f->nursery;
@@ -169,8 +175,7 @@ static void nursery_remove(struct fiber *f)
 		n->first = f->next;
 	if (f->next)
 		f->next->prev = f->prev;
-	if (--n->n == 0)
-		wait_wake_all(&n->ended);
+	nursery_less(n);
 }
 
 static void entry(void)
@@ -287,6 +292,59 @@ bool fiber_start(struct nursery *n, const char *name, fiber_fn *fn, void *arg)
 	all = f;
 	alive++;
 	make_ready(f);
+	return true;
+}
+
+/* -- fibers that have not begun -------------------------------------------- */
+
+struct sleeper {
+	struct nursery *nursery;
+	struct sleeper *prev, *next;
+	fiber_fn *fn;
+	void *arg;
+	int fd;
+	char name[FIBER_NAME_MAX];
+};
+
+/* It becomes a fiber. */
+static void sleeper_begin(void *arg)
+{
+	struct sleeper *s = arg;
+	struct nursery *n = s->nursery;
+
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		n->sleepers = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	must(fiber_start(n, s->name, s->fn, s->arg), "no memory for the stack of a fiber that waited");
+	alive--;
+	nursery_less(n);
+	free(s);
+}
+
+bool fiber_start_at(struct nursery *n, const char *name, fiber_fn *fn, void *arg, int fd, short events,
+		    struct err *e)
+{
+	struct sleeper *s;
+
+	if (n->cancelled)
+		return fiber_start(n, name, fn, arg) || fail(e, FAULT_TEMP, "no memory for a fiber");
+	s = malloc(sizeof(*s));
+	if (!s)
+		return fail(e, FAULT_TEMP, "no memory for a fiber");
+	*s = (struct sleeper){ .nursery = n, .next = n->sleepers, .fn = fn, .arg = arg, .fd = fd };
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	if (!fd_tell(fd, events, sleeper_begin, s, e)) {
+		free(s);
+		return false;
+	}
+	if (n->sleepers)
+		n->sleepers->prev = s;
+	n->sleepers = s;
+	n->n++;
+	alive++;
 	return true;
 }
 
@@ -488,6 +546,10 @@ void nursery_cancel(struct nursery *n)
 	n->cancelled = true;
 	for (struct fiber *f = n->first; f; f = f->next)
 		fiber_cancel(f);
+	while (n->sleepers) {
+		fd_tell_not(n->sleepers->fd);
+		sleeper_begin(n->sleepers);
+	}
 }
 
 bool nursery_join(struct nursery *n, struct err *e)

@@ -29,15 +29,21 @@ struct wait {
 	struct waiting *first, *last;
 };
 
+struct sleeper;
 struct nursery {
 	struct fiber *first;     /* those that have not ended */
-	size_t n;
+	struct sleeper *sleepers;        /* those that have not begun, see fiber_start_at() */
+	size_t n;                /* both */
 	struct wait ended;       /* told when n falls to 0 */
 	bool cancelled;          /* a fiber started from now on begins cancelled */
 };
 
 /* Start a fiber; it first runs when the present one waits.  false: no memory for a stack. */
 bool fiber_start(struct nursery *n, const char *name, fiber_fn *fn, void *arg);
+/* The same, but it is made only when the descriptor is ready or n is cancelled: until then it costs no
+ * stack.  Nobody else reads (or writes) the descriptor meanwhile. */
+bool fiber_start_at(struct nursery *n, const char *name, fiber_fn *fn, void *arg, int fd, short events,
+		    struct err *e);
 void nursery_cancel(struct nursery *n);
 /* Wait until all have ended. */
 SUSPENDS bool nursery_join(struct nursery *n, struct err *e);

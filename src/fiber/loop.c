@@ -14,10 +14,12 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
-enum { TURNS_MAX = 8, TRIM_TICK_MS = 2000, SCRATCHES_MAX = 8, PAGE = 4096 };
+enum { TURNS_MAX = 8, TRIM_TICK_MS = 2000, TICKING_MAX = 8, THREADS_MAX = 4, NAP_US = 3000, NAP_TRIM = 256 * 1024,
+        SCRATCHES_MAX = 8, PAGE = 4096 };
 
 struct watch {
 	uv_poll_t poll;
@@ -34,6 +36,7 @@ static uv_timer_t timer, trimmer;
 static int64_t timer_set = INT64_MAX;
 static bool trims;
 static uint64_t trim_seen;               /* switches at the trimmer's last tick */
+static bool is_trimmed;                  /* since it was last busy */
 static void (*calm)(void);
 static struct scratch {
 	uintptr_t from, to;              /* whole pages */
@@ -67,23 +70,84 @@ static void drop_scratches(void)
 			madvise((void *)scratches[i].from, scratches[i].to - scratches[i].from, MADV_DONTNEED);
 }
 
-/* It ticks while fibers run; when none did for a tick, memory goes back and the timer rests too. */
-static void on_trim(uv_timer_t *t)
-{
-	bool is_calm = fiber_switches() == trim_seen;
+/* -- threads --------------------------------------------------------------- */
 
-	trim_seen = fiber_switches();
-	sched_trim(time_mono() - TRIM_TICK_MS * MILLISECOND);
-	if (!is_calm)
+static bool has_no_threads;
+static size_t in_threads;                /* works under way */
+static bool had_work;                    /* since they were trimmed */
+
+static void on_nap(uv_work_t *req, int status)
+{
+	(void)status;
+	free(req);
+}
+
+/* In a thread that has nothing to do: what lies below this frame is not needed.  The nap leaves the next
+ * one to another thread. */
+static void nap(uv_work_t *req)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)(PAGE - 1);
+
+	(void)req;
+#ifndef WAXWING_ASAN
+	madvise((void *)(here - PAGE - NAP_TRIM), NAP_TRIM, MADV_DONTNEED);
+#else
+	(void)here;
+#endif
+	usleep(NAP_US);
+}
+
+/* libuv's threads have stacks of the size of the limit. */
+static bool have_deep_stacks(void)
+{
+	struct rlimit r;
+
+	return !getrlimit(RLIMIT_STACK, &r) && r.rlim_cur >= 4 * NAP_TRIM;
+}
+
+static void trim_threads(void)
+{
+	if (has_no_threads || in_threads || !had_work || !have_deep_stacks())
 		return;
-	uv_timer_stop(t);
-	trims = false;
+	had_work = false;
+	for (size_t i = 0; i < THREADS_MAX; i++) {
+		uv_work_t *req = malloc(sizeof(*req));
+
+		if (req && uv_queue_work(loop_uv(), req, nap, on_nap))
+			free(req);
+	}
+}
+
+static void give_back(void)
+{
+	log_flush();
+	trim_threads();
 	sched_free_stacks();
 	drop_scratches();
 	arena_trim();
 	(void)malloc_trim(0);
+	is_trimmed = true;
+}
+
+/* It ticks while fibers run; when none did for a tick, memory goes back and the timer rests too.  A role
+ * in which some fiber looks around each second is never so calm: it gives back once after each work. */
+static void on_trim(uv_timer_t *t)
+{
+	uint64_t ran = fiber_switches() - trim_seen;
+
+	trim_seen = fiber_switches();
+	sched_trim(time_mono() - TRIM_TICK_MS * MILLISECOND);
+	if (ran > TICKING_MAX)
+		is_trimmed = false;
+	else if (ran && !is_trimmed)
+		give_back();
+	if (ran)
+		return;
+	uv_timer_stop(t);
+	trims = false;
 	if (calm)
 		calm();
+	give_back();
 }
 
 static void arm_trimmer(void)
@@ -168,8 +232,11 @@ static void loop_close(void)
 void loop_run(fiber_fn *fn, void *arg)
 {
 	struct nursery root = { 0 };
+	size_t log_n;
+	void *log_mem = log_memory(&log_n);
 
 	loop_uv();
+	loop_scratch(log_mem, log_n);
 	log_set_context(fiber_name);
 	must(fiber_start(&root, "main", fn, arg), "no memory for the first fiber");
 	while (sched_alive()) {
@@ -313,7 +380,8 @@ bool fd_tell(int fd, short events, void (*fn)(void *), void *arg, struct err *e)
 
 	if (!w)
 		return false;
-	must(!w->fn && !w->reader && !w->writer, "somebody waits for this descriptor already");
+	must(!w->fn && !((events & POLLIN) && w->reader) && !((events & POLLOUT) && w->writer),
+	     "somebody waits for this descriptor already");
 	w->fn = fn;
 	w->arg = arg;
 	w->fn_events = uv_events(events);
@@ -389,9 +457,7 @@ void fd_wait_forget(int fd)
 	uv_close((uv_handle_t *)&w->poll, on_watch_closed);
 }
 
-/* -- threads --------------------------------------------------------------- */
-
-static bool has_no_threads;
+/* -- work in threads ------------------------------------------------------- */
 
 void off_loop_threads(bool allowed)
 {
@@ -430,5 +496,8 @@ void off_loop(void (*fn)(void *), void *arg)
 	}
 	w.req.data = &w;
 	must(uv_queue_work(loop_uv(), &w.req, work_run, work_done) == 0, "no work can be queued");
+	in_threads++;
+	had_work = true;
 	fiber_suspend_deaf("a thread");
+	in_threads--;
 }

@@ -1,8 +1,9 @@
 /* link.c — see link.h.
  *
- * One packet is one message.  A reader fiber per link takes packets, several at a
- * time, into buffers that all links share (nothing waits before all are handled); a
- * writer fiber exists only while the socket does not take what is said. */
+ * One packet is one message.  A reader fiber takes packets, several at a time, into
+ * buffers that all links share (nothing waits before all are handled); it exists only
+ * while there are some, as a writer fiber only while the socket does not take what is
+ * said. */
 #include "ipc/link.h"
 
 #include "base/buf.h"
@@ -606,12 +607,23 @@ static bool got_batch(struct link *l, size_t n, struct err *e)
 	return ok && !is_end;
 }
 
+SUSPENDS static void reader(void *arg);
+
+/* Until something comes, or all end. */
+static bool await_packets(struct link *l, struct err *e)
+{
+	char name[FIBER_NAME_MAX];
+
+	snprintf(name, sizeof(name), "from %s.%u", role_name(l->peer), l->instance);
+	return fiber_start_at(l->nursery, name, reader, l, l->fd, POLLIN, e);
+}
+
 SUSPENDS static void reader(void *arg)
 {
 	struct link *l = arg;
 	struct err e = { 0 };
 
-	while (!l->is_dead) {
+	while (!l->is_dead && fiber_check(&e)) {
 		int n = packet_receive(l->fd, &batch);
 
 		if (n < 0 && errno == EINTR)
@@ -622,8 +634,8 @@ SUSPENDS static void reader(void *arg)
 			break;
 		if (n == PACKET_BATCH)
 			breathe();
-		else if (!l->is_dead && !fd_wait(l->fd, POLLIN, "a message", &e))
-			break;
+		else if (!l->is_dead && await_packets(l, &e))
+			return;
 	}
 	link_die(l);
 	link_release(l);
@@ -633,7 +645,6 @@ struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance
 		       struct nursery *n, struct err *e)
 {
 	struct link *l = calloc(1, sizeof(*l));
-	char name[FIBER_NAME_MAX];
 
 	link_nursery = n;
 	loop_scratch(&batch, sizeof(batch));
@@ -658,11 +669,11 @@ struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance
 	l->peer = peer;
 	l->instance = instance;
 	l->users = 1;
-	snprintf(name, sizeof(name), "from %s.%u", role_name(peer), instance);
-	if (!fiber_start(n, name, reader, l)) {
+	l->nursery = n;
+	if (!await_packets(l, e)) {
+		fd_wait_forget(fd);
 		link_free(l);
 		close(fd);
-		fail(e, FAULT_TEMP, "no memory for a fiber");
 		return NULL;
 	}
 	l->next = links;

@@ -41,6 +41,7 @@ struct link {
 	bool is_dead;
 	bool has_ended;          /* the other side, with nothing of ours left unread */
 	unsigned users;          /* fibers inside; the last one frees a dead link */
+	struct nursery *nursery; /* its fibers' */
 	struct link_call **calls;        /* `window` of them; NULL: free */
 	unsigned n_calls, window;
 	uint64_t next_call;

@@ -42,6 +42,7 @@ void conf_release(struct conf_held **h)
 
 static struct conf_held *conf_load(int fd, uint32_t generation, struct err *e)
 {
+	AUTO(arena_end) struct arena own = { .limit = 2 * IMAGE_BYTES_MAX };
 	struct conf_held *h = calloc(1, sizeof(*h));
 	int64_t size;
 	char *text;
@@ -52,7 +53,7 @@ static struct conf_held *conf_load(int fd, uint32_t generation, struct err *e)
 	}
 	*h = (struct conf_held){ .a = { .limit = CONF_IMAGE_MEMORY_MAX }, .generation = generation, .users = 1 };
 	if (!fd_check_sealed(fd, &size, e) || size > IMAGE_BYTES_MAX ||
-	    !(text = arena_alloc(&h->a, 1, (size_t)size + 1)) || !fd_pread_all(fd, text, (size_t)size, 0, e) ||
+	    !(text = arena_alloc(&own, 1, (size_t)size + 1)) || !fd_pread_all(fd, text, (size_t)size, 0, e) ||
 	    !conf_read_image(str_of(text, (size_t)size), &h->a, &h->c, e)) {
 		fail_in(e, "the configuration");
 		conf_release(&h);

@@ -77,6 +77,9 @@ SUSPENDS bool box_learn(struct box *b, const uint32_t *uids, size_t n, unsigned 
 			struct err *e);
 /* The file as it lies there (LF or CRLF), for reading; -1: sys = ENOENT if it is gone. */
 SUSPENDS int box_letter_open(struct box *b, uint32_t uid, struct err *e);
+/* Any thread: a letter's file in new/ or cur/, for reading; a link is not followed, and no time of access is
+ * written down.  -1 with errno. */
+int letter_open_at(int dir, const char *name);
 /* For a thread that opens letters: new/ and cur/, which stay the caller's, and where in them one lies
  * now (false: no such letter).  The file may get another name at any time; then box_letter_open() finds it. */
 struct letter_dirs {

@@ -111,6 +111,8 @@ bool letter_set_file(struct box *b, struct letter *l, struct str name, bool in_n
 
 void puts_end(struct puts *p);
 void box_keep_nothing(struct box *b, uint32_t uid);
+/* So much waits that it is to be written while more is made. */
+bool box_keeps_much(const struct box *b);
 /* The shelf is held.  Write what waits. */
 SUSPENDS void box_keep_write(struct box *b);
 
@@ -136,6 +138,7 @@ bool letter_change(struct box *b, struct letter *l, const struct flags_change *c
 struct sight {
 	uint32_t uid;
 	uint32_t name;                   /* in scan.names */
+	uint64_t arrived;                /* the number in front of the name: seconds */
 	uint16_t name_n;
 	bool in_new;
 };

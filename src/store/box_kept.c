@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum {
-	PUTS_SOON = 4 << 20,             /* octets: then they are written soon … */
+	PUTS_SOON = 4 << 20,             /* octets: then they are written beside … */
 	PUTS_NOW = 16 << 20,             /* … or by who brings more … */
 	PUTS_MOST = 64 << 20,            /* … and else not taken */
 };
@@ -22,6 +22,7 @@ void puts_end(struct puts *p)
 static void put_add(struct box *b, unsigned kind, uint32_t uid, struct str bytes)
 {
 	struct puts *p = &b->puts;
+	bool was_much = box_keeps_much(b);
 
 	if (p->n == p->cap) {
 		size_t cap = p->cap ? p->cap * 2 : 64;
@@ -39,8 +40,13 @@ static void put_add(struct box *b, unsigned kind, uint32_t uid, struct str bytes
 	if (!p->bytes.full)
 		p->n++;
 	p->bytes.full = false;
-	if (p->bytes.n >= PUTS_SOON)
+	if (!was_much && box_keeps_much(b))
 		shelf_wake(b->shelf);
+}
+
+bool box_keeps_much(const struct box *b)
+{
+	return b->puts.bytes.n >= PUTS_SOON;
 }
 
 void box_keep(struct box *b, unsigned kind, uint32_t uid, struct str bytes)

@@ -64,7 +64,7 @@ static void learn_one(struct learn_job *j, struct lesson *l)
 	struct stat st;
 
 	if (l->need & KNOWN_VSIZE)
-		fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		fd = letter_open_at(dir, name);
 	if ((fd >= 0 ? fstat(fd, &st) : fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW)) ||
 	    !S_ISREG(st.st_mode))
 		return;
@@ -166,6 +166,15 @@ SUSPENDS bool box_learn(struct box *b, const uint32_t *uids, size_t n, unsigned 
 
 /* ---- its bytes ---- */
 
+/* The owner alone may leave the time of access as it is. */
+int letter_open_at(int dir, const char *name)
+{
+	enum { HOW = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC };
+	int fd = openat(dir, name, HOW | O_NOATIME);
+
+	return fd < 0 && errno == EPERM ? openat(dir, name, HOW) : fd;
+}
+
 int box_letter_open_now(struct box *b, uint32_t uid, struct err *e)
 {
 	const struct letter *l = box_find(b, uid);
@@ -175,7 +184,7 @@ int box_letter_open_now(struct box *b, uint32_t uid, struct err *e)
 
 	if (!l || b->is_gone)
 		return fail_sys(e, FAULT_TEMP, ENOENT, "the letter is gone"), -1;
-	fd = openat(letter_file(b, l, name), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = letter_open_at(letter_file(b, l, name), name);
 	if (fd < 0)
 		return fail_sys(e, FAULT_TEMP, errno, "open %s", name), -1;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
@@ -202,6 +211,7 @@ bool box_letter_dirs(const struct box *b, struct letter_dirs *ret, struct err *e
 {
 	struct letter_dirs d = LETTER_DIRS_NONE;
 
+	b->shelf->used = time_mono();
 	d.new = b->is_gone ? -1 : fcntl(b->dir.new, F_DUPFD_CLOEXEC, 0);
 	d.cur = d.new < 0 ? -1 : fcntl(b->dir.cur, F_DUPFD_CLOEXEC, 0);
 	if (d.cur < 0) {

@@ -28,6 +28,9 @@ static bool is_as_known(const struct box *b, const struct letter *l, struct str 
 
 static bool sight_add(struct scan *c, uint32_t uid, struct str name)
 {
+	uint64_t arrived = 0;
+	struct str rest;
+
 	if (c->n == c->cap) {
 		size_t cap = c->cap ? c->cap * 2 : 64;
 		struct sight *more = reallocarray(c->sights, cap, sizeof(*more));
@@ -37,7 +40,8 @@ static bool sight_add(struct scan *c, uint32_t uid, struct str name)
 		c->sights = more;
 		c->cap = cap;
 	}
-	c->sights[c->n++] = (struct sight){ uid, (uint32_t)c->names.n, (uint16_t)name.n, c->in_new };
+	(void)str_u64(str_cut(name, '.', &rest), &arrived);
+	c->sights[c->n++] = (struct sight){ uid, (uint32_t)c->names.n, arrived, (uint16_t)name.n, c->in_new };
 	buf_add(&c->names, name);
 	return !c->names.full || fail(&c->err, FAULT_TEMP, "too many letters in a folder");
 }
@@ -130,16 +134,15 @@ static __thread const struct scan *sorted;       /* while qsort runs */
 static int arrival_order(const void *x, const void *y)
 {
 	const struct sight *a = x, *b = y;
-	struct str an = sight_name(sorted, a), bn = sight_name(sorted, b), rest;
-	uint64_t at = 0, bt = 0;
+	struct str an, bn;
 	int by_name;
 
 	if (a->uid != b->uid)
 		return a->uid < b->uid ? -1 : 1;
-	str_u64(str_cut(an, '.', &rest), &at);
-	str_u64(str_cut(bn, '.', &rest), &bt);
-	if (at != bt)
-		return at < bt ? -1 : 1;
+	if (a->arrived != b->arrived)
+		return a->arrived < b->arrived ? -1 : 1;
+	an = sight_name(sorted, a);
+	bn = sight_name(sorted, b);
 	by_name = str_cmp(str_head(an, str_find(an, ':')), str_head(bn, str_find(bn, ':')));
 	return by_name ? by_name : (int)a->in_new - (int)b->in_new;
 }

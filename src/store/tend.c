@@ -365,6 +365,40 @@ SUSPENDS static void flags_fiber(void *arg)
 	}
 }
 
+static struct box *box_with_much(struct shelf *s)
+{
+	struct str folder;
+	void *box;
+
+	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
+		if (box_keeps_much(box))
+			return box;
+	return NULL;
+}
+
+SUSPENDS static bool keep_much(struct shelf *s, struct err *e)
+{
+	AUTO(shelf_let_go) struct shelf_held held = { 0 };
+	struct box *b;
+
+	if (!shelf_hold(&held, s, e))
+		return false;
+	b = box_with_much(s);
+	if (b)
+		box_keep_write(b);
+	return true;
+}
+
+/* What is made of many letters is written while more of them are read. */
+SUSPENDS static void keep_fiber(void *arg)
+{
+	struct shelf *s = arg;
+	struct err e;
+
+	while (box_with_much(s) ? keep_much(s, &e) : wait_on(&s->work, "what is made of letters", &e))
+		;
+}
+
 SUSPENDS void store_tend(struct store *s)
 {
 	AUTO(nursery_end) struct nursery kids = { 0 };
@@ -377,6 +411,7 @@ SUSPENDS void store_tend(struct store *s)
 	if (shelf->inotify >= 0)
 		fiber_start(&kids, "watch", watch_fiber, shelf);
 	fiber_start(&kids, "flags", flags_fiber, shelf);
+	fiber_start(&kids, "keep", keep_fiber, shelf);
 	while (wait_for_work(shelf, more, &e)) {
 		e = (struct err){ 0 };
 		if (shelf->is_started && tend_round(shelf, false, &more, &e)) {

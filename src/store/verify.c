@@ -105,7 +105,7 @@ static bool file_sizes(struct verify_job *j, const struct letter *l, uint32_t *s
 {
 	char name[STORE_NAME_MAX + 1], prev = 0;
 	int dir = letter_file(j->b, l, name);
-	AUTO(fd_end) int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	AUTO(fd_end) int fd = letter_open_at(dir, name);
 	uint64_t n = 0, lf = 0;
 	struct stat st;
 	ssize_t got;

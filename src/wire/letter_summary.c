@@ -9,7 +9,8 @@
 #include "wire/thread_subject.h"
 
 enum {
-	TEXT_MAX = 64 << 20,             /* octets of envelope and structures: no letter has more */
+	TEXT_MAX = 64 << 20,             /* octets of envelope and structures: no letter has more … */
+	TEXT_LIKELY = 4000,              /* … and most have less than this */
 	DECODED_MAX = 8 << 10,           /* octets of a subject or a name */
 };
 
@@ -18,7 +19,7 @@ struct reading {
 	const struct mime_part *root;
 	struct arena *scratch, *a;
 	struct letter_summary *s;
-	bool with_preview;
+	unsigned more;
 };
 
 static struct str decoded(struct reading *r, struct str raw)
@@ -34,13 +35,14 @@ struct ends {
 };
 
 /* Envelope and structures, one after the other. */
-static struct ends texts_print(struct buf *b, const struct mime_part *root)
+static struct ends texts_print(struct buf *b, const struct mime_part *root, unsigned more)
 {
 	struct ends e;
 
 	imap_envelope_add(b, root);
 	e.envelope = b->n;
-	imap_structure_add(b, root, false);
+	if (more & SUMMARY_BODY)
+		imap_structure_add(b, root, false);
 	e.body = b->n;
 	imap_structure_add(b, root, true);
 	e.extended = b->n;
@@ -50,17 +52,20 @@ static struct ends texts_print(struct buf *b, const struct mime_part *root)
 static bool texts_read(struct reading *r)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(TEXT_MAX);
-	struct ends e = texts_print(&b, r->root);
+	struct ends e;
 	struct str all;
 
-	if (b.full || e.extended - e.envelope > SUMMARY_STRUCTURE_MAX) {
+	(void)buf_room(&b, TEXT_LIKELY);
+	buf_clear(&b);
+	e = texts_print(&b, r->root, r->more);
+	if (b.full || e.extended - e.body > SUMMARY_STRUCTURE_MAX) {
 		r->root = mime_parse_parts(r->letter, 1, r->scratch);
 		if (!r->root)
 			return false;
 		buf_clear(&b);
-		e = texts_print(&b, r->root);
+		e = texts_print(&b, r->root, r->more);
 	}
-	if (r->with_preview)
+	if (r->more & SUMMARY_PREVIEW)
 		preview_add(&b, r->letter, r->root);
 	all = arena_str(r->a, buf_str(&b));
 	if (b.full || all.n != b.n)
@@ -118,13 +123,13 @@ static bool references_read(struct reading *r)
 	return true;
 }
 
-bool letter_summary_read(struct str letter, struct arena *scratch, struct arena *ret_arena, struct letter_summary *ret,
-			 bool with_preview)
+bool letter_summary_read(struct str letter, struct arena *scratch, struct arena *ret_arena, unsigned more,
+			 struct letter_summary *ret)
 {
 	struct letter_summary s = { 0 };
 	struct arena_mark m = arena_mark(scratch);
 	struct reading r = { .letter = letter, .scratch = scratch, .a = ret_arena, .s = &s,
-			     .with_preview = with_preview };
+			     .more = more };
 	struct str ids;
 	bool ok;
 

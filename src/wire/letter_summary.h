@@ -9,8 +9,8 @@
 
 enum {
 	SUMMARY_REFERENCES_MAX = 1000,
-	SUMMARY_STRUCTURE_MAX = 4 << 20,         /* octets of body and bodystructure; a letter with more is
-						  * one opaque part */
+	SUMMARY_STRUCTURE_MAX = 2 << 20,         /* octets of bodystructure; a letter with more is one opaque
+						  * part */
 };
 
 struct letter_summary {
@@ -35,8 +35,10 @@ struct letter_summary {
 	uint64_t size, crlf_size;        /* octets of the letter at rest, and as IMAP counts them */
 };
 
+/* What is made only if it is wanted; else it is empty. */
+enum summary_more { SUMMARY_BODY = 1, SUMMARY_PREVIEW = 2 };
+
 /* All of *ret lies in `ret_arena`; `scratch` is rewound.  False if an arena is full;
- * with MIME_ARENA for scratch only ret_arena can be.  The preview, which has to decode text, is made if it is
- * wanted; else it is empty. */
-bool letter_summary_read(struct str letter, struct arena *scratch, struct arena *ret_arena,
-			 struct letter_summary *ret, bool with_preview);
+ * with MIME_ARENA for scratch only ret_arena can be. */
+bool letter_summary_read(struct str letter, struct arena *scratch, struct arena *ret_arena, unsigned more,
+			 struct letter_summary *ret);

@@ -19,7 +19,7 @@ static void test_summary(void **state)
 	struct letter_summary s;
 
 	(void)state;
-	assert_true(letter_summary_read(in, &scratch, &a, &s, true));
+	assert_true(letter_summary_read(in, &scratch, &a, SUMMARY_BODY | SUMMARY_PREVIEW, &s));
 	assert_int_equal(scratch.used, 0);
 	assert_true(str_eq(s.subject, S("Re: [l] \xc3\xa4")) && str_eq(s.base_subject, S("\xc3\xa4")) && s.is_reply);
 	assert_true(str_eq(s.from, S("jd")) && str_eq(s.display_from, S("J. D")));
@@ -45,15 +45,15 @@ static void test_references(void **state)
 	struct letter_summary s;
 
 	(void)state;
-	assert_true(letter_summary_read(S("In-Reply-To: <9@x> <8@x>\n"), &scratch, &a, &s, true));
+	assert_true(letter_summary_read(S("In-Reply-To: <9@x> <8@x>\n"), &scratch, &a, SUMMARY_BODY | SUMMARY_PREVIEW, &s));
 	assert_true(s.n_references == 1 && s.references[0] == thread_id_hash(S("9@x")));
-	assert_true(letter_summary_read(S(""), &scratch, &a, &s, true));
+	assert_true(letter_summary_read(S(""), &scratch, &a, SUMMARY_BODY | SUMMARY_PREVIEW, &s));
 	assert_true(s.n_references == 0 && !s.has_date && s.message_id_hash == 0);
 	/* of too many the last count */
 	buf_add(&b, S("References:"));
 	for (int i = 0; i < 10000; i++)
 		buf_addf(&b, " <%d@x>", i);
-	assert_true(letter_summary_read(buf_str(&b), &scratch, &a, &s, true));
+	assert_true(letter_summary_read(buf_str(&b), &scratch, &a, SUMMARY_BODY | SUMMARY_PREVIEW, &s));
 	assert_int_equal(s.n_references, SUMMARY_REFERENCES_MAX);
 	assert_true(s.references[SUMMARY_REFERENCES_MAX - 1] == thread_id_hash(S("9999@x")));
 	assert_true(s.references[0] == thread_id_hash(S("9000@x")));
@@ -73,7 +73,7 @@ static void test_structure_limit(void **state)
 			buf_add_char(&b, 'x');
 		buf_add(&b, S("\n\n"));
 	}
-	assert_true(letter_summary_read(buf_str(&b), &scratch, &a, &s, true));
+	assert_true(letter_summary_read(buf_str(&b), &scratch, &a, SUMMARY_BODY | SUMMARY_PREVIEW, &s));
 	assert_true(str_starts(s.bodystructure, S("(\"application\" \"octet-stream\" NIL NIL NIL \"7bit\" ")));
 	assert_true(str_find_str(s.envelope, S("((NIL NIL \"a\" \"b\"))")) < s.envelope.n);
 }

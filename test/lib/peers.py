@@ -245,7 +245,8 @@ class Postfix:
 
 
 PACKAGES = {"postfix": ["postfix"], "exim": ["exim4-daemon-light"],
-            "dovecot": ["dovecot-core", "dovecot-imapd", "dovecot-pop3d"]}
+            "dovecot": ["dovecot-core", "dovecot-imapd", "dovecot-pop3d"],
+            "dns": ["nsd", "ldnsutils"]}
 
 
 if __name__ == "__main__":

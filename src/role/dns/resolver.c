@@ -72,8 +72,8 @@ static const struct {
 
 /* With a root or a resolver of one's own these are names like others. */
 static const char *const own_world[] = {
-	"localhost. nodefault", "127.in-addr.arpa. nodefault", "test. nodefault", "invalid. nodefault", "onion. nodefault",
-	"home.arpa. nodefault",
+	"localhost. transparent", "127.in-addr.arpa. transparent", "test. transparent", "invalid. transparent", "onion. transparent",
+	"home.arpa. transparent",
 };
 
 static bool set_option(struct resolver *r, const char *name, const char *value, struct err *e)

@@ -10,10 +10,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 enum {
 	READ_AT_ONCE = 32,               /* letters in one trip to a thread */
-	READERS = 2,                     /* at work at once */
+	READERS = 3,                     /* trips under way: one more than there are threads */
 	LETTER_MAX = 1 << 30,
 	SUMMARY_MAX = 4 << 20,
 	KEEP_MAX = 1 << 20,              /* of the buffer from letter to letter */
@@ -29,9 +30,26 @@ struct subject {
 	struct str made[SUMMARY_KINDS];
 };
 
-struct reading {
+/* What is asked for. */
+struct ask {
+	struct box *b;
 	unsigned kinds;
-	const struct letter_dirs *dirs;
+	const uint32_t *uids;
+	size_t n;
+	struct arena *a;
+	struct summaries *ret;
+};
+
+/* Readings take letters from here, each some, until there are no more. */
+struct making {
+	const struct ask *q;
+	unsigned kinds;
+	struct letter_dirs dirs;
+	size_t next;                     /* of those asked for */
+};
+
+struct reading {
+	struct making *m;
 	struct subject l[READ_AT_ONCE];
 	size_t n;
 	struct arena made, scratch, result;
@@ -40,25 +58,22 @@ struct reading {
 
 /* -- in a thread ------------------------------------------------------------ */
 
-/* All of a trip are asked of the disk before the first is waited for. */
 static void letter_open(const struct reading *r, struct subject *l)
 {
-	if (l->fd < 0)
-		l->fd = openat(l->place.in_new ? r->dirs->new : r->dirs->cur, l->place.name,
-			       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	const struct letter_dirs *d = &r->m->dirs;
+
+	l->fd = letter_open_at(l->place.in_new ? d->new : d->cur, l->place.name);
 	l->is_elsewhere = l->fd < 0 && errno == ENOENT;
-	if (l->fd >= 0)
-		(void)posix_fadvise(l->fd, 0, LETTER_MAX, POSIX_FADV_WILLNEED);
 }
 
-static bool read_whole(struct reading *r, const struct subject *l)
+/* Room for all of the letter; NULL: it cannot be read. */
+static char *room_for(struct reading *r, int fd)
 {
 	struct stat st;
-	struct err e;
 	char *to;
 
-	if (l->fd < 0 || fstat(l->fd, &st) || !S_ISREG(st.st_mode) || st.st_size >= LETTER_MAX)
-		return false;
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size >= LETTER_MAX)
+		return NULL;
 	if (r->letter.cap > KEEP_MAX) {
 		buf_end(&r->letter);
 		r->letter = buf_on_heap(LETTER_MAX);
@@ -66,29 +81,48 @@ static bool read_whole(struct reading *r, const struct subject *l)
 	buf_clear(&r->letter);
 	to = buf_room(&r->letter, (size_t)st.st_size + 1);       /* of an empty letter there is room too */
 	r->letter.n = (size_t)st.st_size;
-	return to && fd_pread_all(l->fd, to, r->letter.n, 0, &e);
+	return to;
+}
+
+/* Without waiting for the disk. */
+static bool read_at_once(struct reading *r, int fd)
+{
+	char *to = room_for(r, fd);
+	struct iovec all = { to, r->letter.n };
+
+	return to && preadv2(fd, &all, 1, 0, RWF_NOWAIT) == (ssize_t)all.iov_len;
+}
+
+static bool read_whole(struct reading *r, int fd)
+{
+	char *to = room_for(r, fd);
+	struct err e;
+
+	return to && fd_pread_all(fd, to, r->letter.n, 0, &e);
 }
 
 static void keep_text(struct reading *r, struct subject *l, enum summary_kind kind)
 {
-	if (r->kinds >> kind & 1 && !r->text.full)
+	if (r->m->kinds >> kind & 1 && !r->text.full)
 		l->made[kind] = arena_str(&r->made, buf_str(&r->text));
 	buf_clear(&r->text);
 }
 
 static void keep(struct reading *r, struct subject *l, enum summary_kind kind, struct str text)
 {
-	if (r->kinds >> kind & 1)
+	if (r->m->kinds >> kind & 1)
 		l->made[kind] = arena_str(&r->made, text);
 }
 
+/* Of the letter that was read. */
 static void letter_make(struct reading *r, struct subject *l)
 {
 	struct arena_mark mark = arena_mark(&r->result);
+	unsigned more = (r->m->kinds & KEPT(BODY) ? SUMMARY_BODY : 0) |
+			(r->m->kinds & KEPT(PREVIEW) ? SUMMARY_PREVIEW : 0);
 	struct letter_summary s;
 
-	if (!read_whole(r, l) ||
-	    !letter_summary_read(buf_str(&r->letter), &r->scratch, &r->result, &s, r->kinds >> KEPT_PREVIEW & 1))
+	if (!letter_summary_read(buf_str(&r->letter), &r->scratch, &r->result, more, &s))
 		return;
 	summary_print(&s, &r->text);
 	keep_text(r, l, KEPT_FACTS);
@@ -106,14 +140,25 @@ static void letter_make(struct reading *r, struct subject *l)
 	arena_rewind(&r->result, mark);
 }
 
+/* What is in memory is read at once; the disk is asked for all others before the first is waited for. */
 static void reading_run(void *arg)
 {
 	struct reading *r = arg;
 
-	for (size_t i = 0; i < r->n; i++)
-		letter_open(r, &r->l[i]);
 	for (size_t i = 0; i < r->n; i++) {
-		letter_make(r, &r->l[i]);
+		struct subject *l = &r->l[i];
+
+		letter_open(r, l);
+		if (l->fd >= 0 && read_at_once(r, l->fd)) {
+			letter_make(r, l);
+			fd_end(&l->fd);
+		} else if (l->fd >= 0) {
+			(void)posix_fadvise(l->fd, 0, LETTER_MAX, POSIX_FADV_WILLNEED);
+		}
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		if (read_whole(r, r->l[i].fd))
+			letter_make(r, &r->l[i]);
 		fd_end(&r->l[i].fd);
 	}
 }
@@ -127,23 +172,18 @@ static void second_look_run(void *arg)
 {
 	struct second_look *s = arg;
 
-	letter_make(s->r, s->l);
-}
-
-SUSPENDS static void reading_fiber(void *arg)
-{
-	off_loop(reading_run, arg);
+	if (read_whole(s->r, s->l->fd))
+		letter_make(s->r, s->l);
 }
 
 /* -- those that are not kept yet --------------------------------------------- */
 
-static struct reading *readings_new(unsigned kinds, const struct letter_dirs *dirs)
+static struct reading *readings_new(struct making *m)
 {
 	struct reading *r = calloc(READERS, sizeof(*r));
 
 	for (size_t i = 0; r && i < READERS; i++) {
-		r[i].kinds = kinds;
-		r[i].dirs = dirs;
+		r[i].m = m;
 		r[i].made.limit = READ_AT_ONCE * (size_t)SUMMARY_MAX;
 		r[i].scratch.limit = r[i].result.limit = MIME_ARENA;
 		r[i].letter = buf_on_heap(LETTER_MAX);
@@ -165,15 +205,6 @@ static void readings_free(struct reading **r)
 	}
 	free(*r);
 }
-
-struct ask {
-	struct box *b;
-	unsigned kinds;
-	const uint32_t *uids;
-	size_t n;
-	struct arena *a;
-	struct summaries *ret;
-};
 
 /* What is asked for of this letter and not there. */
 static unsigned missing(const struct ask *q, size_t i)
@@ -198,8 +229,9 @@ static void take(const struct ask *q, struct subject *l)
 }
 
 /* Another program, or we, gave it another name meanwhile. */
-SUSPENDS static void find_again(const struct ask *q, struct reading *r, struct subject *l)
+SUSPENDS static void find_again(struct reading *r, struct subject *l)
 {
+	const struct ask *q = r->m->q;
 	struct err none;
 
 	l->fd = box_letter_open(q->b, q->uids[l->which], &none);
@@ -209,63 +241,68 @@ SUSPENDS static void find_again(const struct ask *q, struct reading *r, struct s
 	fd_end(&l->fd);
 }
 
-SUSPENDS static void reading_take(const struct ask *q, struct reading *r)
+SUSPENDS static void reading_take(struct reading *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		if (r->l[i].is_elsewhere)
-			find_again(q, r, &r->l[i]);
-		take(q, &r->l[i]);
+			find_again(r, &r->l[i]);
+		take(r->m->q, &r->l[i]);
 		memset(r->l[i].made, 0, sizeof(r->l[i].made));
 	}
 	r->n = 0;
 	arena_rewind(&r->made, (struct arena_mark){ 0 });
 }
 
-/* One in this fiber, the others beside it. */
-SUSPENDS static bool read_all(const struct ask *q, struct reading *r, struct err *e)
+/* The next of those with something missing; false: there are no more. */
+static bool reading_fill(struct reading *r)
 {
-	AUTO(nursery_end) struct nursery kids = { 0 };
-	bool ok;
+	struct making *m = r->m;
 
-	for (size_t i = 1; i < READERS && r[i].n; i++)
-		if (!fiber_start(&kids, "letters", reading_fiber, &r[i]))
-			off_loop(reading_run, &r[i]);
-	off_loop(reading_run, &r[0]);
-	ok = nursery_join(&kids, e);
-	nursery_end(&kids);
-	for (size_t i = 0; ok && i < READERS; i++)
-		reading_take(q, &r[i]);
-	return ok && box_keep_settle(q->b, e) && (!q->a->full || fail(e, FAULT_TEMP, "no memory for summaries"));
+	for (; m->next < m->q->n && r->n < READ_AT_ONCE; m->next++) {
+		struct subject *l = &r->l[r->n];
+
+		if (!missing(m->q, m->next) || !box_letter_place(m->q->b, m->q->uids[m->next], &l->place))
+			continue;
+		l->which = m->next;
+		l->fd = -1;
+		r->n++;
+	}
+	return r->n;
+}
+
+SUSPENDS static void reading_fiber(void *arg)
+{
+	struct reading *r = arg;
+	struct err cancelled;
+
+	while (fiber_check(&cancelled) && reading_fill(r)) {
+		off_loop(reading_run, r);
+		reading_take(r);
+	}
+}
+
+static void making_end(struct making *m)
+{
+	letter_dirs_end(&m->dirs);
 }
 
 /* Those with something missing, all that is always kept with it. */
 SUSPENDS static bool make_missing(const struct ask *q, unsigned kinds, struct err *e)
 {
-	AUTO(letter_dirs_end) struct letter_dirs dirs = LETTER_DIRS_NONE;
-	AUTO(readings_free) struct reading *r = NULL;
-	size_t n = 0;
+	AUTO(making_end) struct making m = { q, kinds & ALWAYS ? kinds | ALWAYS : kinds, LETTER_DIRS_NONE, 0 };
+	AUTO(readings_free) struct reading *r = readings_new(&m);
+	AUTO(nursery_end) struct nursery kids = { 0 };
 
-	if (!box_letter_dirs(q->b, &dirs, e))
-		return false;
-	r = readings_new(kinds & ALWAYS ? kinds | ALWAYS : kinds, &dirs);
 	if (!r)
 		return fail(e, FAULT_TEMP, "out of memory");
-	for (size_t i = 0; i < q->n; i++) {
-		struct reading *to = &r[n / READ_AT_ONCE];
-		struct subject *l = &to->l[to->n];
-
-		if (!missing(q, i) || !box_letter_place(q->b, q->uids[i], &l->place))
-			continue;
-		l->which = i;
-		l->fd = -1;
-		to->n++;
-		if (++n < READERS * READ_AT_ONCE)
-			continue;
-		n = 0;
-		if (!read_all(q, r, e))
-			return false;
-	}
-	return !n || read_all(q, r, e);
+	if (!box_letter_dirs(q->b, &m.dirs, e))
+		return false;
+	/* without memory for a fiber the others do its work */
+	for (size_t i = 1; i < READERS && q->n > i * READ_AT_ONCE; i++)
+		(void)fiber_start(&kids, "letters", reading_fiber, &r[i]);
+	reading_fiber(&r[0]);
+	return nursery_join(&kids, e) && box_keep_settle(q->b, e) &&
+	       (!q->a->full || fail(e, FAULT_TEMP, "no memory for summaries"));
 }
 
 SUSPENDS bool summaries_get(struct box *b, unsigned kinds, const uint32_t *uids, size_t n, struct arena *a,

@@ -18,6 +18,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What one process says. */
+struct log_pipe {
+	int fd;
+	char who[64];
+	struct buf rest;         /* of a line that has not ended */
+	int64_t last;            /* when it was read */
+};
+
 enum { KEEP_DAYS = 30, LINE_MAX_READ = 8192, HELD_MAX = 64 * 1024 };
 #define KEEP_BYTES (INT64_C(1) << 30)
 #define GATHER_FOR (10 * MILLISECOND)    /* its time is as much late then */
@@ -194,42 +202,67 @@ SUSPENDS static void gather(int64_t *last)
 	*last = time_mono();
 }
 
-SUSPENDS void logs_collect(void *arg)
+/* The lines of what came; the rest waits for its end. */
+static void take_lines(struct log_pipe *p, struct str came)
 {
-	struct log_pipe *p = arg;
-	struct buf b = buf_on_heap(LINE_MAX_READ);
-	int64_t last = 0;
+	size_t end;
+
+	if (!p->rest.limit)
+		p->rest = buf_on_heap(LINE_MAX_READ);
+	buf_add(&p->rest, came);
+	is_gathering = true;
+	while ((end = str_find(buf_str(&p->rest), '\n')) < p->rest.n) {
+		take_line(p, str_head(buf_str(&p->rest), end));
+		buf_drop(&p->rest, end + 1);
+	}
+	if (p->rest.n > LINE_MAX_READ / 2) {
+		take_line(p, buf_str(&p->rest));
+		buf_clear(&p->rest);
+	}
+	is_gathering = false;
+	flush();
+}
+
+SUSPENDS static void collect(void *pipe);
+
+/* Most roles are silent most of the time, and mailboxes are many. */
+static bool await_lines(struct log_pipe *p)
+{
 	struct err e;
 
-	for (;;) {
-		static char chunk[LINE_MAX_READ];
-		ssize_t n = read(p->fd, chunk, sizeof(chunk) / 2);
-		size_t end;
+	if (!p->rest.n)
+		buf_end(&p->rest);
+	return fiber_start_at(&parent.fibers, "log", collect, p, p->fd, POLLIN, &e);
+}
 
-		if (n < 0 && (errno == EINTR || (errno == EAGAIN && fd_wait(p->fd, POLLIN, "log lines", &e))))
-			continue;
-		if (n <= 0)
-			break;
-		buf_add(&b, str_of(chunk, (size_t)n));
-		is_gathering = true;
-		while ((end = str_find(buf_str(&b), '\n')) < b.n) {
-			take_line(p, str_head(buf_str(&b), end));
-			buf_drop(&b, end + 1);
-		}
-		if (b.n > sizeof(chunk) / 2) {
-			take_line(p, buf_str(&b));
-			buf_clear(&b);
-		}
-		is_gathering = false;
-		flush();
-		if ((size_t)n < sizeof(chunk) / 2)       /* the pipe is empty */
-			gather(&last);
-	}
-	take_line(p, buf_str(&b));
-	buf_end(&b);
+static void pipe_close(struct log_pipe *p)
+{
+	take_line(p, buf_str(&p->rest));
+	buf_end(&p->rest);
 	fd_wait_forget(p->fd);
 	close(p->fd);
 	free(p);
+}
+
+SUSPENDS static void collect(void *pipe)
+{
+	static char chunk[LINE_MAX_READ / 2];
+	struct log_pipe *p = pipe;
+
+	for (;;) {
+		ssize_t n = read(p->fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN && !parent.fibers.cancelled && await_lines(p))
+			return;
+		if (n <= 0)
+			break;
+		take_lines(p, str_of(chunk, (size_t)n));
+		if ((size_t)n < sizeof(chunk))           /* the pipe is empty */
+			gather(&p->last);
+	}
+	pipe_close(p);
 }
 
 bool logs_start(int fd, const char *who)
@@ -244,5 +277,8 @@ bool logs_start(int fd, const char *who)
 	}
 	p->fd = fd;
 	snprintf(p->who, sizeof(p->who), "%s", who);
-	return fiber_start(&parent.fibers, "log", logs_collect, p);
+	if (await_lines(p))
+		return true;
+	pipe_close(p);
+	return false;
 }

@@ -93,11 +93,6 @@ void mailboxes_leave(void);
 /* logs.c */
 bool logs_open(struct err *e);
 void logs_line(struct str who, struct str line);         /* "level context event …" */
-SUSPENDS void logs_collect(void *pipe);                  /* a fiber: struct log_pipe */
-struct log_pipe {
-	int fd;
-	char who[64];
-};
 bool logs_start(int fd, const char *who);
 
 /* notify.c: sd_notify(3) and sd_listen_fds(3), spoken without libsystemd. */
