@@ -405,7 +405,7 @@ static const struct {
 	const struct conf_type *type;
 	const char *words;
 } samples[] = {
-	{ &conf_type_copies, "3" }, { &conf_type_duration, "6m" }, { &conf_type_size, "768K" },
+	{ &conf_type_copies, "3" }, { &conf_type_duration, "6m" }, { &conf_type_size, "2M" },
 	{ &conf_type_path, "\"/a b/\\$(c)\"" }, { &conf_type_chars, "\"_{#\"" }, { &conf_type_mark, "-" },
 	{ &conf_type_domain, "o.example" }, { &conf_type_address, "y@x.example" }, { &conf_type_login, "_vmail" },
 	{ &conf_type_net, "10.0.0.0/8 2001:db8::/32 192.0.2.7 ::1" }, { &conf_type_rate, "7 per 2h" },
@@ -421,7 +421,7 @@ static const struct {
 	{ &conf_type_network, "127.0.0.0/8 ::1 as any y@x.example limit off" },
 	{ &conf_type_via, "via smtps://h.example:465 tls encrypt" },
 	{ &conf_type_route, "*.d.example from * via smtp://[::1]:26 user u \"secret:/s s\"" },
-	{ &conf_type_ipv6, "on" }, { &conf_type_ip, "192.0.2.7 ::1" }, { &conf_type_demand, "verify" },
+	{ &conf_type_resolver, "off" }, { &conf_type_ipv6, "on" }, { &conf_type_ip, "192.0.2.7 ::1" }, { &conf_type_demand, "verify" },
 };
 
 static const char *sample_of(const struct conf_row *row, char *mem, size_t size)
@@ -443,7 +443,7 @@ __attribute__((noinline)) static void check_option(unsigned section, const struc
 	static const char *const open[SECTION_COUNT] = {
 		"", "listen smtp *:2500 {\n    ", "domain d.example {\n    ", "auth {\n    ",
 		"inbound {\n    ", "outbound {\n    ", "journal {\n    ", "login {\n    ", "user u@x.example {\n    ",
-		"submission {\n    ",
+		"submission {\n    ", "dns {\n    ",
 	};
 	AUTO(buf_end) struct buf text = buf_on_heap(4096), image = buf_on_heap(65536), line = buf_on_heap(4096);
 	AUTO(reading_end) struct reading r = { 0 };
