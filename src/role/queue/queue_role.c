@@ -215,6 +215,7 @@ static void unlinked(struct link *l)
 
 	carry_unlinked(l);
 	remote_unlinked(l);
+	senders_unlinked(l);
 	if (l->peer != ROLE_SMTPD)
 		return;
 	for (size_t i = 0; map_next(&incoming, &i, &key, &value);) {
@@ -295,6 +296,7 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_queue_lanes, serve_lanes);
 	ipc_serve(IPC_queue_explain, serve_explain);
 	remote_job_begin();
+	senders_open();
 	safe_begin(now);
 	return queue_disk_open(&c, now, &queue, e);
 }
