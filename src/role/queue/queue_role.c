@@ -350,6 +350,7 @@ SUSPENDS static bool run(struct err *e)
 	    !fiber_start(&self.fibers, "results", remote_result_run, NULL))
 		return fail(e, FAULT_TEMP, "no memory for a fiber");
 	role_wait_stop();
+	remote_settle();
 	remote_result_settle();
 	WITHIN(STOP_WITHIN)
 		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), e))

@@ -140,4 +140,6 @@ void remote_unlinked(struct link *l);
 void remote_lane_key(void *arg, const struct letter_record *l, const struct letter_step *s, struct buf *ret);
 void remote_job_begin(void);
 SUSPENDS void remote_result_run(void *unused);   /* a fiber */
+/* The end: what is out comes back, and what has come back is written down. */
+SUSPENDS void remote_settle(void);
 SUSPENDS void remote_result_settle(void);
