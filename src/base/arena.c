@@ -85,7 +85,8 @@ void *arena_alloc(struct arena *a, size_t count, size_t size)
 	cap = n;
 	b = NULL;
 #else
-	cap = take > ARENA_BLOCK ? take : ARENA_BLOCK;
+	cap = a->block ? a->block : ARENA_BLOCK;
+	cap = take > cap ? take : cap;
 #endif
 	if (!b || take > b->cap - b->used) {
 		b = block_get(cap);

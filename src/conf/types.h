@@ -17,6 +17,8 @@ bool conf_word_error(struct conf_args *args, const struct conf_word *w, const ch
 bool conf_choice(struct conf_args *args, const char *choices, unsigned *ret);
 struct str conf_choice_name(const char *choices, unsigned i);
 
+/* The path in `text`, a part of the word w; a relative one begins at args->dir. */
+bool conf_path_in(struct conf_args *args, const struct conf_word *w, struct str text, struct str *ret);
 bool conf_duration_in(struct conf_args *args, int64_t min, int64_t max, int64_t *ret);
 void conf_duration_print(int64_t v, struct buf *b);
 bool conf_count_in(struct conf_args *args, int64_t min, int64_t max, uint32_t *ret);
@@ -44,10 +46,13 @@ PRINTER(size)
 PRINTER(mark)
 PRINTER(str)
 PRINTER(net)
+PRINTER(sender)
 READER(listen)
 PRINTER(listen)
 READER(domain_block)
 PRINTER(domain_block)
+READER(user_block)
+PRINTER(user_block)
 READER(choice)
 PRINTER(choice)
 #undef READER

@@ -178,14 +178,8 @@ void conf_print_copies(const struct conf_type *t, const void *value, struct buf 
 
 /* Text. */
 
-bool conf_read_path(struct conf_args *args, void *ret)
+bool conf_path_in(struct conf_args *args, const struct conf_word *w, struct str path, struct str *ret)
 {
-	const struct conf_word *w;
-	struct str path, *to = ret;
-
-	if (!conf_args_take(args, &w))
-		return false;
-	path = w->text;
 	if (path.n == 0)
 		return conf_word_error(args, w, "a path");
 	if (str_at(path, 0) != '/') {
@@ -199,8 +193,15 @@ bool conf_read_path(struct conf_args *args, void *ret)
 	if (path.n > PATH_BYTES_MAX)
 		return conf_error(args->notes, w->pos, "the path is longer than %d bytes",
 				  PATH_BYTES_MAX);
-	*to = path;
+	*ret = path;
 	return true;
+}
+
+bool conf_read_path(struct conf_args *args, void *ret)
+{
+	const struct conf_word *w;
+
+	return conf_args_take(args, &w) && conf_path_in(args, w, w->text, ret);
 }
 
 void conf_print_str(const struct conf_type *t, const void *value, struct buf *b)
@@ -420,6 +421,20 @@ bool conf_read_net(struct conf_args *args, void *ret)
 				  STR_ARG(w->text), STR_ARG(buf_str(&b)));
 	}
 	*(struct conf_net *)ret = net;
+	return true;
+}
+
+bool conf_read_ip(struct conf_args *args, void *ret)
+{
+	struct conf_net ip = { .bits = 128 };
+	const struct conf_word *w;
+	bool is_v4;
+
+	if (!conf_args_take(args, &w))
+		return false;
+	if (!conf_ip_parse(w->text, ip.addr, &is_v4))
+		return conf_word_error(args, w, "an IP address");
+	*(struct conf_net *)ret = ip;
 	return true;
 }
 

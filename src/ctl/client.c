@@ -72,6 +72,8 @@ SUSPENDS static void ask(void *arg)
 
 	ipc_hear(IPC_tool_output, ctl_hear_output);
 	l = link_open(q->fd, ROLE_TOOL, ROLE_CONTROL, 0, S(""), &n, &e);
+	if (l)
+		link_keep(l);
 	for (int i = 0; args && i < q->c->n_args; i++)
 		args[i].text = str_from_z(q->c->args[i]);
 	if (!l || !args ||
@@ -83,7 +85,7 @@ SUSPENDS static void ask(void *arg)
 		q->code = r.exit;
 	}
 	if (l)
-		link_close(l);
+		link_let_go(l);
 }
 
 /* -- passwords ------------------------------------------------------------- */

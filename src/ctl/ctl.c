@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CONF_DEFAULT "/etc/waxwing/waxwing.conf"
 
@@ -57,6 +58,46 @@ static int unknown(const struct ctl *c)
 	return usage("no such command");
 }
 
+static bool has_word(const struct ctl *c, const char *word)
+{
+	for (int i = 0; i < c->n_args; i++)
+		if (strcmp(c->args[i], word) == 0)
+			return true;
+	return false;
+}
+
+static bool is_destructive(const struct ctl *c)
+{
+	return strcmp(c->args[0], "queue") == 0 && (strcmp(c->args[1], "bounce") == 0 || strcmp(c->args[1], "drop") == 0 ||
+						    strcmp(c->args[1], "redirect") == 0);
+}
+
+/* What cannot be undone: how much is it, and is it meant? */
+static int ask_first(const struct ctl *c)
+{
+	struct ctl count = *c;
+	char *args[32], answer[16] = "";
+	int code;
+
+	if (!is_destructive(c) || has_word(c, "--yes") || has_word(c, "--count"))
+		return ctl_ask(c);
+	if (c->n_args + 1 > (int)ARRAY_LEN(args))
+		return usage("too many words");
+	memcpy(args, c->args, (size_t)c->n_args * sizeof(args[0]));
+	args[count.n_args++] = "--count";
+	count.args = args;
+	count.is_json = false;
+	code = ctl_ask(&count);
+	if (code != 0 && code != 5)
+		return code;
+	if (!isatty(STDIN_FILENO))
+		return usage("this cannot be undone: say --yes");
+	fprintf(stderr, "%s these? [y/N] ", c->args[1]);
+	if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
+		return 1;
+	return ctl_ask(c);
+}
+
 /* Wrong words are refused here, whether a server is there or not. */
 static int ask(const struct ctl *c)
 {
@@ -67,7 +108,7 @@ static int ask(const struct ctl *c)
 		if (c->n_args < n || strcmp(c->args[0], w->noun) != 0 || (n == 2 && strcmp(c->args[1], w->verb) != 0))
 			continue;
 		if (c->n_args - n >= w->args_min && c->n_args - n <= w->args_max)
-			return strcmp(w->noun, "import") == 0 || strcmp(w->noun, "export") == 0 ? ctl_transfer(c) : ctl_ask(c);
+			return strcmp(w->noun, "import") == 0 || strcmp(w->noun, "export") == 0 ? ctl_transfer(c) : ask_first(c);
 		fprintf(stderr, "waxwing: usage: waxwing %s%s%s %s\n", w->noun, n == 2 ? " " : "", w->verb, w->usage);
 		return 2;
 	}

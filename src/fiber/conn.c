@@ -308,17 +308,35 @@ SUSPENDS bool conn_write(struct conn *c, struct str s, struct err *e)
 	return conn_put(c, s, e) && conn_flush(c, e);
 }
 
+struct handshake {
+	SSL *ssl;
+	int r, sys;
+};
+
+/* A client follows the chain of a stranger, to unknown depths. */
+static void handshake_step(void *arg)
+{
+	struct handshake *h = arg;
+
+	ERR_clear_error();
+	errno = 0;
+	h->r = SSL_do_handshake(h->ssl);
+	h->sys = errno;
+}
+
 SUSPENDS static bool handshake(struct conn *c, struct err *e)
 {
 	struct try try = { 0 };
 
 	for (;;) {
-		int r;
+		struct handshake h = { .ssl = c->ssl };
 
-		ERR_clear_error();
-		errno = 0;
-		r = SSL_accept(c->ssl);
-		switch (tls_outcome(c, r, "TLS handshake", &try, e)) {
+		if (SSL_is_server(c->ssl))
+			handshake_step(&h);
+		else
+			on_loop_stack(handshake_step, &h);
+		errno = h.sys;
+		switch (tls_outcome(c, h.r, "TLS handshake", &try, e)) {
 		case OUTCOME_DONE:
 			return true;
 		case OUTCOME_WAIT:
@@ -368,6 +386,33 @@ SUSPENDS bool conn_start_tls(struct conn *c, struct tls_server *t, struct err *e
 	if (handshake(c, e))
 		return true;
 	c->broken = true;
+	return false;
+}
+
+SUSPENDS bool conn_start_tls_client(struct conn *c, struct ssl_st *ssl, struct err *e)
+{
+	bool ok = true;
+
+	must(!c->ssl, "TLS inside TLS");
+	if (conn_pending(c).n)
+		ok = fail(e, FAULT_PEER, "bytes in the clear behind STARTTLS");
+	else if (!conn_flush(c, e))
+		ok = false;
+	else if (!SSL_set_fd(ssl, c->fd))
+		ok = fail(e, FAULT_TEMP, "no memory for TLS");
+	if (!ok) {
+		SSL_free(ssl);
+		return false;
+	}
+	conn_input_release(c);
+	c->is_drained = false;
+	c->ssl = ssl;
+	if (handshake(c, e))
+		return true;
+	c->broken = true;
+	if (e->fault == FAULT_PEER && SSL_get_verify_result(ssl) != X509_V_OK && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE)
+		fail(e, FAULT_PEER, "the certificate is not believed: %s",
+		     X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
 	return false;
 }
 

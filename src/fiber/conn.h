@@ -70,6 +70,9 @@ SUSPENDS bool conn_write(struct conn *c, struct str s, struct err *e);
  * nothing, if bytes are pending that came in the clear: they are an injected command (RFC 3207
  * §4.2) and the caller closes.  After any failure the caller closes. */
 SUSPENDS bool conn_start_tls(struct conn *c, struct tls_server *t, struct err *e);
+/* The same as the client: send what is gathered in the clear, then shake hands in a session of tls_client_session(),
+ * which is taken over, also on failure.  Bytes that came behind the server's "go ahead" are refused. */
+SUSPENDS bool conn_start_tls_client(struct conn *c, struct ssl_st *ssl, struct err *e);
 /* The slices hold as long as the connection. */
 struct tls_facts conn_tls_facts(const struct conn *c);
 

@@ -7,6 +7,7 @@
 
 #include "base/id.h"
 #include "base/time.h"
+#include "queue/advice.h"
 #include "queue/bytes.h"
 
 enum { FIELD_MAX = 900 };
@@ -24,6 +25,7 @@ bool bounce_is_due(enum bounce_kind kind, struct str from, uint8_t notify)
 	case BOUNCE_DELAYED:
 		return notify == 0 || (notify & LETTER_NOTIFY_DELAY);
 	case BOUNCE_DELIVERED:
+	case BOUNCE_RELAYED:
 		return notify & LETTER_NOTIFY_SUCCESS;
 	}
 	return false;
@@ -94,6 +96,7 @@ struct str bounce_status(enum bounce_kind kind, struct str text)
 	case BOUNCE_DELAYED:
 		return S("4.0.0");
 	case BOUNCE_DELIVERED:
+	case BOUNCE_RELAYED:
 		break;
 	}
 	return S("2.0.0");
@@ -106,6 +109,8 @@ static struct str subject(enum bounce_kind kind)
 		return S("Your message could not be delivered");
 	case BOUNCE_DELAYED:
 		return S("Your message is delayed");
+	case BOUNCE_RELAYED:
+		return S("Your message was passed on");
 	case BOUNCE_DELIVERED:
 		break;
 	}
@@ -119,6 +124,8 @@ static struct str action(enum bounce_kind kind)
 		return S("failed");
 	case BOUNCE_DELAYED:
 		return S("delayed");
+	case BOUNCE_RELAYED:
+		return S("relayed");
 	case BOUNCE_DELIVERED:
 		break;
 	}
@@ -148,6 +155,45 @@ static void print_head(const struct bounce *b, bool utf8, struct buf *out)
 		 utf8 ? "global-delivery-status" : "delivery-status", BOUNDARY_OF(b));
 }
 
+/* Words in lines of at most 76 columns. */
+static void print_wrapped(struct buf *out, struct str s)
+{
+	size_t column = 0;
+
+	while (s.n) {
+		struct str word = str_cut(s, ' ', &s);
+
+		if (column == 0 || column + 1 + word.n > 72) {
+			buf_add(out, column ? S("\r\n    ") : S("    "));
+			column = 0;
+		} else {
+			buf_add_char(out, ' ');
+		}
+		clean(out, word, true);
+		column += 1 + word.n;
+	}
+	buf_add(out, S("\r\n"));
+}
+
+static void print_person(const struct bounce *b, const struct bounce_rcpt *r, struct buf *out)
+{
+	struct str advice = b->kind == BOUNCE_FAILED || b->kind == BOUNCE_DELAYED ? advice_for(r->text) : S("");
+
+	buf_add(out, S("\r\n<"));
+	clean(out, r->address, true);
+	buf_add(out, S(">\r\n"));
+	if (r->remote.n) {
+		buf_add(out, S("    The server "));
+		clean(out, r->remote, true);
+		buf_add(out, S(" said:\r\n"));
+	}
+	print_wrapped(out, r->text);
+	if (advice.n) {
+		buf_add(out, S("\r\n"));
+		print_wrapped(out, advice);
+	}
+}
+
 static void print_people(const struct bounce *b, struct buf *out)
 {
 	buf_addf(out, "--" BOUNDARY "\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -165,14 +211,13 @@ static void print_people(const struct bounce *b, struct buf *out)
 	case BOUNCE_DELIVERED:
 		buf_add(out, S("Your message was delivered to the recipients below.\r\n"));
 		break;
+	case BOUNCE_RELAYED:
+		buf_add(out, S("Your message was passed on to the servers of the recipients below.\r\n"
+			       "These do not report whether they deliver it.\r\n"));
+		break;
 	}
-	for (size_t i = 0; i < b->n_rcpts; i++) {
-		buf_add(out, S("\r\n<"));
-		clean(out, b->rcpts[i].address, true);
-		buf_add(out, S(">\r\n    "));
-		clean(out, b->rcpts[i].text, true);
-		buf_add(out, S("\r\n"));
-	}
+	for (size_t i = 0; i < b->n_rcpts; i++)
+		print_person(b, &b->rcpts[i], out);
 	buf_addf(out, "\r\nThe number of your message here is %s.\r\n\r\n", ID_Z(b->about));
 }
 
@@ -193,7 +238,7 @@ static void print_rcpt(const struct bounce *b, const struct bounce_rcpt *r, bool
 		 STR_ARG(action(b->kind)), STR_ARG(bounce_status(b->kind, r->text)));
 	if (r->remote.n > 0) {
 		buf_add(out, S("Remote-MTA: dns;"));
-		clean(out, r->remote, utf8);
+		clean(out, str_head(r->remote, str_find(r->remote, ' ')), utf8);
 		buf_add(out, S("\r\n"));
 	}
 	if (has_reply_code(r->text)) {

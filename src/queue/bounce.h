@@ -20,6 +20,7 @@ enum bounce_kind {
 	BOUNCE_FAILED,
 	BOUNCE_DELAYED,
 	BOUNCE_DELIVERED,
+	BOUNCE_RELAYED,                  /* to a server that gives no reports: RFC 3461 §5.2.2 */
 };
 
 struct bounce_rcpt {
@@ -27,7 +28,7 @@ struct bounce_rcpt {
 	struct str orcpt;                /* "rfc822;…", or empty */
 	struct str target;               /* the final recipient, if another */
 	struct str text;                 /* "550 5.1.1 no such user", or any sentence */
-	struct str remote;               /* the server that said so, or empty */
+	struct str remote;               /* the server that said so: "mx.example.org [192.0.2.1]"; or empty */
 };
 
 struct bounce {

@@ -59,7 +59,7 @@ static void test_report(void **state)
 {
 	static const struct {
 		enum bounce_kind kind;
-		struct str has[8], not[4];
+		struct str has[9], not[4];
 	} rows[] = {
 		{ BOUNCE_FAILED,
 		  { { "Action: failed\r\nStatus: 5.1.1\r\n", 31 },
@@ -68,12 +68,16 @@ static void test_report(void **state)
 		    { "Diagnostic-Code: smtp;550 5.1.1 no such user\r\n", 46 },
 		    { "Remote-MTA: dns;mx.example.test\r\n", 33 },
 		    { "Content-Type: message/rfc822\r\n", 30 }, { "The body.", 9 },
-		    { "report-type=delivery-status", 27 } },
+		    { "report-type=delivery-status", 27 },
+		    S("    The server mx.example.test said:\r\n    550 5.1.1 no such user\r\n\r\n    There is nobody") },
 		  { { "\nX-Evil", 7 }, { "Will-Retry", 10 } } },
 		{ BOUNCE_DELAYED,
 		  { { "Action: delayed\r\nStatus: 4.0.0\r\n", 32 }, { "Will-Retry-Until: ", 18 },
 		    { "text/rfc822-headers", 19 }, { "Subject: hello", 14 } },
 		  { { "The body.", 9 }, { "\nX-Evil", 7 } } },
+		{ BOUNCE_RELAYED,
+		  { S("Action: relayed\r\nStatus: 2.0.0\r\n"), S("Subject: Your message was passed on") },
+		  { { "The body.", 9 }, { "typing error", 12 } } },
 	};
 
 	(void)state;

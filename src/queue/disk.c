@@ -25,6 +25,10 @@ struct job {
 	size_t n;
 	const char *name;
 	struct str file;
+	struct queue_policy *policy;
+	struct arena *a;
+	uint64_t id;
+	struct buf *record;
 	int fd;
 	bool ok;
 	struct err err;
@@ -230,6 +234,18 @@ SUSPENDS static bool disk_rows(struct queue *q, struct letter **letters, size_t 
 	return ok;
 }
 
+static bool record_run(struct job *j)
+{
+	return spool_row_record(j->d->spool, j->id, j->record, &j->err);
+}
+
+SUSPENDS static bool disk_record(struct queue *q, uint64_t id, struct buf *ret, struct err *e)
+{
+	struct job j = { .d = q->own, .run = record_run, .id = id, .record = ret };
+
+	return job_do(&j, e);
+}
+
 static bool file_new_run(struct job *j)
 {
 	return spool_file_new(j->d->spool, j->name, &j->fd, &j->err);
@@ -314,6 +330,33 @@ SUSPENDS static bool disk_body(struct queue *q, struct letter *l, struct letter_
 	return true;
 }
 
+static bool policy_get_run(struct job *j)
+{
+	return spool_policy_get(j->d->spool, j->policy->domain, j->a, &j->policy->id, &j->policy->text,
+				&j->policy->until, &j->err);
+}
+
+SUSPENDS static bool disk_policy_get(struct queue *q, struct queue_policy *p, struct arena *a, struct err *e)
+{
+	struct job j = { .d = q->own, .run = policy_get_run, .policy = p, .a = a };
+
+	return job_do(&j, e);
+}
+
+static bool policy_put_run(struct job *j)
+{
+	return spool_policy_put(j->d->spool, j->policy->domain, j->policy->id, j->policy->text, j->policy->until,
+				&j->err);
+}
+
+SUSPENDS static bool disk_policy_put(struct queue *q, const struct queue_policy *p, struct err *e)
+{
+	struct queue_policy copy = *p;
+	struct job j = { .d = q->own, .run = policy_put_run, .policy = &copy };
+
+	return job_do(&j, e);
+}
+
 SUSPENDS static void disk_close(struct queue *q)
 {
 	disk_end(q->own);
@@ -325,11 +368,14 @@ const struct engine disk_engine = {
 	.release = disk_release,
 	.spool = disk_spool,
 	.rows = disk_rows,
+	.record = disk_record,
 	.body = disk_body,
 	.file_drop = disk_file_drop,
 	.file_new = disk_file_new,
 	.file_sync = disk_file_sync,
 	.give_back = disk_give_back,
+	.policy_get = disk_policy_get,
+	.policy_put = disk_policy_put,
 	.prepare = disk_prepare,
 	.has_room = disk_has_room,
 	.is_broken = disk_is_broken,

@@ -51,6 +51,7 @@ static bool row_read(struct reading *r, const struct spool_row *row)
 	if (!letter_states_parse(&r->q->table, l, row->states))
 		log_error("queue-row", "msg=%s why=\"its states are damaged; all is done again\"",
 			  ID_Z(row->id));
+	letter_slim(l);
 	return true;
 }
 
@@ -289,11 +290,13 @@ SUSPENDS static bool rows_follow(void *arg, struct err *e)
 static bool name_is_known(void *arg, struct str name)
 {
 	struct queue *q = arg;
+	const struct letter *l;
+	uint64_t id;
 
-	for (struct letter *l = q->table.first; l; l = l->next)
-		if (str_eq(l->r.file, name))
-			return true;
-	return false;
+	if (!id_parse(str_from(name, str_rfind(name, '/') + 1), &id))
+		return false;
+	l = table_get(&q->table, id);    /* a file has the id of its letter */
+	return l && (str_eq(l->r.file, name) || (l->is_slim && !l->r.file.n && str_starts(name, S("moved/"))));
 }
 
 /* What the process before died with. */

@@ -15,12 +15,16 @@ struct engine {
 	SUSPENDS bool (*spool)(struct queue *q, struct letter **letters, size_t n, struct err *e);
 	/* The rows of spooled letters follow the table; a finished one's row goes. */
 	SUSPENDS bool (*rows)(struct queue *q, struct letter **letters, size_t n, struct err *e);
+	/* The record of a spooled letter, as it stands in its row; NULL: letters stay as they are. */
+	SUSPENDS bool (*record)(struct queue *q, uint64_t id, struct buf *ret, struct err *e);
 	SUSPENDS bool (*body)(struct queue *q, struct letter *l, struct letter_body *ret,
 			      struct err *e);
 	SUSPENDS void (*file_drop)(struct queue *q, struct str name);
 	SUSPENDS bool (*file_new)(struct queue *q, const char *name, int *ret_fd, struct err *e);
 	SUSPENDS bool (*file_sync)(struct queue *q, int fd, struct err *e);
 	SUSPENDS bool (*give_back)(struct queue *q, bool all, struct err *e);
+	SUSPENDS bool (*policy_get)(struct queue *q, struct queue_policy *p, struct arena *a, struct err *e);
+	SUSPENDS bool (*policy_put)(struct queue *q, const struct queue_policy *p, struct err *e);
 	SUSPENDS bool (*prepare)(struct queue *q, struct err *e);
 	bool (*has_room)(const struct queue *q);
 	bool (*is_broken)(const struct queue *q);
@@ -36,6 +40,7 @@ struct queue {
 	struct hands hands;
 	uint64_t last_id;
 	bool is_checkpointing, is_moving;
+	int64_t slimmed;
 	struct wait checkpointed;
 };
 
@@ -47,6 +52,9 @@ SUSPENDS void letter_release(struct queue *q, struct letter *l);
 SUSPENDS bool letters_follow(struct queue *q, struct letter **held, size_t n, struct err *e);
 /* One death more of a letter that is held (holds > 0); durable. */
 SUSPENDS bool letter_died(struct queue *q, struct letter *l, struct err *e);
+/* Before anything of it is carried out: all that its record says. */
+SUSPENDS bool letter_thicken(struct queue *q, struct letter *l, struct err *e);
+SUSPENDS size_t claims_thicken(struct queue *q, struct queue_claim *claims, size_t n, int64_t now);
 /* The bytes in memory are no longer wanted. */
 void letter_body_drop(struct queue *q, struct letter *l);
 /* One of CLOSED and WARNED's payload, LETTER's too: the letter at the end of it. */

@@ -8,7 +8,7 @@
 #include "base/time.h"
 #include "queue/bytes.h"
 
-enum { RECORD_VERSION = 1, RCPT_BYTES = 9, STEP_BYTES = 32, CUT_BYTES = 16 };
+enum { RECORD_VERSION = 2, RCPT_BYTES = 9, STEP_BYTES = 32, CUT_BYTES = 16 };
 
 static bool spans_are_sorted(const struct letter_span *cuts, size_t n, uint64_t size)
 {
@@ -35,7 +35,8 @@ static bool step_is_sound(const struct letter_record *r, const struct letter_ste
 	return s->rcpt < r->n_rcpts && (s->kind == STEP_LOCAL || s->kind == STEP_REMOTE) &&
 	       s->target.n <= LETTER_ADDRESS_MAX && s->folder.n <= LETTER_NAME_MAX &&
 	       s->flags.n <= LETTER_NAME_MAX && s->base.n <= LETTER_NAME_MAX &&
-	       s->prefix.n <= LETTER_PREFIX_MAX && s->n_cuts <= LETTER_CUT_MAX &&
+	       s->prefix.n <= LETTER_PREFIX_MAX &&
+	       s->sender.n <= LETTER_ADDRESS_MAX && s->n_cuts <= LETTER_CUT_MAX &&
 	       spans_are_sorted(s->cuts, s->n_cuts, r->body_size);
 }
 
@@ -73,6 +74,7 @@ static void step_print(const struct letter_step *s, struct buf *b)
 		put_u64(b, s->cuts[i].offset);
 		put_u64(b, s->cuts[i].length);
 	}
+	put_str(b, s->sender);
 }
 
 bool letter_record_print(const struct letter_record *r, struct buf *ret, struct err *e)
@@ -128,7 +130,7 @@ static void *take_array(struct cursor *c, struct arena *a, uint32_t n, size_t ma
 	return p;
 }
 
-static void step_parse(struct cursor *c, struct arena *a, struct letter_step *ret)
+static void step_parse(struct cursor *c, uint8_t version, struct arena *a, struct letter_step *ret)
 {
 	struct letter_span *cuts;
 
@@ -147,9 +149,11 @@ static void step_parse(struct cursor *c, struct arena *a, struct letter_step *re
 		cuts[i].length = take_u64(c);
 	}
 	ret->cuts = cuts;
+	if (version > 1)
+		ret->sender = take_str(c, LETTER_ADDRESS_MAX);
 }
 
-static void lists_parse(struct cursor *c, struct arena *a, struct letter_record *r)
+static void lists_parse(struct cursor *c, uint8_t version, struct arena *a, struct letter_record *r)
 {
 	struct letter_rcpt *rcpts;
 	struct letter_step *steps;
@@ -165,7 +169,7 @@ static void lists_parse(struct cursor *c, struct arena *a, struct letter_record 
 	r->n_steps = take_u32(c);
 	steps = take_array(c, a, r->n_steps, LETTER_STEP_MAX, STEP_BYTES - 1, sizeof *steps);
 	for (size_t i = 0; !c->bad && i < r->n_steps; i++)
-		step_parse(c, a, &steps[i]);
+		step_parse(c, version, a, &steps[i]);
 	r->steps = steps;
 }
 
@@ -173,10 +177,12 @@ bool letter_record_parse(struct str in, struct arena *a, struct letter_record *r
 {
 	struct cursor c = { .in = in };
 	struct letter_record r = { 0 };
+	uint8_t version;
 
 	if (in.n > LETTER_HEAD_MAX)
 		return fail(e, FAULT_PERM, "a letter's record is too long");
-	if (take_u8(&c) != RECORD_VERSION)
+	version = take_u8(&c);
+	if (version == 0 || version > RECORD_VERSION)
 		return fail(e, FAULT_PERM, "a letter's record has a version we do not know");
 	r.flags = take_u8(&c);
 	r.ret = take_u8(&c);
@@ -190,7 +196,7 @@ bool letter_record_parse(struct str in, struct arena *a, struct letter_record *r
 	r.envid = take_str(&c, LETTER_ENVID_MAX);
 	r.facts = take_str(&c, LETTER_FACTS_MAX);
 	r.why = take_str(&c, LETTER_WHY_MAX);
-	lists_parse(&c, a, &r);
+	lists_parse(&c, version, a, &r);
 	r.body_size = take_u64(&c);
 	r.file = take_str(&c, LETTER_NAME_MAX);
 	if (c.bad || c.in.n > 0 || !record_is_sound(&r))

@@ -9,9 +9,9 @@
  *   cancellable-until i64, parent u64, from, account, envid, facts, why,
  *   rcpts u32 × { address, orcpt, notify u8 },
  *   steps u32 × { rcpt u32, number u16, kind u8, target, folder, flags,
- *                 base, prefix, cuts u32 × { offset u64, length u64 } },
- *   body kind u8, size u64, file
- * and nothing behind it. */
+ *                 base, prefix, cuts u32 × { offset u64, length u64 }, sender },
+ *   size u64, file
+ * and nothing behind it.  Version 1 has no sender. */
 #pragma once
 
 #include "base/arena.h"
@@ -47,11 +47,11 @@ enum letter_ret {
 	LETTER_RET_HDRS,
 };
 
-enum letter_notify {                     /* RFC 3461 §4.1; 0: not said */
-	LETTER_NOTIFY_NEVER = 1 << 0,
-	LETTER_NOTIFY_SUCCESS = 1 << 1,
-	LETTER_NOTIFY_FAILURE = 1 << 2,
-	LETTER_NOTIFY_DELAY = 1 << 3,
+enum letter_notify {                     /* RFC 3461 §4.1; 0: not said; as wire's enum dsn_notify */
+	LETTER_NOTIFY_SUCCESS = 1 << 0,
+	LETTER_NOTIFY_FAILURE = 1 << 1,
+	LETTER_NOTIFY_DELAY = 1 << 2,
+	LETTER_NOTIFY_NEVER = 1 << 3,
 };
 
 struct letter_rcpt {
@@ -77,6 +77,7 @@ struct letter_step {
 	struct str folder, flags;        /* STEP_LOCAL: empty folder is INBOX */
 	struct str base;                 /* STEP_LOCAL: SECONDS.ID-RCPT-STEP.host */
 	struct str prefix;               /* in front of the letter's bytes */
+	struct str sender;               /* STEP_REMOTE: MAIL FROM if it is not the letter's; or empty */
 	const struct letter_span *cuts;  /* sorted, apart */
 	uint32_t n_cuts;
 };

@@ -10,6 +10,8 @@
 struct memory {
 	uint64_t sequence;
 	struct map files;                /* name → struct file */
+	struct map policies;             /* domain → struct queue_policy */
+	struct arena arena;
 };
 
 struct file {
@@ -107,6 +109,30 @@ SUSPENDS static bool memory_give_back(struct queue *q, bool all, struct err *e)
 	return true;
 }
 
+SUSPENDS static bool memory_policy_get(struct queue *q, struct queue_policy *p, struct arena *a, struct err *e)
+{
+	struct memory *m = q->own;
+	struct queue_policy *kept = map_get(&m->policies, p->domain);
+
+	(void)e;
+	if (kept)
+		*p = (struct queue_policy){ p->domain, arena_str(a, kept->id), arena_str(a, kept->text), kept->until };
+	return true;
+}
+
+SUSPENDS static bool memory_policy_put(struct queue *q, const struct queue_policy *p, struct err *e)
+{
+	struct memory *m = q->own;
+	struct queue_policy *kept = ARENA_NEW(&m->arena, struct queue_policy);
+
+	if (!kept)
+		return fail(e, FAULT_TEMP, "no memory");
+	*kept = (struct queue_policy){ .id = arena_str(&m->arena, p->id), .text = arena_str(&m->arena, p->text),
+				       .until = p->until };
+	map_put(&m->policies, p->domain, kept);
+	return true;
+}
+
 SUSPENDS static bool memory_prepare(struct queue *q, struct err *e)
 {
 	(void)q;
@@ -141,6 +167,8 @@ SUSPENDS static void memory_close(struct queue *q)
 	for (size_t i = 0; map_next(&m->files, &i, &name, &f);)
 		file_free(f);
 	map_end(&m->files);
+	map_end(&m->policies);
+	arena_end(&m->arena);
 	free(m);
 }
 
@@ -154,6 +182,8 @@ static const struct engine memory_engine = {
 	.file_new = memory_file_new,
 	.file_sync = memory_file_sync,
 	.give_back = memory_give_back,
+	.policy_get = memory_policy_get,
+	.policy_put = memory_policy_put,
 	.prepare = memory_prepare,
 	.has_room = memory_has_room,
 	.is_broken = memory_is_broken,

@@ -25,6 +25,8 @@ bool queue_new(const struct queue_conf *conf, const struct engine *engine, void 
 		q->conf.schedule = schedule_default;
 	q->engine = engine;
 	q->own = own;
+	q->table.lane_key = conf->lane_key;
+	q->table.lane_arg = conf->lane_arg;
 	hands_open_memory(&q->hands);
 	*ret = q;
 	return true;
@@ -76,9 +78,13 @@ SUSPENDS void queue_file_drop(struct queue *q, struct str name)
 SUSPENDS static void letter_leave(struct queue *q, struct letter *l)
 {
 	char file[LETTER_NAME_MAX + 1] = "";
-	size_t n = l->r.file.n;
+	size_t n;
 	struct err e;
 
+	if (l->is_slim && !l->r.file.n)
+		n = (size_t)snprintf(file, sizeof file, "moved/%s", ID_Z(l->r.id));
+	else if ((n = l->r.file.n))
+		memcpy(file, l->r.file.p, n);
 	l->holds++;      /* nobody else leaves with it meanwhile */
 	if (l->is_spooled && !q->engine->rows(q, &l, 1, &e)) {
 		/* the row stays: after a restart its steps are done once more */
@@ -89,8 +95,6 @@ SUSPENDS static void letter_leave(struct queue *q, struct letter *l)
 		return;  /* whoever looked it up meanwhile ends it */
 	if (l->at.sequence)
 		q->engine->release(q, &l->at);
-	if (n)
-		memcpy(file, l->r.file.p, n);
 	table_drop(&q->table, l);
 	if (n)
 		q->engine->file_drop(q, str_of(file, n));
@@ -167,12 +171,12 @@ SUSPENDS static bool letter_write(struct queue *q, enum journal_kind kind, struc
 		return fail(e, FAULT_PERM, "there is a letter %s already", ID_Z(r->id));
 	if (!letter_copy(r, &l, e))
 		return false;
-	put_u32(&b, (uint32_t)l->head_n);
+	put_u32(&b, (uint32_t)l->head.n);
 	struct str parts[4] = {
-		refs, buf_str(&b), { l->head, l->head_n }, { l->body, l->body ? r->body.n : 0 },
+		refs, buf_str(&b), l->head, { l->body, l->body ? r->body.n : 0 },
 	};
 
-	l->body_skip = (uint32_t)(refs.n + sizeof count + l->head_n);
+	l->body_skip = (uint32_t)(refs.n + sizeof count + l->head.n);
 	if (!q->engine->append(q, kind, parts, ARRAY_LEN(parts), &l->at, e)) {
 		letter_free(l);
 		return false;
@@ -212,6 +216,46 @@ SUSPENDS bool queue_accept(struct queue *q, const struct letter_record *letters,
 	return ok;
 }
 
+SUSPENDS bool letter_thicken(struct queue *q, struct letter *l, struct err *e)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_HEAD_MAX);
+	bool ok = true;
+
+	l->holds++;
+	if (l->is_slim)
+		ok = q->engine->record(q, l->r.id, &b, e);
+	if (ok && l->is_slim) {          /* somebody else may have done it meanwhile */
+		ok = letter_set_head(l, buf_str(&b), e);
+		l->is_slim = !ok;
+	}
+	letter_release(q, l);
+	return ok;
+}
+
+/* The letters of claims that were just made; those that cannot be read go back. */
+SUSPENDS size_t claims_thicken(struct queue *q, struct queue_claim *claims, size_t n, int64_t now)
+{
+	size_t got = 0;
+	struct err e;
+
+	for (size_t i = 0; i < n; i++) {
+		struct letter *l = table_get(&q->table, claims[i].ref.id);
+		struct step *s;
+
+		if (l && l->is_slim && !letter_thicken(q, l, &e)) {
+			log_warn("queue-row", "msg=%s why=%s", ID_Z(claims[i].ref.id), LOGQ(str_from_z(e.text)));
+			s = table_step(&q->table, claims[i].ref);
+			if (s && s->state == STEP_CLAIMED)
+				step_wait(&q->table, s, now + MINUTE);
+			continue;
+		}
+		s = table_step(&q->table, claims[i].ref);
+		if (s && s->state == STEP_CLAIMED)
+			claim_fill(s, &claims[got++]);
+	}
+	return got;
+}
+
 SUSPENDS size_t queue_claim(struct queue *q, struct queue_claim *ret, size_t n, int64_t now,
 			    int64_t until)
 {
@@ -222,14 +266,16 @@ SUSPENDS size_t queue_claim(struct queue *q, struct queue_claim *ret, size_t n, 
 
 		if (!s)
 			break;
-		if (s->letter->is_held) {        /* the lease ran out on whoever had it when it was held */
+		/* the lease ran out on whoever had it when it was held, or took it from its lane */
+		if (s->letter->is_held || (s->state == STEP_CLAIMED && q->table.lane_key &&
+					   s->letter->r.steps[s->index].kind == STEP_REMOTE)) {
 			step_wait(&q->table, s, now);
 			continue;
 		}
 		step_claim(&q->table, s, until > now ? until : now + 1);
 		claim_fill(s, &ret[got++]);
 	}
-	return got;
+	return claims_thicken(q, ret, got, now);
 }
 
 int64_t queue_next_due(const struct queue *q)
@@ -244,6 +290,11 @@ SUSPENDS bool queue_body(struct queue *q, uint64_t id, struct letter_body *ret, 
 	struct letter *l = table_get(&q->table, id);
 	bool ok;
 
+	if (!l || l->is_finished)
+		return fail(e, FAULT_TEMP, "letter %s is not in the queue", ID_Z(id));
+	if (l->is_slim && !letter_thicken(q, l, e))
+		return false;
+	l = table_get(&q->table, id);
 	if (!l || l->is_finished)
 		return fail(e, FAULT_TEMP, "letter %s is not in the queue", ID_Z(id));
 	*ret = (struct letter_body){ .fd = -1, .size = l->r.body_size };
@@ -385,8 +436,12 @@ static bool step_report(struct queue *q, const struct queue_report *r, int64_t n
 
 	if (!s || s->state != STEP_CLAIMED)
 		return false;
+	if (r->outcome == OUTCOME_LATER && r->is_mild) {
+		step_wait(&q->table, s, r->again);
+		return false;
+	}
 	s->letter->is_suspect = false;   /* whatever came of it, nobody died */
-	step_text(s, r->text);
+	step_text(s, r->text, r->host);
 	switch (r->outcome) {
 	case OUTCOME_DONE:
 		if (s->task == TASK_DELIVER)

@@ -26,6 +26,8 @@
 #include "queue/letter_record.h"
 #include "queue/schedule.h"
 
+struct buf;
+struct lane;
 struct map;
 struct queue;
 struct journal_ops;
@@ -33,7 +35,9 @@ struct journal_ops;
 enum {
 	QUEUE_SEGMENTS_MAX = 16,
 	QUEUE_SEGMENTS_BUSY = 8,         /* from here on checkpointing goes first */
-	QUEUE_TEXT_MAX = 160,            /* of a step's last error */
+	QUEUE_TEXT_MAX = 512,            /* of a step's last error */
+	QUEUE_HOST_MAX = 128,            /* of the server that said so */
+	QUEUE_TOGETHER = 100,            /* recipients that go to a server in one transaction */
 };
 
 #define QUEUE_SPOOL_AFTER (30 * SECOND)
@@ -67,7 +71,8 @@ struct queue_claim {
 	bool is_suspect;                 /* the process that carried it out last died: one of them at a time */
 	const struct letter_record *letter;
 	const struct letter_step *step;
-	char text[QUEUE_TEXT_MAX];       /* the last error: what a bounce says */
+	struct str text;                 /* the last error: what a bounce says; the table's, until it is reported */
+	struct str host;                 /* who said so, or empty */
 };
 
 enum queue_outcome {
@@ -80,7 +85,10 @@ enum queue_outcome {
 struct queue_report {
 	struct step_ref ref;
 	enum queue_outcome outcome;
-	char text[QUEUE_TEXT_MAX];       /* why not; "550 5.1.1 …" keeps its codes for the bounce */
+	const char *text;                /* why not; "550 5.1.1 …" keeps its codes for the bounce; or NULL */
+	const char *host;                /* the server that said so, or NULL */
+	bool is_mild;                    /* LATER: nothing was tried; it is due again at `again` */
+	int64_t again;
 };
 
 /* How a checkpoint makes deliveries safe.  One of the two is set. */
@@ -101,6 +109,9 @@ struct queue_conf {
 	unsigned node;                   /* of ids */
 	struct schedule schedule;
 	struct queue_sync sync;
+	/* The lane of a step to another server; NULL: no lanes, queue_claim() gives all. */
+	void (*lane_key)(void *arg, const struct letter_record *l, const struct letter_step *s, struct buf *ret);
+	void *lane_arg;
 	const struct journal_ops *journal_ops;   /* NULL but in tests */
 };
 
@@ -150,6 +161,35 @@ SUSPENDS size_t queue_claim(struct queue *q, struct queue_claim *ret, size_t n, 
 			    int64_t until);
 /* When the next step is due, or INT64_MAX. */
 int64_t queue_next_due(const struct queue *q);
+
+/* -- lanes: what goes to other servers waits by destination.  The role takes from a lane while it has room for
+ *    more, and shuts it while it has not. */
+
+/* The lane that has been due longest, or NULL. */
+struct lane *queue_lane_due(const struct queue *q, int64_t now);
+/* When there will be one, or INT64_MAX. */
+int64_t queue_lane_next(const struct queue *q);
+/* Its first step as it waits there; false: it is empty. */
+bool queue_lane_peek(const struct lane *l, struct queue_claim *ret);
+/* The first step that is due and, with it, those of the same letter that get the same view from the same sender:
+ * at most n.  Those of a suspect come, too: see is_suspect. */
+SUSPENDS size_t queue_claim_lane(struct queue *q, struct lane *l, struct queue_claim *ret, size_t n, int64_t now, int64_t until);
+/* Nothing is taken from it before `at`; INT64_MAX: until it is opened. */
+void queue_lane_open_at(struct queue *q, struct lane *l, int64_t at);
+struct str queue_lane_key(const struct lane *l);
+size_t queue_lane_waiting(const struct lane *l);
+/* What the role keeps with it; the lane stays while there is such a thing. */
+void *queue_lane_owner(const struct lane *l);
+void queue_lane_own(struct queue *q, struct lane *l, void *owner);
+/* Nothing can go there, as `text` says; at `now` those are warned of and given up whose time it is. */
+void queue_lane_failed(struct queue *q, struct lane *l, struct str text, int64_t now);
+void queue_set_schedule(struct queue *q, const struct schedule *s);
+/* The keys are others now: the configuration has changed. */
+void queue_relane(struct queue *q);
+/* In memory: the process that had these in hand died, and nobody knows of which; one of them at a time. */
+void queue_suspect(struct queue *q, struct step_ref ref);
+/* The step as it is in the caller's hands; false: it is not any more. */
+bool queue_reclaim(const struct queue *q, struct step_ref ref, struct queue_claim *ret);
 SUSPENDS bool queue_body(struct queue *q, uint64_t id, struct letter_body *ret, struct err *e);
 /* A report for a step that is not claimed, or no longer there, is ignored. */
 SUSPENDS bool queue_report(struct queue *q, const struct queue_report *reports, size_t n,
@@ -193,11 +233,29 @@ void queue_put_all_down(struct queue *q);
 /* Durable; the step waits again.  *ret_deaths: how many it is by now. */
 SUSPENDS bool queue_died(struct queue *q, struct step_ref ref, int64_t now, unsigned *ret_deaths, struct err *e);
 
+/* -- MTA-STS policies of other domains (RFC 8461 §3.3), durable.  What is out of date goes. */
+struct queue_policy {
+	struct str domain;               /* lower case */
+	struct str id, text;
+	int64_t until;                   /* 0: none is known */
+};
+/* Fills all but the domain. */
+SUSPENDS bool queue_policy_get(struct queue *q, struct queue_policy *p, struct arena *a, struct err *e);
+SUSPENDS bool queue_policy_put(struct queue *q, const struct queue_policy *p, struct err *e);
+
 /* -- for `waxwing queue`.  Held: not carried out until it is released; then it is due now. */
 SUSPENDS bool queue_hold(struct queue *q, uint64_t id, bool held, struct err *e);
 /* Waiting steps are due now; id 0 is every letter. */
 void queue_retry(struct queue *q, uint64_t id, int64_t now);
 void queue_status(const struct queue *q, struct queue_status *ret);
+/* A waiting step is the caller's until `until`, due or not; false: it does not wait. */
+SUSPENDS bool queue_claim_step(struct queue *q, struct step_ref ref, struct queue_claim *ret, int64_t until);
+/* One step is due now. */
+void queue_retry_step(struct queue *q, struct step_ref ref, int64_t now);
+/* Walk the lanes; NULL begins and ends. */
+struct lane *queue_lane_each(const struct queue *q, size_t *at);
+int64_t queue_lane_opens(const struct lane *l);
+struct str queue_lane_text(const struct lane *l);
 /* The one letter whose id agrees with `id` in the bits of `mask`. */
 bool queue_find(const struct queue *q, uint64_t id, uint64_t mask, uint64_t *ret, struct err *e);
 
@@ -206,7 +264,7 @@ enum queue_state { QUEUE_WAITS, QUEUE_IN_HAND, QUEUE_DONE, QUEUE_SAFE };
 struct queue_entry {
 	struct queue_claim claim;
 	enum queue_state state;
-	int64_t due;                     /* when it waits */
+	int64_t due;                     /* when it waits; of a lane that is shut until then, when that opens */
 	bool is_held;
 	unsigned deaths;
 };

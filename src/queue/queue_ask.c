@@ -77,6 +77,28 @@ void queue_retry(struct queue *q, uint64_t id, int64_t now)
 				step_wait(&q->table, &l->steps[i], now);
 }
 
+void queue_retry_step(struct queue *q, struct step_ref ref, int64_t now)
+{
+	struct step *s = table_step(&q->table, ref);
+
+	if (!s || s->state != STEP_WAITING)
+		return;
+	step_wait(&q->table, s, now);
+	if (s->lane && s->lane->open_at > now && s->lane->open_at < INT64_MAX)
+		lane_open_at(&q->table, s->lane, 0);     /* whoever says so wants to see it tried */
+}
+
+SUSPENDS bool queue_claim_step(struct queue *q, struct step_ref ref, struct queue_claim *ret, int64_t until)
+{
+	struct step *s = table_step(&q->table, ref);
+
+	if (!s || s->state != STEP_WAITING)
+		return false;
+	step_claim(&q->table, s, until);
+	claim_fill(s, ret);
+	return claims_thicken(q, ret, 1, until) == 1;
+}
+
 void queue_status(const struct queue *q, struct queue_status *ret)
 {
 	*ret = (struct queue_status){
@@ -138,6 +160,8 @@ bool queue_next(const struct queue *q, struct queue_walk *at, struct queue_entry
 				continue;
 			*ret = (struct queue_entry){ .state = state, .due = s->due.key, .is_held = l->is_held,
 						     .deaths = l->deaths };
+			if (s->lane && s->lane->open_at > ret->due && s->lane->open_at < INT64_MAX)
+				ret->due = s->lane->open_at;
 			claim_fill(s, &ret->claim);
 			at->id = l->r.id;
 			at->step = i + 1;

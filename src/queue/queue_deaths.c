@@ -76,7 +76,7 @@ SUSPENDS bool queue_died(struct queue *q, struct step_ref ref, int64_t now, unsi
 	if (s && s->state == STEP_CLAIMED) {
 		snprintf(text, sizeof text, "the process that carried it out died, %u of %d times", l->deaths,
 			 QUEUE_DEATHS_MAX);
-		step_text(s, text);
+		step_text(s, text, NULL);
 		s->mode = s->mode == STEP_FRESH ? STEP_REDO : s->mode;
 		step_wait(&q->table, s, l->deaths + 1 < QUEUE_DEATHS_MAX ? now : now + LAST_PAUSE);
 	}

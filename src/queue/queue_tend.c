@@ -13,6 +13,7 @@
 enum { ACCOUNTS_AT_ONCE = 8, MOVE_AT_ONCE = 128 };
 
 #define BUSY_SPOOL_AFTER (5 * SECOND)
+#define SLIM_EVERY (10 * SECOND)
 
 struct checkpoint {
 	struct queue *q;
@@ -206,6 +207,19 @@ SUSPENDS static bool move_waiting(struct queue *q, int64_t before, bool all, str
 	return true;
 }
 
+/* Letters that wait long take as little memory as they can. */
+static void slim_waiting(struct queue *q)
+{
+	for (struct letter *l = q->table.first; l && q->engine->record; l = l->next) {
+		bool is_idle = l->is_spooled && !l->is_slim && !l->is_moving && !l->holds && !l->readers;
+
+		for (uint32_t i = 0; is_idle && i < l->r.n_steps; i++)
+			is_idle = l->steps[i].state == STEP_WAITING || l->steps[i].state == STEP_SAFE;
+		if (is_idle)
+			letter_slim(l);
+	}
+}
+
 SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e)
 {
 	struct queue_status status;
@@ -225,6 +239,10 @@ SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e)
 	}
 	if (ok && status.segments_full > 0 && !q->is_checkpointing)
 		ok = queue_checkpoint(q, e);
+	if (now - q->slimmed >= SLIM_EVERY || now < q->slimmed) {
+		q->slimmed = now;
+		slim_waiting(q);
+	}
 	return ok;
 }
 

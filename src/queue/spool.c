@@ -192,11 +192,12 @@ static bool db_open(struct spool *s, struct err *e)
 	if (!db_do(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 		      "PRAGMA temp_store = MEMORY;", e))
 		return false;
-	if (version == 0)
-		return db_make(s, e);
-	if (version != DB_VERSION || db_number(s, "PRAGMA application_id") != APPLICATION_ID)
+	if (version == 0 && !db_make(s, e))
+		return false;
+	if (version != 0 && (version != DB_VERSION || db_number(s, "PRAGMA application_id") != APPLICATION_ID))
 		return db_fail(s, "not a queue of ours", e);
-	return true;
+	return db_do(s, "CREATE TABLE IF NOT EXISTS policy (domain TEXT PRIMARY KEY, id TEXT NOT NULL,"
+			" text BLOB NOT NULL, until INTEGER NOT NULL)", e);
 }
 
 static bool row_write(struct spool *s, const struct spool_row *r)
@@ -264,6 +265,74 @@ bool spool_rows_read(struct spool *s, bool (*row)(void *arg, const struct spool_
 	if (!ok)
 		return false;
 	return rc == SQLITE_DONE || db_fail(s, "reading", e);
+}
+
+bool spool_row_record(struct spool *s, uint64_t id, struct buf *ret, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (!db_open(s, e))
+		return false;
+	if (sqlite3_prepare_v2(s->db, "SELECT record FROM letter WHERE id = ?1", -1, &st, NULL) != SQLITE_OK)
+		return db_fail(s, "a row", e);
+	sqlite3_bind_int64(st, 1, (sqlite3_int64)id);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		buf_add(ret, str_of(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)));
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW || (rc == SQLITE_DONE ? fail(e, FAULT_TEMP, "queue.db has no such row") : db_fail(s, "a row", e));
+}
+
+/* ---- MTA-STS policies ---- */
+
+static bool policy_statement(struct spool *s, const char *sql, struct str domain, sqlite3_stmt **ret, struct err *e)
+{
+	if (!db_open(s, e))
+		return false;
+	if (sqlite3_prepare_v2(s->db, sql, -1, ret, NULL) != SQLITE_OK ||
+	    sqlite3_bind_text64(*ret, 1, domain.p, domain.n, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK) {
+		sqlite3_finalize(*ret);
+		return db_fail(s, "policy", e);
+	}
+	return true;
+}
+
+bool spool_policy_get(struct spool *s, struct str domain, struct arena *a, struct str *ret_id, struct str *ret_text,
+		      int64_t *ret_until, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (!policy_statement(s, "SELECT id, text, until FROM policy WHERE domain = ?1", domain, &st, e))
+		return false;
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW) {
+		*ret_id = arena_str(a, str_of(sqlite3_column_text(st, 0), (size_t)sqlite3_column_bytes(st, 0)));
+		*ret_text = arena_str(a, str_of(sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1)));
+		*ret_until = sqlite3_column_int64(st, 2);
+	}
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE || db_fail(s, "policy", e);
+}
+
+bool spool_policy_put(struct spool *s, struct str domain, struct str id, struct str text, int64_t until,
+		      struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	char sql[96];
+	bool ok;
+
+	if (!policy_statement(s, "INSERT OR REPLACE INTO policy VALUES (?1, ?2, ?3, ?4)", domain, &st, e))
+		return false;
+	ok = sqlite3_bind_text64(st, 2, id.n ? id.p : "", id.n, SQLITE_STATIC, SQLITE_UTF8) == SQLITE_OK &&
+	     sqlite3_bind_blob64(st, 3, text.n ? text.p : "", text.n, SQLITE_STATIC) == SQLITE_OK &&
+	     sqlite3_bind_int64(st, 4, until) == SQLITE_OK && sqlite3_step(st) == SQLITE_DONE;
+	sqlite3_finalize(st);
+	if (!ok)
+		return db_fail(s, "policy", e);
+	snprintf(sql, sizeof sql, "DELETE FROM policy WHERE until < %lld", (long long)time_now());
+	return db_do(s, sql, e);
 }
 
 static bool place_make(int dir, const char *name, struct err *e)

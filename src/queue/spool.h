@@ -2,7 +2,7 @@
  *
  * spool/in/ID     a long letter as it arrives; named by its record
  * spool/moved/ID  the bytes of a letter that left the journal
- * db/queue.db     a row per letter that left the journal: record and step states
+ * db/queue.db     a row per letter that left the journal: record and step states; MTA-STS policies
  *
  *   file  row  journal        means                           at the next start
  *   in    -    -              arriving, or just finished      removed after 36 hours
@@ -16,6 +16,8 @@
  * record in it may name one.  All calls block; the caller is in a thread. */
 #pragma once
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -44,6 +46,14 @@ void spool_file_drop(struct spool *s, struct str name);
 bool spool_rows_write(struct spool *s, const struct spool_row *rows, size_t n, struct err *e);
 bool spool_rows_read(struct spool *s, bool (*row)(void *arg, const struct spool_row *r,
 						  struct err *e), void *arg, struct err *e);
+/* The record of one row. */
+bool spool_row_record(struct spool *s, uint64_t id, struct buf *ret, struct err *e);
+/* What is not known leaves all as it is. */
+bool spool_policy_get(struct spool *s, struct str domain, struct arena *a, struct str *ret_id, struct str *ret_text,
+		      int64_t *ret_until, struct err *e);
+/* What is out of date goes. */
+bool spool_policy_put(struct spool *s, struct str domain, struct str id, struct str text, int64_t until,
+		      struct err *e);
 /* Remove files older than 36 hours, and younger than `spared`, that is_known() does not know. */
 bool spool_sweep(struct spool *s, int64_t now, int64_t spared, bool (*is_known)(void *arg, struct str name),
 		 void *arg, size_t *ret_removed, struct err *e);

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { STATES_VERSION = 2, LETTER_ARENA = 16 * 1024 * 1024 };
+enum { STATES_VERSION = 3, LETTER_ARENA = 16 * 1024 * 1024 };
 
 struct key {
 	char p[8];
@@ -21,29 +21,40 @@ static struct key key_of(uint64_t id)
 
 #define KEY_STR(k) str_of((k).p, sizeof (k).p)
 
+/* Its own copy, and what is parsed of it, in one block that is as large as it must be. */
+static bool head_read(struct str head, struct arena *a, struct str *ret_head, struct letter_record *ret, struct err *e)
+{
+	AUTO(arena_end) struct arena scratch = { .limit = LETTER_ARENA };
+
+	if (!letter_record_parse(head, &scratch, ret, e))
+		return false;
+	a->limit = LETTER_ARENA;
+	a->block = (uint32_t)(scratch.used + (head.n + 15) / 16 * 16);   /* as the arena counts */
+	*ret_head = arena_str(a, head);
+	if (a->full)
+		return fail(e, FAULT_TEMP, "no memory");
+	return letter_record_parse(*ret_head, a, ret, e);
+}
+
 bool letter_new(struct str head, struct letter **ret, struct err *e)
 {
-	struct letter *l = calloc(1, sizeof *l);
+	struct letter_record r;
+	struct arena a = { 0 };
+	struct letter *l;
+	struct str own;
 
-	if (!l)
-		return fail(e, FAULT_TEMP, "no memory");
-	l->arena.limit = LETTER_ARENA;
-	l->head = malloc(head.n ? head.n : 1);
-	l->head_n = head.n;
-	if (!l->head) {
-		letter_free(l);
-		return fail(e, FAULT_TEMP, "no memory");
-	}
-	memcpy(l->head, head.p, head.n);
-	if (!letter_record_parse(str_of(l->head, l->head_n), &l->arena, &l->r, e)) {
-		letter_free(l);
+	if (!head_read(head, &a, &own, &r, e)) {
+		arena_end(&a);
 		return false;
 	}
-	l->steps = calloc(l->r.n_steps ? l->r.n_steps : 1, sizeof *l->steps);
-	if (!l->steps) {
-		letter_free(l);
+	l = calloc(1, sizeof *l + r.n_steps * sizeof l->steps[0]);
+	if (!l) {
+		arena_end(&a);
 		return fail(e, FAULT_TEMP, "no memory");
 	}
+	l->arena = a;
+	l->head = own;
+	l->r = r;
 	for (uint32_t i = 0; i < l->r.n_steps; i++) {
 		l->steps[i].letter = l;
 		l->steps[i].index = i;
@@ -53,14 +64,52 @@ bool letter_new(struct str head, struct letter **ret, struct err *e)
 	return true;
 }
 
+bool letter_set_head(struct letter *l, struct str head, struct err *e)
+{
+	struct letter_record r;
+	struct arena a = { 0 };
+	struct str own;
+
+	if (!head_read(head, &a, &own, &r, e) || r.n_steps != l->r.n_steps || r.id != l->r.id) {
+		arena_end(&a);
+		return fail(e, FAULT_PERM, "its record is another one");
+	}
+	r.body = l->r.body;
+	arena_end(&l->arena);
+	l->head = own;
+	l->arena = a;
+	l->r = r;
+	return true;
+}
+
+void letter_slim(struct letter *l)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_HEAD_MAX);
+	AUTO(arena_end) struct arena a = { .limit = LETTER_ARENA };
+	struct letter_step *steps = ARENA_ARRAY(&a, struct letter_step, l->r.n_steps ? l->r.n_steps : 1);
+	struct letter_record r = l->r;
+	struct err e;
+
+	for (uint32_t i = 0; steps && i < r.n_steps; i++) {
+		steps[i] = r.steps[i];
+		steps[i].prefix = S("");
+		steps[i].cuts = NULL;
+		steps[i].n_cuts = 0;
+	}
+	r.steps = steps;
+	r.why = r.facts = S("");
+	if (str_starts(r.file, S("moved/")))     /* and its id: no need to keep that */
+		r.file = S("");
+	if (steps && letter_record_print(&r, &b, &e) && letter_set_head(l, buf_str(&b), &e))
+		l->is_slim = true;
+}
+
 void letter_free(struct letter *l)
 {
 	if (!l)
 		return;
-	for (uint32_t i = 0; l->steps && i < l->r.n_steps; i++)
+	for (uint32_t i = 0; i < l->r.n_steps; i++)
 		free(l->steps[i].text);
-	free(l->steps);
-	free(l->head);
 	free(l->body);
 	arena_end(&l->arena);
 	free(l);
@@ -80,14 +129,120 @@ struct step *table_step(const struct table *t, struct step_ref ref)
 	return l && ref.step < l->r.n_steps ? &l->steps[ref.step] : NULL;
 }
 
+/* ---- lanes ---- */
+
+static void lane_free(struct table *t, struct lane *l)
+{
+	heap_remove(&t->lanes, &l->node);
+	map_remove(&t->by_lane, str_from_z(l->key));
+	heap_end(&l->due);
+	free(l->key);
+	free(l->text);
+	free(l);
+}
+
+/* It has its place by its first step and by when it is open, or goes. */
+static void lane_settle(struct table *t, struct lane *l)
+{
+	struct heap_node *first = heap_first(&l->due);
+
+	heap_remove(&t->lanes, &l->node);
+	if (first && l->open_at < INT64_MAX)
+		heap_add(&t->lanes, &l->node, first->key > l->open_at ? first->key : l->open_at);
+	else if (!first && !l->owner)
+		lane_free(t, l);
+}
+
+/* Where the step waits; NULL: in the common heap. */
+static struct lane *lane_of(struct table *t, const struct step *s)
+{
+	char mem[LETTER_ADDRESS_MAX + 32];
+	struct buf key = buf_over(mem, sizeof mem - 1);
+	const struct letter *l = s->letter;
+	struct lane *lane;
+
+	if (!t->lane_key || s->state != STEP_WAITING || s->task != TASK_DELIVER ||
+	    l->r.steps[s->index].kind != STEP_REMOTE)
+		return NULL;
+	t->lane_key(t->lane_arg, &l->r, &l->r.steps[s->index], &key);
+	mem[key.n] = '\0';
+	lane = map_get(&t->by_lane, str_from_z(mem));
+	if (lane)
+		return lane;
+	lane = calloc(1, sizeof *lane);
+	must(lane && (lane->key = strdup(mem)), "no memory for a lane");
+	map_put(&t->by_lane, str_from_z(lane->key), lane);
+	return lane;
+}
+
+struct step *lane_first(const struct lane *l, const struct schedule *sched, int64_t now)
+{
+	struct heap_node *node = heap_first(&l->due);
+	struct step *s;
+
+	if (!node)
+		return NULL;
+	s = HEAP_OWNER(node, struct step, due);
+	if (node->key == s->letter->r.not_before)
+		return node->key <= now ? s : NULL;
+	return schedule_is_due(sched, node->key, now) ? s : NULL;
+}
+
+struct lane *table_lane_due(const struct table *t, const struct schedule *sched, int64_t now)
+{
+	struct heap_node *node = heap_first(&t->lanes);
+	struct lane *l;
+
+	if (!node)
+		return NULL;
+	l = HEAP_OWNER(node, struct lane, node);
+	return schedule_is_due(sched, l->open_at, now) && lane_first(l, sched, now) ? l : NULL;
+}
+
+void lane_open_at(struct table *t, struct lane *l, int64_t at)
+{
+	l->open_at = at;
+	lane_settle(t, l);
+}
+
+void lane_release(struct table *t, struct lane *l)
+{
+	l->owner = NULL;
+	lane_settle(t, l);
+}
+
+/* ---- waiting ---- */
+
+static void step_leave_line(struct table *t, struct step *s)
+{
+	struct lane *lane = s->lane;
+
+	s->lane = NULL;
+	heap_remove(lane ? &lane->due : &t->due, &s->due);
+	if (lane)
+		lane_settle(t, lane);
+}
+
 /* Into the heap, unless the letter is held. */
 static void step_line_up(struct table *t, struct step *s, int64_t due)
 {
-	heap_remove(&t->due, &s->due);
-	if (s->letter->is_held)
+	step_leave_line(t, s);
+	if (s->letter->is_held) {
 		s->due.key = due;
-	else
-		heap_add(&t->due, &s->due, due);
+		return;
+	}
+	s->lane = lane_of(t, s);
+	heap_add(s->lane ? &s->lane->due : &t->due, &s->due, due);
+	if (s->lane)
+		lane_settle(t, s->lane);
+}
+
+void table_relane(struct table *t)
+{
+	for (struct letter *l = t->first; l; l = l->next)
+		for (uint32_t i = 0; i < l->r.n_steps; i++)
+			if (l->steps[i].lane)
+				step_line_up(t, &l->steps[i], l->steps[i].due.key);
 }
 
 void table_add(struct table *t, struct letter *l, int64_t now)
@@ -114,7 +269,7 @@ void table_drop(struct table *t, struct letter *l)
 	struct key k = key_of(l->r.id);
 
 	for (uint32_t i = 0; i < l->r.n_steps; i++) {
-		heap_remove(&t->due, &l->steps[i].due);
+		step_leave_line(t, &l->steps[i]);
 		t->done -= l->steps[i].state == STEP_DONE;
 		t->open -= l->steps[i].state != STEP_SAFE;
 	}
@@ -133,15 +288,22 @@ void table_drop(struct table *t, struct letter *l)
 
 void table_end(struct table *t)
 {
+	struct str key;
+	void *lane;
+
 	while (t->first)
 		table_drop(t, t->first);
+	for (size_t i = 0; map_next(&t->by_lane, &i, &key, &lane);)
+		lane_release(t, lane);
+	map_end(&t->by_lane);
+	heap_end(&t->lanes);
 	map_end(&t->by_id);
 	heap_end(&t->due);
 }
 
 static void step_leave(struct table *t, struct step *s)
 {
-	heap_remove(&t->due, &s->due);
+	step_leave_line(t, s);
 	if (s->state == STEP_DONE)
 		t->done--;
 	else if (s->state != STEP_SAFE)
@@ -185,14 +347,24 @@ void step_safe(struct table *t, struct step *s)
 		s->letter->is_finished = true;
 }
 
-void step_text(struct step *s, const char *text)
+void step_text(struct step *s, const char *text, const char *host)
 {
-	char *copy = strndup(text, QUEUE_TEXT_MAX - 1);
+	size_t n = text ? strnlen(text, QUEUE_TEXT_MAX - 1) : 0, m = host ? strnlen(host, QUEUE_HOST_MAX - 1) : 0;
+	char *copy = n + m ? calloc(1, n + m + 2) : NULL;
 
 	if (copy) {
-		free(s->text);
-		s->text = copy;
+		if (n)
+			memcpy(copy, text, n);
+		if (m)
+			memcpy(copy + n + 1, host, m);
 	}
+	free(s->text);
+	s->text = copy;
+}
+
+const char *step_host(const struct step *s)
+{
+	return s->text ? s->text + strlen(s->text) + 1 : "";
 }
 
 void letter_hold(struct table *t, struct letter *l, bool held, int64_t now)
@@ -226,8 +398,8 @@ void claim_fill(const struct step *s, struct queue_claim *ret)
 		.letter = &s->letter->r,
 		.step = &s->letter->r.steps[s->index],
 	};
-	if (s->text)
-		memcpy(ret->text, s->text, strlen(s->text) + 1);
+	ret->text = str_from_z(s->text ? s->text : s->lane ? s->lane->text : NULL);
+	ret->host = str_from_z(step_host(s));
 }
 
 struct step *table_due(const struct table *t, const struct schedule *sched, int64_t now)
@@ -259,6 +431,7 @@ void letter_states_print(const struct letter *l, struct buf *b)
 		put_u32(b, s->tries);
 		put_u64(b, s->state == STEP_WAITING ? (uint64_t)due : 0);
 		put_str(b, str_from_z(s->text));
+		put_str(b, str_from_z(step_host(s)));
 	}
 }
 
@@ -268,16 +441,16 @@ bool letter_states_parse(struct table *t, struct letter *l, struct str in)
 
 	uint8_t version = take_u8(&c);
 
-	if (version != STATES_VERSION && version != STATES_VERSION - 1)
+	if (version == 0 || version > STATES_VERSION)
 		return false;
-	if (version == STATES_VERSION)
+	if (version > 1)
 		letter_blame(t, l, take_u32(&c), l->since);
 	for (uint32_t i = 0; i < l->r.n_steps; i++) {
 		struct step *s = &l->steps[i];
 		bool is_safe = take_u8(&c);
 		uint8_t task = take_u8(&c);
-		char text[QUEUE_TEXT_MAX] = "";
-		struct str said;
+		char text[QUEUE_TEXT_MAX] = "", host[QUEUE_HOST_MAX] = "";
+		struct str said, by = { 0 };
 		int64_t due;
 
 		s->is_warned = take_u8(&c);
@@ -285,12 +458,16 @@ bool letter_states_parse(struct table *t, struct letter *l, struct str in)
 		s->tries = take_u32(&c);
 		due = (int64_t)take_u64(&c);
 		said = take_str(&c, QUEUE_TEXT_MAX - 1);
+		if (version > 2)
+			by = take_str(&c, QUEUE_HOST_MAX - 1);
 		if (c.bad || task > TASK_BOUNCE)
 			return false;
 		s->task = task == TASK_BOUNCE ? TASK_BOUNCE : TASK_DELIVER;
 		if (said.n)
 			memcpy(text, said.p, said.n);
-		step_text(s, text);
+		if (by.n)
+			memcpy(host, by.p, by.n);
+		step_text(s, text, host);
 		if (is_safe)
 			step_safe(t, s);
 		else

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PLACES_MAX = 8 };
+enum { PLACES_MAX = 8, RELAY_CONNECTIONS = 4096 };
 
 static int home_fd = -1;
 static struct filter mailbox_filter;
@@ -103,6 +103,8 @@ static size_t connections(void)
 	switch (self.role) {
 	case ROLE_SMTPD:
 		return conf_now()->inbound.max_connections;
+	case ROLE_RELAY:
+		return RELAY_CONNECTIONS;
 	case ROLE_LOGIN:
 		return conf_now()->login.max_connections;
 	default:

@@ -82,6 +82,7 @@ static bool did_unix_connect(void)
 	return fd >= 0 && (!connect(fd, (struct sockaddr *)&a, sizeof(a)) || errno == ENOENT);
 }
 static bool did_netlink(void) { return socket(AF_NETLINK, SOCK_RAW, 0) >= 0; }
+static bool did_datagram(void) { return socket(AF_INET, SOCK_DGRAM, 0) >= 0; }
 static bool did_connect_again(void)
 {
 	struct sockaddr un = { .sa_family = AF_UNSPEC };
@@ -229,6 +230,7 @@ enum {
 	NEEDS_SCOPE = 32,        /* only a kernel with Landlock ABI 6 refuses it */
 	AS_ROOT_ONLY = 64,
 	CONNECT_MAY = 128,       /* who opens sockets of its own */
+	UDP_MAY = 256,
 };
 
 static const struct {
@@ -244,6 +246,7 @@ static const struct {
 	{ "a socket", did_socket, LOOSE_MAY | CONNECT_MAY },
 	{ "connect to a unix socket", did_unix_connect, LOOSE_MAY },
 	{ "a netlink socket", did_netlink, LOOSE_MAY },
+	{ "a datagram socket", did_datagram, LOOSE_MAY | UDP_MAY },
 	{ "connect a socket it was given", did_connect_again, LOOSE_MAY | CONNECT_MAY },
 	{ "bind", did_bind, LOOSE_MAY | CONNECT_MAY },
 	{ "listen", did_listen, LOOSE_MAY },
@@ -300,6 +303,7 @@ static bool is_exempt(const struct role_row *row, int may)
 	       ((may & IDS_MAY) && (row->calls & CALLS_IDS)) ||
 	       ((may & CONFINE_MAY) && (row->calls & CALLS_CONFINE)) ||
 	       ((may & CONNECT_MAY) && (row->calls & CALLS_CONNECT)) ||
+	       ((may & UDP_MAY) && (row->calls & CALLS_UDP)) ||
 	       ((may & NEEDS_SCOPE) && landlock_abi() < 6);
 }
 
@@ -505,11 +509,17 @@ static bool can_fork(void)
 
 static bool can_connect(void)
 {
-	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), udp = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return tcp >= 0 && (!connect(tcp, (struct sockaddr *)&listener_at, sizeof(listener_at)) || errno == EINPROGRESS);
+}
+
+static bool can_udp(void)
+{
+	int udp = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
 
-	return tcp >= 0 && !connect(tcp, (struct sockaddr *)&listener_at, sizeof(listener_at)) && udp >= 0 &&
-	       !bind(udp, (struct sockaddr *)&any, sizeof(any));
+	return udp >= 0 && !bind(udp, (struct sockaddr *)&any, sizeof(any));
 }
 
 static const struct {
@@ -525,11 +535,12 @@ static const struct {
 	{ "pass a descriptor", can_pass_fd, CALLS_NET | CALLS_LOOSE },
 	{ "accept a client", can_accept, CALLS_ACCEPT },
 	{ "seal a memfd", can_seal, CALLS_MEMORY },
+	{ "connect by TCP", can_connect, CALLS_CONNECT | CALLS_LOOSE },
 	{ "deliver a letter", can_deliver, CALLS_FILES },
 	{ "use a database", can_sql, CALLS_DATABASE },
 	{ "sync a file system", can_syncfs, CALLS_SYNC },
 	{ "fork", can_fork, CALLS_FORK | CALLS_LOOSE },
-	{ "connect, by TCP and UDP", can_connect, CALLS_CONNECT },
+	{ "send datagrams", can_udp, CALLS_UDP },
 };
 
 static bool can_fsync(void) { return !fsync(home_fd); }
@@ -549,10 +560,10 @@ static const struct {
 	{ "sync a file system", can_syncfs, FREE | IS(QUEUE) },
 	{ "use a database", can_access, FREE | IS(QUEUE) | IS(MAILBOX) | IS(USER) | IS(ZYGOTE) },
 	{ "accept a client", can_accept, FREE | IS(CONTROL) | IS(SMTPD) | IS(LOGIN) },
-	{ "seal a memfd", can_seal, FREE | IS(CONTROL) | IS(SMTPD) | IS(QUEUE) },
+	{ "seal a memfd", can_seal, FREE | IS(CONTROL) | IS(SMTPD) | IS(QUEUE) | IS(RELAY) },
 	{ "fork", can_fork, FREE | IS(ZYGOTE) },
 	{ "execve", did_exec, FREE },
-	{ "make a socket", did_socket, FREE | IS(DNS) },
+	{ "make a socket", did_socket, FREE | IS(DNS) | IS(RELAY) },
 	{ "open a path anywhere", did_openat_passwd, FREE | IS(ZYGOTE) },
 };
 

@@ -28,7 +28,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { CALLS_KNOWN = 512, FILTER_MAX = 4096 };
+enum { CALLS_KNOWN = 512, FILTER_MAX = 4096, SOCK_TYPES = 0xf };
 
 #ifdef WAXWING_HOOKS
 enum { IS_STRICT = 1 };
@@ -183,10 +183,16 @@ static int add_argument_rules(scmp_filter_ctx c, unsigned groups)
 	} else {
 		rc |= add(c, SCMP_ACT_ERRNO(EAGAIN), SCMP_SYS(clone), 0, none);
 	}
-	/* IPv4 (2) and IPv6 (10), which differ in one bit */
+	/* IPv4 (2) and IPv6 (10), which differ in one bit; TCP (1), or UDP (2) too */
 	if (groups & CALLS_CONNECT)
-		rc |= add(c, ok, SCMP_SYS(socket), 1, masked_is(0, (uint32_t)~(AF_INET ^ AF_INET6), AF_INET & AF_INET6));
-	else
+		rc |= seccomp_rule_add(c, ok, SCMP_SYS(socket), 2,
+				       SCMP_A0(SCMP_CMP_MASKED_EQ, (uint32_t)~(AF_INET ^ AF_INET6), AF_INET & AF_INET6),
+				       SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_TYPES, SOCK_STREAM));
+	if (groups & CALLS_UDP)
+		rc |= seccomp_rule_add(c, ok, SCMP_SYS(socket), 2,
+				       SCMP_A0(SCMP_CMP_MASKED_EQ, (uint32_t)~(AF_INET ^ AF_INET6), AF_INET & AF_INET6),
+				       SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_TYPES, SOCK_DGRAM));
+	if (!(groups & CALLS_CONNECT))
 		rc |= add(c, kill_it, SCMP_SYS(socket), 0, none);
 	if (groups & CALLS_FILES)
 		rc |= add(c, ok, SCMP_SYS(utimensat), 1, is(1, 0));

@@ -16,7 +16,8 @@ enum call_group {
 	CALLS_IDS = 1 << 8,
 	CALLS_CONFINE = 1 << 9,
 	CALLS_LOOSE = 1 << 10,   /* all but the deny list */
-	CALLS_CONNECT = 1 << 11, /* sockets of its own: UDP and TCP, to anywhere */
+	CALLS_CONNECT = 1 << 11, /* sockets of its own: TCP to anywhere */
+	CALLS_UDP = 1 << 12,     /* and UDP */
 };
 
 enum role_user { USER_OWN, USER_ROOT, USER_ACCOUNT };

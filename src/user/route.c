@@ -462,6 +462,16 @@ static bool try_catch_all(struct walk *k, const struct visit *v, const struct re
 	return true;
 }
 
+static bool try_others(struct walk *k, const struct visit *v, const struct realm *m)
+{
+	if (!m->block || !m->block->has_others)
+		return false;
+	end_visit(k, v, ROUTE_REMOTE, NULL, S(""),
+		  arena_printf(k->a, STR_FMT ": nobody here, the others of " STR_FMT " are at another server",
+			       STR_ARG(v->key), STR_ARG(v->domain)));
+	return true;
+}
+
 static void look_at(struct walk *k, const struct visit *v)
 {
 	struct realm m = realm_of(k->w, v->domain);
@@ -477,6 +487,8 @@ static void look_at(struct walk *k, const struct visit *v)
 	if (try_contact(k, v, &m))
 		return;
 	if (try_catch_all(k, v, &m))
+		return;
+	if (try_others(k, v, &m))
 		return;
 	if (v->skip_lines)
 		k->trouble =
@@ -506,7 +518,7 @@ static void set_verdict(struct route *r, enum route_verdict verdict, int code, c
 
 static bool is_unsupported(enum route_kind k)
 {
-	return k == ROUTE_REMOTE || k == ROUTE_PIPE || k == ROUTE_FILE || k == ROUTE_INCLUDE;
+	return k == ROUTE_PIPE || k == ROUTE_FILE || k == ROUTE_INCLUDE;
 }
 
 /* One answer for all targets: what must wait makes all wait;

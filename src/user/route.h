@@ -13,7 +13,8 @@
  *   6. root, postmaster, abuse: the contact; if that is such a name of ours and
  *      leads nowhere itself, the first account.
  *   7. catch-all of the block.
- *   8. 550 5.1.1
+ *   8. others of the block: at another server.
+ *   9. 550 5.1.1
  *
  * System domains are the host's name, localhost, the first domain block and
  * those with `accounts linux`; a bare name is one at localhost.  For localhost
@@ -52,6 +53,7 @@ struct route_domain {
 	const struct address_file *users_file; /* its own, or NULL; keys may be bare local parts */
 	struct str catch_all;                    /* one or more targets, or empty */
 	bool has_linux_accounts;
+	bool has_others;                         /* who is nobody here is somebody at another server */
 };
 
 /* What an answer depends on.  The owner embeds it and finds itself from the pointer. */

@@ -94,6 +94,7 @@ static struct route_domain blocks[] = {
 	{ .name = S("caught.example"), .catch_all = S("bob@example.org") },
 	{ .name = S("own.example") },
 	{ .name = S("linux.example"), .has_linux_accounts = true },
+	{ .name = S("office.example"), .has_others = true },
 };
 
 static struct world make_world(void)
@@ -195,14 +196,16 @@ static void test_table(void **state)
 		{ "gone", "example.org", "550 5.1.1 fail" },
 		{ "busy", "example.org", "451 4.3.0 defer" },
 		{ "hole", "example.org", "250 2.1.5 blackhole" },
-		{ "away", "example.org", "451 4.3.0 remote:x@remote.example" },
+		{ "away", "example.org", "250 2.1.5 remote:x@remote.example" },
 		{ "prog", "example.org", "451 4.3.0 pipe" },
 		{ "file", "example.org", "451 4.3.0 file" },
 		{ "list", "example.org", "451 4.3.0 include" },
 		{ "broken", "example.org", "451 4.3.0 defer" },
 		{ "half", "example.org", "250 2.1.5 account:bob@example.org fail" },
 		{ "trap", "example.org", "250 2.1.5 fail account:bob@example.org" },
-		{ "mixed", "example.org", "451 4.3.0 remote:x@remote.example account:bob@example.org" },
+		{ "who", "office.example", "250 2.1.5 remote:who@office.example" },
+		{ "Postmaster", "office.example", "250 2.1.5 account:bob@example.org" },
+		{ "mixed", "example.org", "250 2.1.5 remote:x@remote.example account:bob@example.org" },
 		{ "webmaster", "example.org", "250 2.1.5 account:alice@example.org account:bob@example.org" },
 		{ "webmaster", "catch.example", "250 2.1.5 account:bob@example.org" },
 		{ "nad", "example.org", "250 2.1.5 linux:nad" },
@@ -338,7 +341,7 @@ static void test_contact(void **state)
 		{ "postmaster@strict.example", "451 4.3.0" },
 		{ "abuse@strict.example", "451 4.3.0" },
 		{ "loop1@example.org", "451 4.3.0" },
-		{ "x@remote.example", "451 4.3.0 remote:x@remote.example" },
+		{ "x@remote.example", "250 2.1.5 remote:x@remote.example" },
 		{ "bob@@", "451 4.3.0 defer" },
 		{ "bob@example.org", "250 2.1.5 account:bob@example.org" },
 	};

@@ -219,6 +219,12 @@ static bool mailbox_length(struct str s, unsigned flags, struct arena *a, size_t
 	return domain > 0;
 }
 
+/* A sender that was rewritten on the way holds another address (trust/srs.h). */
+static bool is_rewritten(struct str local)
+{
+	return str_starts_nocase(local, S("SRS0")) || str_starts_nocase(local, S("SRS1"));
+}
+
 static bool mailbox_parse(struct str *in, unsigned flags, struct arena *a, struct smtp_path *ret)
 {
 	struct smtp_path p = { 0 };
@@ -235,7 +241,7 @@ static bool mailbox_parse(struct str *in, unsigned flags, struct arena *a, struc
 	p.is_utf8 = !str_is_ascii(p.text);
 	if (p.text.n != n || (p.is_quoted && !unquote(p.local, a, &p.local)))
 		return false;
-	if (p.local.n > LOCAL_MAX || p.domain.n > DOMAIN_MAX)
+	if (p.local.n > (is_rewritten(p.local) ? LOCAL_REWRITTEN_MAX : LOCAL_MAX) || p.domain.n > DOMAIN_MAX)
 		return false;
 	*in = str_from(*in, n);
 	*ret = p;

@@ -16,6 +16,7 @@
 
 enum {
 	LOCAL_MAX = 64,          /* octets, RFC 5321 §4.5.3.1.1 */
+	LOCAL_REWRITTEN_MAX = 512,       /* of SRS0…, SRS1…: a whole address stands in it */
 	DOMAIN_MAX = 255,        /* octets, §4.5.3.1.2 */
 	LABEL_MAX = 63,          /* octets, RFC 1035 §2.3.4 */
 };

@@ -77,6 +77,14 @@ SUSPENDS int run_queue_list(struct command *c);
 SUSPENDS int run_queue_show(struct command *c);
 SUSPENDS int run_queue_hold(struct command *c);
 SUSPENDS int run_queue_release(struct command *c);
+SUSPENDS int run_queue_retry(struct command *c);
+SUSPENDS int run_queue_bounce(struct command *c);
+SUSPENDS int run_queue_drop(struct command *c);
+SUSPENDS int run_queue_redirect(struct command *c);
+SUSPENDS int run_queue_stats(struct command *c);
+
+/* trace.c */
+SUSPENDS int run_trace(struct command *c);
 
 /* "uid 0" */
 struct str by_whom(struct command *c);

@@ -2,7 +2,7 @@
 #include "role/control/control.h"
 
 #include "base/id.h"
-#include "queue/queue.h"
+#include "queue/select.h"
 
 /* The pages of an answer, put together: steps of one letter follow each other. */
 struct listing {
@@ -152,7 +152,8 @@ static void print_page(struct listing *l, const struct queue_queued_answer *r)
 	buf_clear(&l->out);
 }
 
-SUSPENDS static bool print_all(struct listing *l, uint64_t id, uint64_t mask, bool with_done, struct err *e)
+SUSPENDS static bool print_all(struct listing *l, uint64_t id, uint64_t mask, bool with_done, struct ipc_select *select,
+			       struct err *e)
 {
 	uint64_t at = 0;
 	uint32_t step = 0;
@@ -165,6 +166,10 @@ SUSPENDS static bool print_all(struct listing *l, uint64_t id, uint64_t mask, bo
 		struct queue_queued q = { .id = id, .mask = mask, .with_done = with_done, .at = at, .step = step };
 		struct queue_queued_answer r;
 
+		if (select) {
+			q.select.p = select;
+			q.select.n = 1;
+		}
 		if (!queue_queued(link_to(ROLE_QUEUE), &q, &r, &a, e))
 			return false;
 		print_page(l, &r);
@@ -182,18 +187,13 @@ SUSPENDS static bool print_all(struct listing *l, uint64_t id, uint64_t mask, bo
 	return true;
 }
 
-SUSPENDS static int print_queue(struct command *c, uint64_t id, uint64_t mask, bool with_done)
+SUSPENDS static int print_queue(struct command *c, uint64_t id, uint64_t mask, bool with_done, struct ipc_select *select)
 {
 	AUTO(listing_end) struct listing l = { .c = c, .out = buf_on_heap(4 << 20) };
 	struct err e;
 
 	l.json = json_to(&l.out);
-	return print_all(&l, id, mask, with_done, &e) ? EXIT_DONE : complain_err(c, &e);
-}
-
-SUSPENDS int run_queue_list(struct command *c)
-{
-	return print_queue(c, 0, 0, false);
+	return print_all(&l, id, mask, with_done, select, &e) ? EXIT_DONE : complain_err(c, &e);
 }
 
 /* -- one letter ------------------------------------------------------------ */
@@ -216,29 +216,283 @@ SUSPENDS int run_queue_show(struct command *c)
 		return EXIT_USAGE;
 	if (!queue_one(link_to(ROLE_QUEUE), &(struct queue_one){ .id = id, .mask = mask }, &r, c->a, &e))
 		return complain_err(c, &e);
-	return print_queue(c, r.id, UINT64_MAX, true);
+	return print_queue(c, r.id, UINT64_MAX, true, NULL);
 }
 
-SUSPENDS static int set_held(struct command *c, bool held)
+/* -- which ---------------------------------------------------------------- */
+
+/* What is meant: the one selection, or one for each id. */
+struct which {
+	struct ipc_select all;
+	uint64_t ids[16];
+	size_t n_ids;
+	bool is_all, is_count, is_yes, has_words;
+};
+
+/* "90s", "15m", "2h", "3d" */
+static bool read_span(struct str s, int64_t *ret)
 {
-	struct queue_hold_letter_answer r;
+	static const struct {
+		char letter;
+		int64_t unit;
+	} units[] = { { 's', SECOND }, { 'm', MINUTE }, { 'h', HOUR }, { 'd', DAY } };
+	uint64_t n = 0;
+
+	if (s.n < 2 || s.n > 8)
+		return false;
+	for (size_t i = 0; i + 1 < s.n; i++) {
+		if (!ascii_is_digit(str_at(s, i)))
+			return false;
+		n = 10 * n + (uint64_t)(str_at(s, i) - '0');
+	}
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (str_at(s, s.n - 1) == units[i].letter && n <= (uint64_t)(10000 * DAY / units[i].unit)) {
+			*ret = (int64_t)n * units[i].unit;
+			return true;
+		}
+	return false;
+}
+
+static bool read_option(struct which *w, struct str name, struct str value)
+{
+	int64_t span;
+
+	if (str_eq(name, S("--from")))
+		w->all.from = value;
+	else if (str_eq(name, S("--to")))
+		w->all.to = value;
+	else if (str_eq(name, S("--domain")))
+		w->all.domain = value;
+	else if (str_eq(name, S("--older")) && read_span(value, &span))
+		w->all.before = time_now() - span;
+	else if (str_eq(name, S("--newer")) && read_span(value, &span))
+		w->all.after = time_now() - span;
+	else
+		return false;
+	w->has_words = true;
+	return value.n > 0;
+}
+
+/* From the argument `at` on; several ids must each be one letter's. */
+SUSPENDS static bool read_which(struct command *c, size_t at, struct which *w, int *ret_code)
+{
+	struct queue_one_answer one;
 	uint64_t id, mask;
 	struct err e;
 
-	if (!parse_id(c, &id, &mask))
-		return EXIT_USAGE;
-	if (!queue_hold_letter(link_to(ROLE_QUEUE), &(struct queue_hold_letter){ .id = id, .mask = mask, .held = held,
-										 .by = by_whom(c) }, &r, c->a, &e))
+	*ret_code = EXIT_USAGE;
+	for (; at < c->n_args; at++) {
+		struct str a = c->args[at].text;
+
+		if (str_eq(a, S("--all")))
+			w->is_all = true;
+		else if (str_eq(a, S("--count")))
+			w->is_count = true;
+		else if (str_eq(a, S("--yes")))
+			w->is_yes = true;
+		else if (str_eq(a, S("--held")))
+			w->all.is_held = w->has_words = true;
+		else if (str_starts(a, S("--")) && at + 1 < c->n_args && read_option(w, a, c->args[at + 1].text))
+			at++;
+		else if (!str_starts(a, S("--")) && id_ending_parse(a, &id, &mask) && w->n_ids < ARRAY_LEN(w->ids)) {
+			if (!queue_one(link_to(ROLE_QUEUE), &(struct queue_one){ .id = id, .mask = mask }, &one, c->a, &e)) {
+				*ret_code = complain_err(c, &e);
+				return false;
+			}
+			w->ids[w->n_ids++] = one.id;
+		} else {
+			complain(c, EXIT_USAGE, arena_printf(c->a, "what is " STR_FMT "? WHICH is IDs, or --from ADDRESS --to ADDRESS "
+				 "--domain DOMAIN --older 2h --newer 2h --held", STR_ARG(str_head(a, 100))));
+			return false;
+		}
+	}
+	return true;
+}
+
+SUSPENDS int run_queue_list(struct command *c)
+{
+	struct which w = { 0 };
+	int code;
+
+	if (!read_which(c, 0, &w, &code))
+		return code;
+	if (!w.n_ids)
+		return print_queue(c, 0, 0, false, &w.all);
+	for (size_t i = 0; i < w.n_ids; i++) {
+		code = print_queue(c, w.ids[i], UINT64_MAX, false, &w.all);
+		if (code != EXIT_DONE)
+			return code;
+	}
+	return EXIT_DONE;
+}
+
+/* -- doing ----------------------------------------------------------------- */
+
+struct deed {
+	enum queue_action action;
+	const char *done;                /* "3 letters, 4 recipients: …" */
+	struct str target;
+	uint64_t letters, steps, in_hand;
+};
+
+SUSPENDS static bool act(struct command *c, struct deed *d, const struct which *w, struct ipc_select *select, struct err *e)
+{
+	struct queue_act q = { .action = (uint8_t)d->action, .is_count = w->is_count, .target = d->target, .by = by_whom(c),
+			       .select = { select, 1 } };
+	struct queue_act_answer r = { .more = true };
+
+	while (r.more) {
+		AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
+
+		q.at = r.at;
+		if (!queue_act(link_to(ROLE_QUEUE), &q, &r, &a, e))
+			return false;
+		d->letters += r.letters;
+		d->steps += r.steps;
+		d->in_hand += r.in_hand;
+	}
+	return true;
+}
+
+static int say_deed(struct command *c, const struct deed *d, const struct which *w)
+{
+	char mem[400];
+	struct buf b = buf_over(mem, sizeof(mem));
+	struct json j = json_to(&b);
+
+	if (c->is_json) {
+		json_object(&j, NULL);
+		json_bool(&j, "ok", true);
+		json_int(&j, "letters", (int64_t)d->letters);
+		json_int(&j, "recipients", (int64_t)d->steps);
+		json_int(&j, "in_hand", (int64_t)d->in_hand);
+		json_end_object(&j);
+	} else {
+		if (w->n_ids == 1)
+			buf_addf(&b, "%s: ", ID_Z(w->ids[0]));
+		buf_addf(&b, "%llu letter%s, %llu recipient%s", (unsigned long long)d->letters, d->letters == 1 ? "" : "s",
+			 (unsigned long long)d->steps, d->steps == 1 ? "" : "s");
+		if (!w->is_count)
+			buf_addf(&b, ": %s", d->done);
+		if (d->in_hand)
+			buf_addf(&b, "; %llu were being carried out and were left alone", (unsigned long long)d->in_hand);
+	}
+	buf_add_char(&b, '\n');
+	say(c, buf_str(&b));
+	return d->letters ? d->in_hand ? EXIT_PARTLY : EXIT_DONE : EXIT_NO;
+}
+
+SUSPENDS static int do_with(struct command *c, struct deed *d, size_t at)
+{
+	struct which w = { 0 };
+	struct err e;
+	bool ok = true;
+	int code;
+
+	if (!read_which(c, at, &w, &code))
+		return code;
+	if (!w.is_all && !w.n_ids && !w.has_words)
+		return complain(c, EXIT_USAGE, S("which letters? IDs, --from, --to, --domain, --older, --newer, --held, or --all"));
+	for (size_t i = 0; ok && i < w.n_ids; i++) {
+		struct ipc_select one = w.all;
+
+		one.id = w.ids[i];
+		one.mask = UINT64_MAX;
+		ok = act(c, d, &w, &one, &e);
+	}
+	if (ok && !w.n_ids)
+		ok = act(c, d, &w, &w.all, &e);
+	return ok ? say_deed(c, d, &w) : complain_err(c, &e);
+}
+
+#define DEED(name, what, text) \
+	SUSPENDS int run_queue_##name(struct command *c) \
+	{ \
+		struct deed d = { .action = what, .done = text }; \
+\
+		return do_with(c, &d, 0); \
+	}
+DEED(retry, ACTION_RETRY, "due now")
+DEED(hold, ACTION_HOLD, "held")
+DEED(release, ACTION_RELEASE, "due now")
+DEED(bounce, ACTION_BOUNCE, "the senders are told")
+DEED(drop, ACTION_DROP, "dropped")
+#undef DEED
+
+SUSPENDS int run_queue_redirect(struct command *c)
+{
+	struct deed d = { .action = ACTION_REDIRECT, .done = "sent on", .target = c->args[0].text };
+
+	return do_with(c, &d, 1);
+}
+
+/* -- stats ----------------------------------------------------------------- */
+
+static void print_lane(struct buf *b, const struct ipc_lane *l, int64_t now)
+{
+	buf_addf(b, "%8llu  ", (unsigned long long)l->waiting);
+	add_clean(b, l->name);
+	if (l->out)
+		buf_addf(b, "  %u under way", l->out);
+	if (l->open_at > now) {
+		buf_add(b, S("  asleep for "));
+		add_span(b, l->open_at - now);
+	}
+	if (l->why.n) {
+		buf_add(b, S(": "));
+		add_clean(b, l->why);
+	}
+	buf_add_char(b, '\n');
+}
+
+static void json_lane(struct json *j, const struct ipc_lane *l, int64_t now)
+{
+	json_object(j, NULL);
+	json_str(j, "destination", l->name);
+	json_int(j, "waiting", (int64_t)l->waiting);
+	json_int(j, "under_way", l->out);
+	json_int(j, "at_once", l->width);
+	json_int(j, "fails", l->fails);
+	if (l->open_at > now)
+		json_time(j, "asleep_until", l->open_at);
+	json_str(j, "why", l->why);
+	json_end_object(j);
+}
+
+SUSPENDS int run_queue_stats(struct command *c)
+{
+	AUTO(arena_end) struct arena a = { .limit = 8 << 20 };
+	struct buf b = buf_on_heap(1 << 20);
+	struct json j = json_to(&b);
+	struct queue_figures_answer f;
+	struct queue_lanes_answer r;
+	int64_t now = time_now();
+	struct err e;
+
+	if (!queue_figures(link_to(ROLE_QUEUE), &(struct queue_figures){ 0 }, &f, &a, &e) ||
+	    !queue_lanes(link_to(ROLE_QUEUE), &(struct queue_lanes){ 0 }, &r, &a, &e))
 		return complain_err(c, &e);
-	return say_done(c, arena_printf(c->a, "%s %s", ID_Z(r.id), held ? "is held" : "is due now"));
-}
-
-SUSPENDS int run_queue_hold(struct command *c)
-{
-	return set_held(c, true);
-}
-
-SUSPENDS int run_queue_release(struct command *c)
-{
-	return set_held(c, false);
+	if (c->is_json) {
+		json_object(&j, NULL);
+		json_int(&j, "letters", (int64_t)f.pending);
+		json_int(&j, "recipients", (int64_t)f.waiting);
+		json_int(&j, "held", (int64_t)f.held);
+		json_array(&j, "destinations");
+		for (size_t i = 0; i < r.lanes.n; i++)
+			json_lane(&j, &r.lanes.p[i], now);
+		json_end_array(&j);
+		json_end_object(&j);
+		buf_add_char(&b, '\n');
+	} else {
+		buf_addf(&b, "%llu letters, %llu recipients waiting, %llu letters held\n", (unsigned long long)f.pending,
+			 (unsigned long long)f.waiting, (unsigned long long)f.held);
+		for (size_t i = 0; i < r.lanes.n; i++)
+			print_lane(&b, &r.lanes.p[i], now);
+		if (r.others)
+			buf_addf(&b, "%8llu  for %llu other destinations\n", (unsigned long long)r.others_waiting,
+				 (unsigned long long)r.others);
+	}
+	say(c, buf_str(&b));
+	buf_end(&b);
+	return EXIT_DONE;
 }

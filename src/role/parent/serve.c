@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/relay_say.h"
 #include "role/hooks.h"
 #include "role/roles.h"
 #include "role/serve.h"
@@ -46,7 +47,7 @@ static const struct folder folders[] = {
 	{ "refused", ROLE_QUEUE, 0700 }, { "why", ROLE_QUEUE, 0700 },
 	{ "db", ROLE_PARENT, 0755 },     { "db/user", ROLE_USER, 0700 },
 	{ "db/queue", ROLE_QUEUE, 0700 }, { "keys", ROLE_PARENT, 0700 },  { "log", ROLE_PARENT, 0750 },
-	{ "mail", ROLE_MAILBOX, 0755 },
+	{ "mail", ROLE_MAILBOX, 0755 },  { "drop", ROLE_PARENT, 01733 },
 };
 
 /* The system user of a role, or -1 (unchanged) when we are not root or there is none. */
@@ -146,7 +147,7 @@ unsigned serve_copies(enum role r)
 		return c->smtpd_copies ? c->smtpd_copies : cores();
 	if (r == ROLE_LOGIN)
 		return c->login_copies ? c->login_copies : cores();
-	return r == ROLE_SCAN ? cores() : 1;
+	return r == ROLE_SCAN || r == ROLE_RELAY ? cores() : 1;
 }
 
 static bool all_ready(bool *ret_failed)
@@ -164,13 +165,16 @@ static bool all_ready(bool *ret_failed)
 SUSPENDS static bool start_roles(struct err *e)
 {
 	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_PAM, ROLE_DNS, ROLE_USER, ROLE_SCAN,
-					   ROLE_QUEUE, ROLE_CONTROL, ROLE_SMTPD, ROLE_LOGIN };
+					   ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL, ROLE_SMTPD, ROLE_LOGIN };
 	bool failed;
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		for (unsigned n = 0; n < serve_copies(order[i]); n++)
 			if (!fiber_start(&parent.fibers, role_name(order[i]), process_keep, process_add(order[i], n)))
 				return fail(e, FAULT_TEMP, "no memory for a fiber");
+	if (!parent.is_helper &&
+	    !fiber_start(&parent.fibers, "relay", process_keep, process_add(ROLE_RELAY, RELAY_WEB)))
+		return fail(e, FAULT_TEMP, "no memory for a fiber");
 	WITHIN(60 * SECOND)
 		while (!all_ready(&failed)) {
 			if (failed)
@@ -193,12 +197,13 @@ SUSPENDS static void stop_stage(enum role r, int64_t within)
 
 SUSPENDS static void stop_all(void)
 {
-	static const enum role rest[] = { ROLE_CONTROL, ROLE_MAILBOX, ROLE_SCAN, ROLE_USER, ROLE_PAM, ROLE_DNS,
-					   ROLE_KEYS };
+	static const enum role rest[] = { ROLE_CONTROL, ROLE_MAILBOX, ROLE_RELAY, ROLE_SCAN, ROLE_USER, ROLE_PAM,
+					  ROLE_DNS, ROLE_KEYS };
 
 	parent.is_stopping = true;
 	notify("STOPPING=1");
 	listeners_close();
+	local_close();
 	mailboxes_leave();               /* what they say still goes through login */
 	stop_stage(ROLE_LOGIN, 15 * SECOND);
 	stop_stage(ROLE_SMTPD, 30 * SECOND);
@@ -396,7 +401,7 @@ SUSPENDS static void live(void *arg)
 	int signals = *(int *)arg;
 	struct err e = { 0 };
 
-	if (!fiber_start(&parent.fibers, "watch", watch_run, NULL) || !start_roles(&e)) {
+	if (!fiber_start(&parent.fibers, "watch", watch_run, NULL) || !start_roles(&e) || !local_start()) {
 		log_error("start", "why=%s", LOGQ(str_from_z(e.text)));
 		exit_code = 1;
 	} else {
@@ -439,7 +444,7 @@ static bool set_up(const char *path, struct err *e)
 		dprintf(STDERR_FILENO, STR_FMT, STR_ARG(buf_str(&text)));
 	buf_end(&text);
 	return ok && hooks_open(e) && open_storage(e) && logs_open(e) && watch_open(e) &&
-	       listeners_open(&parent.conf->c, e);
+	       listeners_open(&parent.conf->c, e) && local_open(e);
 }
 
 int serve(const char *path, bool is_helper)

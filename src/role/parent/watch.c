@@ -9,6 +9,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "conf/secret.h"
+#include "ipc/relay_say.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -111,6 +113,14 @@ void watch_configure(const struct conf *c)
 	for (size_t i = 0; i < c->aliases.n; i++)
 		if (c->aliases.p[i].path.n)
 			add(ROLE_USER, "aliases", c->aliases.p[i].path, S(""), i);
+	add(ROLE_USER, "passwd", S("/etc/passwd"), S(""), 0);
+	add(ROLE_RELAY, "roots", c->outbound.tls_roots.text, S(""), 0);
+	for (size_t i = 1; i <= c->outbound.routes.n + c->domains.n; i++) {
+		const struct conf_route *r = conf_route_at(c, i);
+
+		if (r && r->secret.n)
+			add(ROLE_RELAY, "secret", r->secret, S(""), i);
+	}
 	for (size_t i = 0; i < c->tls.n; i++) {
 		add(ROLE_KEYS, "certificate", c->tls.p[i].certificate, S(""), i);
 		add(ROLE_KEYS, "key", c->tls.p[i].key, S(""), i);
@@ -131,6 +141,7 @@ void watch_configure(const struct conf *c)
 static int open_file(struct watched *w)
 {
 	bool is_ours = strcmp(w->what, "self-signed") == 0;
+	struct err e;
 	int fd = open(w->path, (is_ours ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 	struct stat st;
 
@@ -139,6 +150,11 @@ static int open_file(struct watched *w)
 		log_warn("file", "what=%s path=%s why=\"%s\"", w->what, LOGQ(str_from_z(w->path)), strerrordesc_np(errno));
 	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
 		log_warn("file", "what=%s path=%s why=\"not a regular file\"", w->what, LOGQ(str_from_z(w->path)));
+		fd_end(&fd);
+		w->is_refused = true;
+	}
+	if (fd >= 0 && strcmp(w->what, "secret") == 0 && !conf_secret_check(&st, geteuid(), &e)) {
+		log_error("file", "what=secret path=%s why=%s", LOGQ(str_from_z(w->path)), LOGQ(str_from_z(e.text)));
 		fd_end(&fd);
 		w->is_refused = true;
 	}
@@ -151,12 +167,19 @@ static void send_file(struct process *p, const struct watched *w, int fd)
 						.domain = str_from_z(w->domain), .index = w->index, .file = fd });
 }
 
+/* Passwords of routes are not for the instance that fetches by HTTPS. */
+static bool is_for(const struct watched *w, const struct process *p)
+{
+	return p->role == w->role &&
+	       !(p->role == ROLE_RELAY && relay_is_web(p->instance) && strcmp(w->what, "secret") == 0);
+}
+
 void watch_send(struct process *p)
 {
 	for (size_t i = 0; i < n_watched; i++) {
 		AUTO(fd_end) int fd = -1;
 
-		if (watched[i].role != p->role)
+		if (!is_for(&watched[i], p))
 			continue;
 		fd = open_file(&watched[i]);
 		send_file(p, &watched[i], fd);
@@ -216,7 +239,7 @@ static int64_t send_due(void)
 		resolve(w);
 		fd = open_file(w);
 		for (struct process *p = parent.processes; p && !w->is_refused; p = p->next)
-			if (p->role == w->role && p->link)
+			if (is_for(w, p) && p->link)
 				send_file(p, w, fd);
 	}
 	return soonest;

@@ -68,6 +68,7 @@ static unsigned under_way;
 void carry_kick(void)
 {
 	wait_wake(&kick);
+	remote_kick();
 }
 
 bool carry_settle(struct err *e)
@@ -269,17 +270,31 @@ SUSPENDS static void note_death(const struct queue_claim *c)
 	carry_kick();
 }
 
+SUSPENDS static bool sync_some(struct line *line, const struct queue_claim *claims, signed char *ok, size_t n);
+
+/* Who is told that it arrived is told so after it is safe; false: it is not yet. */
+SUSPENDS static bool carry_success(struct line *line, const struct queue_claim *c)
+{
+	struct queue_claim done = *c;
+	signed char is_safe = 0;
+
+	if (!sync_some(line, c, &is_safe, 1) || is_safe <= 0)
+		return false;
+	done.text = S("250 2.0.0 delivered");
+	done.host = S("");
+	report_steps(BOUNCE_DELIVERED, &done, 1);
+	return true;
+}
+
 /* False: somebody it needs was away; nothing is reported yet. */
 SUSPENDS static bool carry_out(struct line *line, const struct queue_claim *c, bool is_last)
 {
 	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
 	struct queue_report r = { .ref = c->ref, .outcome = OUTCOME_DONE };
-	struct err e = { 0 };
+	struct err e = { 0 }, failed = { 0 };
 	bool ok = false;
 
-	if (c->step->kind == STEP_REMOTE) {
-		fail(&e, FAULT_TEMP, "letters to other servers wait: nothing here sends them yet");
-	} else if (c->step->target.n == 0) {
+	if (c->step->target.n == 0) {
 		fail(&e, FAULT_PERM, "550 5.1.1 " STR_FMT, STR_ARG(c->step->folder));
 	} else {
 		ok = deliver(line, c, &a, &e);
@@ -293,12 +308,14 @@ SUSPENDS static bool carry_out(struct line *line, const struct queue_claim *c, b
 	note_result(c, ok, &e);
 	if (!ok) {
 		r.outcome = e.fault == FAULT_PERM ? OUTCOME_NEVER : OUTCOME_LATER;
-		snprintf(r.text, sizeof(r.text), "%s", e.text);
+		r.text = e.text;
 	} else {
 		totals.delivered++;
 	}
-	if (!queue_report(queue, &r, 1, time_now(), &e))
-		log_error("report", "msg=%s why=%s", ID_Z(c->ref.id), LOGQ(str_from_z(e.text)));
+	if (ok && report_wants_success(c) && carry_success(line, c))
+		return true;
+	if (!queue_report(queue, &r, 1, time_now(), &failed))
+		log_error("report", "msg=%s why=%s", ID_Z(c->ref.id), LOGQ(str_from_z(failed.text)));
 	return true;
 }
 
@@ -321,13 +338,33 @@ SUSPENDS static void carry_claim(struct line *line, const struct queue_claim *c)
 
 	if (!queue_take_up(queue, c, time_now(), &place))
 		return;
-	if (c->task == TASK_DELIVER)
-		carry_with_patience(line, c);
-	else if (c->task == TASK_BOUNCE)
-		report_bounce(c, 1);
-	else
-		report_warn(c, 1);
+	carry_with_patience(line, c);
 	queue_put_down(queue, place);
+}
+
+/* What is to be said of one letter's steps is said together. */
+SUSPENDS static void carry_reports(struct queue_claim *claims, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t same = 0;
+		unsigned place;
+
+		if (claims[i].task == TASK_DELIVER)
+			continue;
+		for (size_t k = i; k < n && same < QUEUE_TOGETHER; k++) {
+			struct queue_claim c = claims[k];
+
+			if (c.ref.id != claims[i].ref.id || c.task != claims[i].task)
+				continue;
+			claims[k] = claims[i + same];
+			claims[i + same++] = c;
+		}
+		if (queue_take_up(queue, &claims[i], time_now(), &place)) {
+			report_steps(claims[i].task == TASK_BOUNCE ? BOUNCE_FAILED : BOUNCE_DELAYED, claims + i, same);
+			queue_put_down(queue, place);
+		}
+		i += same - 1;
+	}
 }
 
 SUSPENDS static void carry_waiting(struct waiting_claim *w)
@@ -426,7 +463,7 @@ SUSPENDS static void run_suspects(void *arg)
 
 static void put_in_line(const struct queue_claim *c, int64_t until)
 {
-	struct line *own = line_of(c->step->kind == STEP_LOCAL && c->step->target.n ? c->step->target : S("-"));
+	struct line *own = line_of(c->step->target.n ? c->step->target : S("-"));
 	struct line *line = c->is_suspect ? &suspects : own;
 	struct waiting_claim *w = malloc(sizeof(*w));
 
@@ -455,12 +492,10 @@ SUSPENDS void carry_run(void *unused)
 		int64_t now = time_now(), due;
 		size_t n = queue_claim(queue, claims, CLAIMS_AT_ONCE, now, now + LEASE);
 
-		for (size_t i = 0; i < n; i++) {
+		for (size_t i = 0; i < n; i++)
 			if (claims[i].task == TASK_DELIVER)
 				put_in_line(&claims[i], now + LEASE);
-			else
-				carry_claim(NULL, &claims[i]);
-		}
+		carry_reports(claims, n);
 		if (n == CLAIMS_AT_ONCE)
 			continue;
 		due = queue_next_due(queue);

@@ -214,6 +214,8 @@ static void unlinked(struct link *l)
 	void *value;
 
 	carry_unlinked(l);
+	remote_unlinked(l);
+	senders_unlinked(l);
 	if (l->peer != ROLE_SMTPD)
 		return;
 	for (size_t i = 0; map_next(&incoming, &i, &key, &value);) {
@@ -268,7 +270,7 @@ SUSPENDS static bool prepare(struct err *e)
 	int64_t now = time_now();
 	struct queue_conf c = { .storage = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 				.path = ".",
-				.schedule = schedule_of(&conf_now()->outbound.retry) };
+				.schedule = schedule_of(&conf_now()->outbound.retry), .lane_key = remote_lane_key };
 
 	deaths_prepare();
 	if (c.storage < 0)
@@ -290,7 +292,11 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_queue_queued, serve_queued);
 	ipc_serve(IPC_queue_one, serve_one);
 	ipc_serve(IPC_queue_hold_letter, serve_hold);
+	ipc_serve(IPC_queue_act, serve_act);
+	ipc_serve(IPC_queue_lanes, serve_lanes);
 	ipc_serve(IPC_queue_explain, serve_explain);
+	remote_job_begin();
+	senders_open();
 	safe_begin(now);
 	return queue_disk_open(&c, now, &queue, e);
 }
@@ -332,15 +338,20 @@ SUSPENDS static void tend(void *unused)
 		if (queue_is_broken(queue))
 			end_broken(str_from_z(e.text));
 		carry_kick();
+		remote_tend();
 	}
 }
 
 SUSPENDS static bool run(struct err *e)
 {
 	why_begin();
-	if (!fiber_start(&self.fibers, "carry", carry_run, NULL) || !fiber_start(&self.fibers, "tend", tend, NULL))
+	if (!fiber_start(&self.fibers, "carry", carry_run, NULL) || !fiber_start(&self.fibers, "tend", tend, NULL) ||
+	    !fiber_start(&self.fibers, "remote", remote_run, NULL) ||
+	    !fiber_start(&self.fibers, "results", remote_result_run, NULL))
 		return fail(e, FAULT_TEMP, "no memory for a fiber");
 	role_wait_stop();
+	remote_settle();
+	remote_result_settle();
 	WITHIN(STOP_WITHIN)
 		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), e))
 			log_warn("stop", "why=%s next=\"what is not done is done at the next start\"",
@@ -350,4 +361,19 @@ SUSPENDS static bool run(struct err *e)
 	return true;
 }
 
-const struct role_def role_queue = { .role = ROLE_QUEUE, .prepare = prepare, .run = run, .unlinked = unlinked };
+static void configured(void)
+{
+	struct schedule s = schedule_of(&conf_now()->outbound.retry);
+
+	queue_set_schedule(queue, &s);
+	remote_configured();
+}
+
+static void linked(struct link *l)
+{
+	if (l->peer == ROLE_RELAY)
+		remote_kick();
+}
+
+const struct role_def role_queue = { .role = ROLE_QUEUE, .prepare = prepare, .run = run, .configured = configured,
+				     .linked = linked, .unlinked = unlinked };

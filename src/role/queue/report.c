@@ -1,8 +1,9 @@
-/* report.c — the sender is told: it failed, or it is late.
+/* report.c — the sender is told: it failed, it is late, it arrived.
  *
+ * One report speaks of all recipients of a letter of which the same is to be said at that moment.
  * The report is a letter of its own from the null sender; it is written down in
  * the same record that closes the steps it is about.  A report to an address of
- * ours is delivered; one to another server waits in the queue. */
+ * ours is delivered; one to another server leaves like any letter. */
 #include "role/queue/queue_role.h"
 
 #include "base/fd.h"
@@ -17,7 +18,8 @@ enum { REPORT_TARGETS = 64 };
 
 struct report {
 	enum bounce_kind kind;
-	const struct queue_claim *claim;
+	const struct queue_claim *claim; /* the first of them */
+	size_t n;
 	struct arena a;
 	struct buf text;
 	struct letter_rcpt rcpt;
@@ -43,7 +45,7 @@ static void add_step(struct report *r, const struct ipc_target *t)
 				   .kind = t->kind == TARGET_ACCOUNT ? STEP_LOCAL : STEP_REMOTE,
 				   .target = t->kind == TARGET_ACCOUNT ? t->account : t->address,
 				   .base = t->kind == TARGET_ACCOUNT ? arena_str(&r->a, buf_str(&base)) : S(""),
-				   .prefix = prefix_of(r, t->kind == TARGET_ACCOUNT ? t->account : t->address) };
+				   .prefix = t->kind == TARGET_ACCOUNT ? prefix_of(r, t->account) : S("") };
 	buf_end(&base);
 	r->record.n_steps++;
 }
@@ -60,35 +62,37 @@ SUSPENDS static bool route_sender(struct report *r, struct err *e)
 		return fail(e, FAULT_PERM, "the sender's address cannot be read");
 	to.local = path.local;
 	to.domain = path.domain;
-	if (!route_all(&to, 1, &routes, &r->a, e))
+	if (!route_all(S(""), &to, 1, true, &routes, &r->a, e))
 		return false;
-	for (size_t i = 0; i < routes.targets.n; i++) {
-		struct ipc_target t = routes.targets.p[i];
-
-		if (t.kind == TARGET_REFUSED) {          /* not ours, or nobody: another server may know */
-			t.kind = TARGET_REMOTE;
-			t.address = from;
-		}
-		add_step(r, &t);
-	}
+	for (size_t i = 0; i < routes.targets.n; i++)
+		add_step(r, &routes.targets.p[i]);
 	return r->record.n_steps ? true : fail(e, FAULT_PERM, "the sender's address leads nowhere");
+}
+
+static struct bounce_rcpt rcpt_of(const struct queue_claim *c)
+{
+	const struct letter_rcpt *given = c->step->rcpt < c->letter->n_rcpts ? &c->letter->rcpts[c->step->rcpt] : NULL;
+
+	return (struct bounce_rcpt){ .address = given ? given->address : S(""), .orcpt = given ? given->orcpt : S(""),
+				     .text = c->text, .remote = c->host, .target = c->step->target };
 }
 
 SUSPENDS static bool write_text(struct report *r, struct err *e)
 {
 	const struct letter_record *about = r->claim->letter;
-	struct str given = r->claim->step->rcpt < about->n_rcpts ? about->rcpts[r->claim->step->rcpt].address : S("");
-	struct bounce_rcpt rcpt = { .address = given, .text = str_from_z(r->claim->text), .target = r->claim->step->target };
+	struct bounce_rcpt *rcpts = ARENA_ARRAY(&r->a, struct bounce_rcpt, r->n);
 	struct letter_body body = { .fd = -1 };
 	struct bounce b = { .kind = r->kind, .host = conf_now()->hostname, .to = about->from, .id = r->record.id,
 			    .about = about->id, .now = r->record.accepted, .accepted = about->accepted,
 			    .nonce = rnd_u64(), .retry_until = about->accepted + conf_now()->outbound.retry.give_up, .envid = about->envid,
-			    .ret = about->ret, .rcpts = &rcpt, .n_rcpts = 1 };
+			    .ret = about->ret, .rcpts = rcpts, .n_rcpts = r->n };
 	char *head;
 	bool ok;
 
-	if (r->claim->step->rcpt < about->n_rcpts)
-		rcpt.orcpt = about->rcpts[r->claim->step->rcpt].orcpt;
+	if (!rcpts)
+		return fail(e, FAULT_TEMP, "no memory for a report");
+	for (size_t i = 0; i < r->n; i++)
+		rcpts[i] = rcpt_of(&r->claim[i]);
 	if (!queue_body(queue, about->id, &body, e))
 		return false;
 	if (body.fd < 0) {
@@ -98,8 +102,10 @@ SUSPENDS static bool write_text(struct report *r, struct err *e)
 		size_t n = body.size < BOUNCE_HEADER_MAX ? (size_t)body.size : BOUNCE_HEADER_MAX;
 
 		head = arena_alloc(&r->a, 1, n);
-		if (head && fd_pread_all(body.fd, head, n, 0, e))
+		if (head && fd_pread_all(body.fd, head, n, 0, e)) {
 			b.original = str_of(head, n);
+			b.is_whole = n == body.size;
+		}
 	}
 	ok = bounce_print(&b, &r->text, e);
 	letter_body_end(&body);
@@ -134,22 +140,18 @@ static void add_why(struct report *r, const struct why *w)
 }
 
 /* What is said of the letter it is about, and of the report itself, stands in the report's own record. */
-static void note_report(struct report *r, bool is_written)
+static void note_report(struct report *r)
 {
-	struct str why = str_from_z(r->claim->text), rcpt = r->claim->letter->from;
+	struct str why = r->claim->text, rcpt = r->claim->letter->from;
 	struct id_text id = id_print(r->record.id), about = id_print(r->claim->ref.id);
 	struct why_bounce_written bounce = {
 		.head = why_ours(WHY_bounce_written, r->claim->ref.id), .report = str_from_z(id.z), .rcpt = rcpt, .why = why };
 	struct why_delay_written delay = {
 		.head = why_ours(WHY_delay_written, r->claim->ref.id), .report = str_from_z(id.z), .rcpt = rcpt, .why = why };
-	const struct why *w = r->kind == BOUNCE_FAILED ? &bounce.head : &delay.head;
+	struct why_success_written success = {
+		.head = why_ours(WHY_success_written, r->claim->ref.id), .report = str_from_z(id.z), .rcpt = rcpt };
+	const struct why *w = r->kind == BOUNCE_FAILED ? &bounce.head : r->kind == BOUNCE_DELAYED ? &delay.head : &success.head;
 
-	if (!is_written) {
-		why_keep(&(struct why_bounce_dropped){
-			.head = why_ours(WHY_bounce_dropped, r->claim->ref.id), .rcpt = rcpt, .why = why,
-			.text = S("null sender, NOTIFY, or no way back") }.head);
-		return;
-	}
 	r->why = buf_on_heap(8192);
 	why_log(w);
 	add_why(r, w);
@@ -157,6 +159,13 @@ static void note_report(struct report *r, bool is_written)
 						  .about = str_from_z(about.z), .rcpt = rcpt }.head);
 	r->record.why = buf_str(&r->why);
 	why_keep_frames(r->record.why);
+}
+
+static void note_silence(const struct queue_claim *c)
+{
+	why_keep(&(struct why_bounce_dropped){
+		.head = why_ours(WHY_bounce_dropped, c->ref.id), .rcpt = c->letter->from, .why = c->text,
+		.text = S("null sender, NOTIFY, or no way back") }.head);
 }
 
 static uint8_t notify_of(const struct queue_claim *c)
@@ -171,38 +180,51 @@ static void report_end(struct report *r)
 	arena_end(&r->a);
 }
 
-void report_bounce(const struct queue_claim *claims, size_t n)
+/* One report about n steps of a letter, or none (is_due false); then they are closed, or wait again. */
+SUSPENDS static void report_some(enum bounce_kind kind, const struct queue_claim *claims, size_t n, bool is_due)
 {
-	for (size_t i = 0; i < n; i++) {
-		AUTO(report_end) struct report r = { .kind = BOUNCE_FAILED, .claim = &claims[i], .a = { .limit = 2 << 20 } };
-		struct err e = { 0 };
-		bool due = bounce_is_due(BOUNCE_FAILED, claims[i].letter->from, notify_of(&claims[i]));
+	AUTO(report_end) struct report r = { .kind = kind, .claim = claims, .n = n, .a = { .limit = 2 << 20 } };
+	struct step_ref *refs = ARENA_ARRAY(&r.a, struct step_ref, n);
+	struct err e = { 0 };
+	bool ok;
 
-		if (due && !make_report(&r, &e)) {
-			log_warn("bounce", "about=%s why=%s", ID_Z(claims[i].ref.id), LOGQ(str_from_z(e.text)));
-			if (e.fault != FAULT_PERM)
-				continue;        /* its lease runs out and it is tried again */
-			due = false;
-		}
-		note_report(&r, due);
-		if (!queue_bounce(queue, &claims[i].ref, 1, due ? &r.record : NULL, &e))
-			log_warn("bounce", "about=%s why=%s", ID_Z(claims[i].ref.id), LOGQ(str_from_z(e.text)));
-		carry_kick();
+	for (size_t i = 0; refs && i < n; i++)
+		refs[i] = claims[i].ref;
+	if (!refs || (is_due && !make_report(&r, &e))) {
+		log_warn("report", "about=%s why=%s", ID_Z(claims->ref.id), LOGQ(str_from_z(e.text)));
+		if (e.fault != FAULT_PERM)
+			return;                  /* its lease runs out and it is tried again */
+		is_due = false;
 	}
+	if (is_due)
+		note_report(&r);
+	for (size_t i = 0; !is_due && kind == BOUNCE_FAILED && i < n; i++)
+		note_silence(&claims[i]);
+	ok = kind == BOUNCE_DELAYED ? queue_warn(queue, refs, n, is_due ? &r.record : NULL, &e)
+				    : queue_bounce(queue, refs, n, is_due ? &r.record : NULL, &e);
+	if (!ok)
+		log_warn("report", "about=%s why=%s", ID_Z(refs[0].id), LOGQ(str_from_z(e.text)));
+	carry_kick();
 }
 
-void report_warn(const struct queue_claim *claims, size_t n)
+SUSPENDS void report_steps(enum bounce_kind kind, struct queue_claim *claims, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		AUTO(report_end) struct report r = { .kind = BOUNCE_DELAYED, .claim = &claims[i], .a = { .limit = 2 << 20 } };
-		struct err e = { 0 };
-		bool due = bounce_is_due(BOUNCE_DELAYED, claims[i].letter->from, notify_of(&claims[i])) &&
-			   make_report(&r, &e);
+	size_t told = 0;
 
-		if (due)
-			note_report(&r, true);
-		if (!queue_warn(queue, &claims[i].ref, 1, due ? &r.record : NULL, &e))
-			log_warn("warn", "about=%s why=%s", ID_Z(claims[i].ref.id), LOGQ(str_from_z(e.text)));
-		carry_kick();
-	}
+	for (size_t i = 0; i < n; i++)           /* first those of whom the sender hears */
+		if (bounce_is_due(kind, claims[i].letter->from, notify_of(&claims[i]))) {
+			struct queue_claim c = claims[told];
+
+			claims[told++] = claims[i];
+			claims[i] = c;
+		}
+	if (told)
+		report_some(kind, claims, told, true);
+	if (told < n)
+		report_some(kind, claims + told, n - told, false);
+}
+
+bool report_wants_success(const struct queue_claim *c)
+{
+	return bounce_is_due(BOUNCE_DELIVERED, c->letter->from, notify_of(c));
 }

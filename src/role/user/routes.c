@@ -6,11 +6,15 @@
 #include "role/user/user.h"
 
 #include "base/log.h"
+#include "trust/srs.h"
 #include "user/account_dir.h"
+#include "user/domain_name.h"
 #include "user/rcpt_answer.h"
 #include "wire/address.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,13 +25,14 @@ enum {
 	TARGETS_MAX = IPC_LIST_MAX,
 	FIRST_TARGETS = 16,              /* more than one for each recipient */
 	ANSWER_BYTES = IPC_MESSAGE_MAX - 4096,
-	TARGET_BYTES = 24,               /* of one target besides its texts */
+	TARGET_BYTES = 28,               /* of one target besides its texts */
 	USUAL_BYTES = 100,
 	LATER_BYTES = 40,                /* of one that has to wait for the next question */
 };
 
 static const struct str text_later = S("cannot deliver to this address now, try again later");
 
+static uint8_t srs_key[SRS_SECRET];
 static uint32_t mail_uid, mail_gid;      /* of all accounts that are not Linux accounts */
 static struct map told;                  /* account → what the parent knows of it */
 
@@ -43,12 +48,40 @@ static void set_later(struct route *r, struct str reason)
 	r->n_targets = 0;
 }
 
-/* *ret holds until the next wait.  Failing needs no word to anybody: it is a route to later. */
-SUSPENDS static void route(struct str local, struct str domain, struct arena *a, struct route *ret)
+/* A sender that was rewritten here: the report about a letter that was passed on goes back to the real one.  False:
+ * the address is no such thing. */
+static bool route_back(struct str *local, struct str *domain, struct arena *a, struct route *ret)
 {
-	struct arena_mark begin = arena_mark(a);
+	struct route_step *step = ARENA_NEW(a, struct route_step);
+	struct str folded;
+	struct err e;
+
+	if (!str_starts_nocase(*local, S("SRS")) || !domain_fold(*domain, a, &folded, &e) ||
+	    !route_domain_is_ours(world_now(), folded))
+		return false;
+	if (srs_resolve(srs_key, *local, time_now(), a, local, domain) != SRS_OK || !step ||
+	    !domain_fold(*domain, a, &folded, &e))
+		return false;
+	*domain = folded;
+	if (route_domain_is_ours(world_now(), folded))
+		return false;                    /* *local and *domain are routed */
+	step->text = arena_printf(a, "it stands for " STR_FMT "@" STR_FMT, STR_ARG(*local), STR_ARG(folded));
+	*ret = (struct route){ .verdict = ROUTE_ACCEPT, .code = 250, .status = "2.1.5", .text = S("ok"),
+			       .reason = step->text, .targets = ARENA_NEW(a, struct route_target), .n_targets = 1 };
+	if (!ret->targets)
+		return false;
+	*ret->targets = (struct route_target){ .kind = ROUTE_REMOTE, .local = *local, .domain = folded, .last = step };
+	return true;
+}
+
+SUSPENDS void routes_follow(struct str local, struct str domain, struct arena *a, struct route *ret)
+{
+	struct arena_mark begin;
 	struct err e = { 0 };
 
+	if (route_back(&local, &domain, a, ret))
+		return;
+	begin = arena_mark(a);
 	for (int asks = 0;; asks++) {
 		*ret = (struct route){ 0 };
 		if (!route_address(world_now(), local, domain, a, ret, &e)) {
@@ -91,7 +124,7 @@ SUSPENDS static bool serve_rcpt(struct link *l, void *question, void *answer, st
 	struct route found;
 
 	(void)l;
-	route(q->local, q->domain, &scratch, &found);
+	routes_follow(q->local, q->domain, &scratch, &found);
 	r->kind = (uint8_t)kind_of(&found);
 	r->epoch = world_epoch();
 	r->text = arena_str(a, found.text);
@@ -113,7 +146,7 @@ SUSPENDS static bool serve_explain(struct link *l, void *question, void *answer,
 		p = (struct smtp_path){ .local = q->address, .domain = S("localhost") };
 	else if (!address_parse(q->address, PATH_UTF8, &scratch, &p))
 		return fail(e, FAULT_PERM, "%s is no address", LOGQ(str_head(q->address, 100)));
-	route(p.local, p.domain, &scratch, &found);
+	routes_follow(p.local, p.domain, &scratch, &found);
 	buf_add_printable(&b, q->address, 400);
 	buf_add_char(&b, '\n');
 	route_print(&found, &b);
@@ -255,6 +288,27 @@ static struct ipc_target account_target(const struct route_target *t, struct are
 	return (struct ipc_target){ .kind = TARGET_LATER, .text = text_later };
 }
 
+/* MAIL FROM of what leaves for another server, of a stranger's letter: the next server checks SPF against us. */
+static struct str sender_of(struct str stranger, const struct ipc_rcpt *rcpt, struct arena *a)
+{
+	struct smtp_path from;
+	struct str domain, made;
+	struct err e;
+
+	if (!stranger.n || !address_parse(stranger, PATH_UTF8, a, &from) ||
+	    (domain_fold(from.domain, a, &domain, &e) && route_domain_is_ours(world_now(), domain)))
+		return S("");
+	made = srs_make(srs_key, from.local, from.domain, time_now(), a);
+	if (!made.n)
+		return S("");
+	struct buf b = buf_on_heap(2048);
+
+	smtp_path_add(&b, made, rcpt->domain.n ? rcpt->domain : conf_now()->hostname);
+	made = arena_str(a, buf_str(&b));
+	buf_end(&b);
+	return made;
+}
+
 static struct ipc_target target_of(const struct route_target *t, struct arena *a)
 {
 	switch (t->kind) {
@@ -278,9 +332,11 @@ static struct ipc_target target_of(const struct route_target *t, struct arena *a
 
 /* An answer in the making: one message. */
 struct answer {
+	const struct user_route *q;
 	struct user_route_answer *r;
 	struct arena *a;
 	size_t bytes, room;              /* of the message; for targets */
+	bool may_relay;
 };
 
 static bool make_room(struct answer *x, size_t room)
@@ -306,7 +362,7 @@ static bool put_target(struct answer *x, struct ipc_target t)
 
 static size_t bytes_of(const struct ipc_target *t)
 {
-	return TARGET_BYTES + t->account.n + t->address.n + t->text.n + t->steps.n;
+	return TARGET_BYTES + t->account.n + t->address.n + t->text.n + t->steps.n + t->sender.n;
 }
 
 /* false: there is no room for it, if each of the recipients that follow shall get a word. */
@@ -325,8 +381,19 @@ static bool add_target(struct answer *x, size_t rcpt, size_t n_after, struct ipc
 	return put_target(x, t);
 }
 
-static bool add_all(struct answer *x, size_t rcpt, size_t n_after, const struct route *found)
+/* Not ours to route, and the sender is. */
+static bool is_elsewhere(const struct answer *x, const struct route *found)
 {
+	return x->may_relay && found->verdict == ROUTE_REFUSE && kind_of(found) == RCPT_NOT_OURS;
+}
+
+static bool add_all(struct answer *x, const struct ipc_rcpt *rcpts, size_t rcpt, size_t n_after,
+		    const struct route *found)
+{
+	if (is_elsewhere(x, found))
+		return add_target(x, rcpt, n_after, (struct ipc_target){
+			.kind = TARGET_REMOTE, .address = arena_str(x->a, rcpts[rcpt].address),
+			.steps = S("the domain is not ours, and the sender is") });
 	if (found->verdict != ROUTE_ACCEPT)
 		return add_target(x, rcpt, n_after, (struct ipc_target){
 			.kind = found->verdict == ROUTE_REFUSE ? TARGET_REFUSED : TARGET_LATER,
@@ -336,6 +403,8 @@ static bool add_all(struct answer *x, size_t rcpt, size_t n_after, const struct 
 
 		t.address = address_of(&found->targets[i], x->a);
 		t.steps = steps_of(&found->targets[i], x->a);
+		if (t.kind == TARGET_REMOTE)
+			t.sender = sender_of(x->q->stranger, &x->q->rcpts.p[rcpt], x->a);
 		if (!add_target(x, rcpt, n_after, t))
 			return false;
 	}
@@ -344,11 +413,12 @@ static bool add_all(struct answer *x, size_t rcpt, size_t n_after, const struct 
 
 /* Nothing here waits: *found lives in what the world may replace.  What does not fit in the message
  * is asked again with what waits. */
-static void add_route(struct answer *x, size_t rcpt, size_t n_after, const struct route *found)
+static void add_route(struct answer *x, const struct ipc_rcpt *rcpts, size_t rcpt, size_t n_after,
+		      const struct route *found)
 {
 	size_t n = x->r->targets.n, bytes = x->bytes;
 
-	if (add_all(x, rcpt, n_after, found))
+	if (add_all(x, rcpts, rcpt, n_after, found))
 		return;
 	x->r->targets.n = n;
 	x->bytes = bytes + LATER_BYTES;
@@ -360,7 +430,7 @@ SUSPENDS static bool serve_route(struct link *l, void *question, void *answer, s
 {
 	struct user_route *q = question;
 	struct user_route_answer *r = answer;
-	struct answer x = { .r = r, .a = a };
+	struct answer x = { .q = q, .r = r, .a = a, .may_relay = q->may_relay };
 
 	(void)l;
 	r->epoch = world_epoch();
@@ -371,8 +441,8 @@ SUSPENDS static bool serve_route(struct link *l, void *question, void *answer, s
 		AUTO(arena_end) struct arena scratch = { .limit = ROUTE_MEMORY };
 		struct route found;
 
-		route(q->rcpts.p[i].local, q->rcpts.p[i].domain, &scratch, &found);
-		add_route(&x, i, q->rcpts.n - i - 1, &found);
+		routes_follow(q->rcpts.p[i].local, q->rcpts.p[i].domain, &scratch, &found);
+		add_route(&x, q->rcpts.p, i, q->rcpts.n - i - 1, &found);
 		if (a->full)
 			return fail(e, FAULT_TEMP, "not enough memory to route a letter");
 	}
@@ -408,8 +478,12 @@ static bool find_mail_user(struct err *e)
 	return true;
 }
 
-bool routes_open(struct err *e)
+bool routes_open(const uint8_t secret[ACCESS_SECRET], struct err *e)
 {
+	unsigned n = sizeof(srs_key);
+
+	if (!HMAC(EVP_sha256(), secret, ACCESS_SECRET, (const uint8_t *)"srs", 3, srs_key, &n))
+		return fail(e, FAULT_TEMP, "the key for senders cannot be made");
 	ipc_serve(IPC_user_rcpt, serve_rcpt);
 	ipc_serve(IPC_user_route, serve_route);
 	ipc_serve(IPC_user_account, serve_account);
