@@ -21,7 +21,7 @@ def need(program, package=None):
     here = shutil.which(program)
     if here:
         return [here]
-    root = peers.unpack(package or program, package or program)
+    root = peers.unpack(package or program, *peers.PACKAGES.get(package or program, [package or program]))
     libs = ":".join(root + d for d in ("/usr/lib/x86_64-linux-gnu", "/usr/lib"))
     paths = [root + d + "/" + program for d in ("/usr/bin", "/usr/sbin")]
     found = [p for p in paths if os.path.exists(p)]
@@ -130,10 +130,7 @@ def sendmail(s):
 @test("PHP's mail() by sendmail: header, envelope's sender by -f, a line break in To adds nobody")
 def php():
     s, tok = shared(), token()
-    argv = need("php", "php8.2-cli")if not shutil.which("php") else ["php"]
-    if not shutil.which("php"):
-        root = peers.unpack("php8.2-cli", "php8.2-cli")
-        argv = argv[:2] + [root + "/usr/bin/php8.2"]
+    argv = need("php8.2", "php8.2-cli")
     code = ('$ok = mail("bob@example.org", "%s", "line one\\n.\\nline two", '
             '["From" => "alice@example.org", "Bcc" => "carol@example.org"], "-f alice@example.org"); exit($ok ? 0 : 1);' % tok)
     run(argv + ["-n", "-d", "sendmail_path=%s -C %s -t -i" % (sendmail(s), s.conf), "-r", code])
