@@ -22,6 +22,7 @@ struct answer {
 	struct dns_name current; /* asked for, then where the CNAMEs lead */
 	unsigned chain;
 	bool has_ttl;
+	size_t room;             /* for records */
 	struct arena *a;
 	struct dns_packet ret;
 };
@@ -69,7 +70,7 @@ static bool expand(struct answer *w, const struct record *r, struct str *ret)
 	size_t at = r->at;
 	struct dns_name name;
 
-	for (const char *k = layout; k && strchr("N124", *k) && *k; k++) {
+	for (const char *k = layout; k && *k && strchr("N124", *k); k++) {
 		size_t n = *k == 'N' ? 0 : (size_t)(*k - '0');
 
 		if (*k == 'N' && !dns_name_take(whole, &at, &name))
@@ -107,7 +108,7 @@ static bool take_answer(struct answer *w, const struct record *r, struct err *e)
 		return true;
 	if (w->ret.n == DNS_ANSWER_RECORDS_MAX)
 		return fail(e, FAULT_PEER, "more than %d records", DNS_ANSWER_RECORDS_MAX);
-	if (!w->ret.p && !(w->ret.p = ARENA_ARRAY(w->a, struct str, DNS_ANSWER_RECORDS_MAX)))
+	if (!w->ret.p && !(w->ret.p = ARENA_ARRAY(w->a, struct str, w->room)))
 		return fail(e, FAULT_TEMP, "no memory for an answer");
 	if (!expand(w, r, &w->ret.p[w->ret.n]))
 		return fail(e, FAULT_PEER, "a malformed record");
@@ -175,6 +176,7 @@ bool dns_packet_parse(struct str packet, const struct dns_name *name, uint16_t t
 	if (packet.n < HEADER || packet.n > DNS_PACKET_MAX || !(flags & FLAG_RESPONSE) || questions != 1)
 		return fail(e, FAULT_PEER, "no answer of a name server");
 	w.ret.rcode = flags & RCODE;
+	w.room = answers < DNS_ANSWER_RECORDS_MAX ? answers : DNS_ANSWER_RECORDS_MAX;
 	w.ret.is_truncated = flags & FLAG_TRUNCATED;
 	if (!take_question(&w, &at, e) || !take_sections(&w, at, answers, authority, e))
 		return false;

@@ -3,6 +3,7 @@
 
 #include "base/attr.h"
 #include "wire/dns_octets.h"
+#include "wire/text.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -192,6 +193,9 @@ static void print_field(char kind, struct octets *o, struct buf *b)
 		return;
 	case 'Q':
 		print_string(take_octets(o, o->in.n), b);
+		return;
+	case 'B':
+		base64_add(b, take_octets(o, o->in.n));
 		return;
 	case 'X':
 		buf_add_hex(b, take_octets(o, o->in.n));

@@ -9,12 +9,12 @@
 #include "wire/dns_name.h"
 
 /* X(name, number, layout).  What a record holds, a letter a field: N a name, 1 2 4 numbers of so many
- * octets, A and 6 addresses, C a character-string, T character-strings to the end, Q text to the end, X octets to the
- * end.  What has no layout prints as RFC 3597 \# says. */
+ * octets, A and 6 addresses, C a character-string, T character-strings to the end, Q text, X and B octets to the
+ * end, in hexadecimal or base64.  What has no layout prints as RFC 3597 \# says. */
 #define DNS_TYPES(X) \
 	X(A, 1, "A") X(NS, 2, "N") X(CNAME, 5, "N") X(SOA, 6, "NN44444") X(PTR, 12, "N") X(MX, 15, "2N") \
 	X(TXT, 16, "T") X(AAAA, 28, "6") X(SRV, 33, "222N") X(DNAME, 39, "N") X(DS, 43, "211X") \
-	X(DNSKEY, 48, NULL) X(TLSA, 52, "111X") X(SPF, 99, "T") X(CAA, 257, "1CQ")
+	X(DNSKEY, 48, "211B") X(TLSA, 52, "111X") X(SPF, 99, "T") X(CAA, 257, "1CQ")
 
 enum dns_type {
 #define X(name, number, layout) DNS_##name = number,

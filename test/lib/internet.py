@@ -14,6 +14,7 @@ zones.  dnssec is one of
     "insecure"  not signed, and the parent says so
     "bogus"     signed, then changed
     "expired"   signed, but the signatures are of last year
+    "nsec3 N"   signed, with NSEC3 of N iterations
     "stripped"  the parent has a DS, the zone no signatures
 A zone lives on one of three nsd (root, tld, hosts), on `at=ADDRESS` (a name server of the
 test's own: silent(), scripted()), or on none: at="lame" refuses it, at="broken" fails it.
@@ -151,6 +152,8 @@ class Internet:
         if z.dnssec in ("insecure", "stripped"):
             return
         when = ["-i", "20250101000000", "-e", "20250201000000"] if z.dnssec == "expired" else []
+        if z.dnssec.startswith("nsec3"):
+            when = ["-n", "-t", z.dnssec.split()[1]]
         self.tool("ldns-signzone", *when, "-f", path + ".signed", path, z.key)
         with open(path + ".signed") as f:
             text = f.read()

@@ -68,9 +68,11 @@ static void take_file(struct role_file *f)
 		log_error("file", "path=%s why=%s next=\"what was there before stays\"", LOGQ(f->path), LOGQ(str_from_z(e.text)));
 		return;
 	}
+	/* after a reload all files come again */
+	if (!str_eq(str_of(t->p, t->n), str_of(fresh.p, fresh.n)))
+		forget();
 	free(t->p);
 	*t = fresh;
-	forget();
 }
 
 SUSPENDS static bool serve_question(struct link *l, void *question, void *answer, struct arena *a, struct err *e)

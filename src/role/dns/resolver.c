@@ -45,6 +45,34 @@ static const char *const built_in_anchor =
 static struct resolver *retired;
 static unsigned n_questions;             /* of all */
 
+/* What libunbound writes to its log: just before a callback it says there why nobody answered. */
+static char words[512];
+static size_t words_n;
+
+static ssize_t keep_words(void *cookie, const char *p, size_t n)
+{
+	struct str line = str_head(str_of(p, n), sizeof(words));
+
+	(void)cookie;
+	if (str_find_str(line, S("SERVFAIL <")) < line.n) {
+		memcpy(words, line.p, line.n);
+		words_n = line.n;
+	}
+	return (ssize_t)n;
+}
+
+static FILE *words_file(void)
+{
+	static FILE *f;
+
+	if (!f) {
+		f = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = keep_words });
+		if (f)
+			setlinebuf(f);
+	}
+	return f;
+}
+
 /* -- making one -------------------------------------------------------------- */
 
 /* What differs from libunbound's defaults, or shall not change with them. */
@@ -53,11 +81,14 @@ static const struct {
 } options[] = {
 	{ "module-config:", "validator iterator" },
 	{ "val-log-level:", "2" },               /* says why an answer is bogus */
+	{ "val-log-squelch:", "no" },
+	{ "log-servfail:", "yes" },              /* says why there is none: see words */
 	{ "val-nsec3-keysize-iterations:", "1024 50 2048 50 4096 50" },
 	{ "edns-buffer-size:", "1232" },
 	{ "qname-minimisation:", "yes" },
 	{ "aggressive-nsec:", "yes" },
 	{ "use-caps-for-id:", "yes" },           /* 0x20 */
+	{ "infra-cache-min-rtt:", "200" },       /* ms: a server that is busy for a moment is not given up */
 	{ "harden-glue:", "yes" },
 	{ "harden-dnssec-stripped:", "yes" },
 	{ "harden-below-nxdomain:", "yes" },
@@ -159,7 +190,7 @@ static bool configure(struct resolver *r, struct err *e)
 {
 	bool is_own = r->hints.n || r->conf.resolver.kind == CONF_RESOLVER_FORWARD;
 
-	ub_ctx_debugout(r->ctx, NULL);           /* its words are no lines of our log */
+	ub_ctx_debugout(r->ctx, words_file());
 	for (size_t i = 0; i < ARRAY_LEN(options); i++)
 		if (!set_option(r, options[i].name, options[i].value, e))
 			return false;
@@ -271,6 +302,14 @@ static void set_bogus(struct question *q, const char *why)
 					    .why = arena_str(q->a, why && *why ? str_from_z(why) : S("DNSSEC does not agree")) };
 }
 
+/* "[TIME] libunbound[PID:0] error: SERVFAIL <NAME TYPE IN>: REASON" */
+static struct str reason_in(struct str line)
+{
+	size_t at = str_find_str(line, S(">: "));
+
+	return at < line.n ? str_trim(str_from(line, at + 3)) : S("its name servers do not answer usefully");
+}
+
 /* libunbound's. */
 static void on_answer(void *arg, int rcode, void *packet, int packet_n, int security, char *why, int was_limited)
 {
@@ -291,8 +330,9 @@ static void on_answer(void *arg, int rcode, void *packet, int packet_n, int secu
 		read_packet(q, str_of(packet, (size_t)packet_n));
 		q->ret->is_secure = security == SECURE && q->ret->outcome != DNS_TEMP;
 	} else {
-		set_temp(q, S("its name servers do not answer, or not usefully"));
+		set_temp(q, words_n ? reason_in(str_of(words, words_n)) : S("its name servers do not answer usefully"));
 	}
+	words_n = 0;
 	wait_wake(&q->done);
 }
 
@@ -344,16 +384,17 @@ bool resolver_ask(struct resolver *r, struct str name, uint16_t type, struct are
 {
 	struct question *q = calloc(1, sizeof(*q));
 
-	*ret = (struct resolver_answer){ .outcome = DNS_TEMP, .canonical = name, .why = S("no memory to ask") };
-	if (!q)
+	*ret = (struct resolver_answer){ .outcome = DNS_TEMP, .canonical = name };
+	if (!q) {
+		ret->why = S("no memory to ask");
 		return true;
+	}
 	*q = (struct question){ .r = r, .type = type, .a = a, .ret = ret, .text = str_z(a, name) };
 	if (r->conf.resolver.kind == CONF_RESOLVER_OFF || n_questions >= QUESTIONS_MAX) {
 		set_temp(q, r->conf.resolver.kind == CONF_RESOLVER_OFF ? S("the resolver is off (dns { resolver off })")
 								       : S("too many questions at once"));
 	} else if (!q->text || !dns_name_read(name, &q->name)) {
 		ret->outcome = DNS_NO_NAME;
-		ret->why = S("");
 	} else {
 		on_loop_stack(begin, q);
 		if (!q->refused && !await(q, e))
