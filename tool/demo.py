@@ -90,7 +90,8 @@ def start_folder():
 def configuration(listeners):
     lines = ["# Made by ./dev demo, anew at each start.",
              "hostname  mail.example.test", "contact   postmaster@example.test", "domain    example.test",
-             "storage   .", "run       run"]
+             "storage   .", "run       run",
+             "dns {", "    resolver off    # the demo asks nobody", "}"]
     lines += [f"listen {name} 127.0.0.1:{port} {words}".rstrip() for name, port, words, _ in listeners]
     return "\n".join(lines) + "\n"
 

@@ -1,6 +1,8 @@
 /* arena.c — memory by lifetime; see arena.h. */
 #include "base/arena.h"
 
+#include "base/memory.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,8 @@ static struct arena_block *block_get(size_t cap)
 	}
 #endif
 	b = malloc(sizeof(*b) + cap);
+	if (!b)
+		memory_denied();
 	return b;
 }
 

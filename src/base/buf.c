@@ -1,6 +1,7 @@
 /* buf.c — growing text; see buf.h. */
 #include "base/buf.h"
 
+#include "base/memory.h"
 #include "base/utf8.h"
 
 #include <stdarg.h>
@@ -40,6 +41,8 @@ char *buf_room(struct buf *b, size_t n)
 			want = want > b->limit / 2 ? b->limit : want * 2;
 		p = b->is_heap ? realloc(b->p, want) : NULL;
 		if (!p) {
+			if (b->is_heap)
+				memory_denied();
 			b->full = true;
 			return NULL;
 		}

@@ -155,6 +155,9 @@ static const struct {
 	{ FIVE "outbound {\nretry 5m\n}\n", "w.conf:4:7: \"give-up\" is missing here: retry DURATION ... give-up DURATION [warn DURATION]" },
 	{ FIVE "journal {\nsegments 17\n}\n", "w.conf:4:10: segments is at most 16" },
 	{ FIVE "listen smpt *:25\n", "w.conf:3:8: \"smpt\" is not one of smtp|submission|imap|pop3|sieve|http|https, did you mean \"smtp\"?" },
+	{ FIVE "dns {\n resolver forward\n}\n", "w.conf:4:11: behind this belongs more: resolver recursive|forward ADDRESS[:PORT] ...|off" },
+	{ FIVE "dns {\n resolver forward *:53\n}\n", "w.conf:4:19: \"*:53\" is not an address" },
+	{ FIVE "dns {\n resolver forward ns.example.org\n}\n", "w.conf:4:19: \"ns.example.org\" is not ADDRESS:PORT, like *:25 or [2001:db8::1]:25" },
 	{ FIVE "listen smtp *:0\n", "w.conf:3:13: \"*:0\" is not ADDRESS:PORT, like *:25 or [2001:db8::1]:25" },
 	{ FIVE "listen smtp ::1:25\n", "w.conf:3:13: \"::1:25\" is not ADDRESS:PORT, like *:25 or [2001:db8::1]:25" },
 	{ FIVE "listen smtp *:25 atuh\n", "w.conf:3:18: \"atuh\" is not one of auth|starttls|tls|plaintext, did you mean \"auth\"?" },
@@ -402,6 +405,7 @@ static const struct {
 	{ &conf_type_domain_block, "z.example" }, { &conf_type_via, "via smtps://h.example:465 tls encrypt" },
 	{ &conf_type_route, "*.d.example from * via smtp://[::1]:26 user u \"secret:/s s\"" },
 	{ &conf_type_ipv6, "on" }, { &conf_type_ip, "192.0.2.7 ::1" }, { &conf_type_demand, "verify" },
+	{ &conf_type_resolver, "forward 192.0.2.1:53 [2001:db8::1]:5353" },
 };
 
 static const char *sample_of(const struct conf_row *row, char *mem, size_t size)
@@ -422,7 +426,7 @@ __attribute__((noinline)) static void check_option(unsigned section, const struc
 {
 	static const char *const open[SECTION_COUNT] = {
 		"", "listen smtp *:2500 {\n    ", "domain d.example {\n    ", "auth {\n    ",
-		"inbound {\n    ", "outbound {\n    ", "journal {\n    ", "login {\n    ",
+		"inbound {\n    ", "outbound {\n    ", "journal {\n    ", "login {\n    ", "dns {\n    ",
 	};
 	AUTO(buf_end) struct buf text = buf_on_heap(4096), image = buf_on_heap(65536), line = buf_on_heap(4096);
 	AUTO(reading_end) struct reading r = { 0 };

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 enum { SERVED_ARENA = 4 * IPC_LARGE_MAX };
+#define SCARCE_PAUSE (20 * MILLISECOND)
 
 struct link_out {
 	struct link_out *next;
@@ -636,6 +637,8 @@ SUSPENDS static void reader(void *arg)
 			breathe();
 		else if (!l->is_dead && await_packets(l, &e))
 			return;
+		else if (!l->is_dead && !fiber_sleep(SCARCE_PAUSE, &e))  /* no memory is no reason to hang up */
+			break;
 	}
 	link_die(l);
 	link_release(l);

@@ -13,9 +13,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 struct reading {
 	struct queue *q;
@@ -342,13 +344,30 @@ static bool dir_make(int at, const char *name, int *ret, struct err *e)
 	return *ret >= 0 || fail_sys(e, FAULT_TEMP, errno, "%s", name);
 }
 
+/* A journal needs a sync that syncs, and one host that writes.  The mailboxes have their own ways. */
+static bool is_local(int dir, struct err *e)
+{
+	static const struct { uint32_t type; const char *name; } remote[] = {
+		{ NFS_SUPER_MAGIC, "NFS" }, { CIFS_SUPER_MAGIC, "CIFS" }, { SMB2_SUPER_MAGIC, "SMB" },
+	};
+	struct statfs fs;
+
+	if (fstatfs(dir, &fs))
+		return fail_sys(e, FAULT_TEMP, errno, "look at the storage's file system");
+	for (size_t i = 0; i < ARRAY_LEN(remote); i++)
+		if ((uint32_t)fs.f_type == remote[i].type)
+			return fail(e, FAULT_PERM, "storage lies on %s, where a journal is not safe: let only mail/ be there",
+				    remote[i].name);
+	return true;
+}
+
 static bool disk_begin(const struct queue_conf *conf, struct disk *d, struct err *e)
 {
 	AUTO(fd_end) int above = -1;
 	AUTO(fd_end) int db = -1;
-	char path[4000];
+	char path[3800];
 
-	if (!dir_make(conf->storage, "spool", &d->dir, e) ||
+	if (!is_local(conf->storage, e) || !dir_make(conf->storage, "spool", &d->dir, e) ||
 	    !dir_make(conf->storage, "journal", &d->journal_dir, e) ||
 	    !dir_make(conf->storage, "db", &above, e) || !dir_make(above, "queue", &db, e) ||
 	    !fd_sync(above, e) || !fd_sync(conf->storage, e))

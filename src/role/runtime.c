@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 enum { PARENT_FD = 3, EARLY_MAX = 64, IMAGE_BYTES_MAX = 8 << 20 };
@@ -125,25 +126,27 @@ static struct early early[EARLY_MAX];
 static size_t n_early;
 static bool is_serving;
 
-static void open_channel(enum role peer, uint32_t instance, uint32_t pid, struct str account, int fd)
+static bool open_channel(enum role peer, uint32_t instance, uint32_t pid, struct str account, int fd)
 {
 	struct err e = { 0 };
 	struct link *fresh = link_open(fd, self.role, peer, instance, account, &self.fibers, &e);
 
 	if (!fresh) {
 		log_error("channel", "peer=%s why=%s", role_name(peer), LOGQ(str_from_z(e.text)));
-		return;
+		return false;            /* the peer sees its end close */
 	}
 	fresh->pid = pid;
 	if (def->linked)
 		def->linked(fresh);
+	return true;
 }
 
 static void open_early(void)
 {
 	is_serving = true;
 	for (size_t i = 0; i < n_early; i++)
-		open_channel(early[i].role, early[i].instance, early[i].pid, S(""), early[i].fd);
+		if (!open_channel(early[i].role, early[i].instance, early[i].pid, S(""), early[i].fd))
+			_exit(EX_TEMPFAIL);      /* without it there is work we would wait for in vain */
 	n_early = 0;
 }
 

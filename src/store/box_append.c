@@ -12,6 +12,7 @@
 #include "store/box_file.h"
 #include "store/durable.h"
 #include "store/quota.h"
+#include "store/rename.h"
 #include "wire/lf.h"
 
 #include <errno.h>
@@ -299,7 +300,7 @@ static bool items_rename(struct commit_job *j)
 
 			item_name(item, name);
 			if (FAULT_POINT(box_append) ||
-			    renameat2(j->b->dir.tmp, item->tmp, j->b->dir.cur, name, RENAME_NOREPLACE))
+			    rename_fresh(j->b->dir.tmp, item->tmp, j->b->dir.cur, name))
 				return fail_sys(&j->e, FAULT_TEMP, errno, "rename to cur/%s", name);
 			item->is_in_cur = true;
 		}

@@ -3,6 +3,7 @@
 #include "base/hooks.h"
 #include "store/box_file.h"
 #include "store/flag_log.h"
+#include "store/rename.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,12 +89,11 @@ static void change_all(struct box *b, const uint32_t *uids, size_t n, const stru
 	}
 }
 
-/* While folders are renamed a line of the flag log would name one that is gone. */
-SUSPENDS static bool wait_renamed(struct shelf *s, struct err *e)
+SUSPENDS static bool wait_for_log(struct shelf *s, struct err *e)
 {
 	AUTO(shelf_let_go) struct shelf_held held = { 0 };
 
-	return !s->is_renaming || shelf_hold(&held, s, e);
+	return !s->flags_wait || shelf_hold(&held, s, e);
 }
 
 SUSPENDS bool box_store(struct box *b, const uint32_t *uids, size_t n,
@@ -104,7 +104,7 @@ SUSPENDS bool box_store(struct box *b, const uint32_t *uids, size_t n,
 	uint32_t *to;
 	bool ok;
 
-	if (!wait_renamed(b->shelf, e))
+	if (!wait_for_log(b->shelf, e))
 		return false;
 	if (b->is_gone)
 		return fail_sys(e, FAULT_TEMP, ENOENT, "the folder is gone");
@@ -166,7 +166,7 @@ static void follow_run(void *arg)
 
 		if (!name_with(j->b, l, f->flags, f->keywords, to))
 			f->sys = ENAMETOOLONG;
-		else if (FAULT_POINT(box_follow) || renameat2(dir, was, j->b->dir.cur, to, RENAME_NOREPLACE))
+		else if (FAULT_POINT(box_follow) || rename_fresh(dir, was, j->b->dir.cur, to))
 			f->sys = errno;
 	}
 	if (j->sync && fsync(j->b->dir.cur))
@@ -228,7 +228,8 @@ SUSPENDS static bool guard_all(struct box *b, const struct follow *f, size_t n, 
 	return ok;
 }
 
-/* One batch; *ret_n is 0 when nothing is dirty. */
+/* One batch; *ret_n is 0 when nothing is dirty.  A name ahead of the log on the disk would get older flags mixed
+ * in when its lines are done again. */
 SUSPENDS static bool follow_batch(struct box *b, bool claim, size_t most, size_t *ret_n, struct err *e)
 {
 	struct follow *f = calloc(RENAMES_AT_ONCE, sizeof(*f));
@@ -237,7 +238,7 @@ SUSPENDS static bool follow_batch(struct box *b, bool claim, size_t most, size_t
 
 	if (ok) {
 		j.n = collect(b, claim, f, most < RENAMES_AT_ONCE ? most : RENAMES_AT_ONCE);
-		ok = guard_all(b, f, j.n, e);
+		ok = guard_all(b, f, j.n, e) && flag_log_sync(b->shelf->flag_log, e);
 	}
 	if (ok && j.n) {
 		off_loop(follow_run, &j);
@@ -276,16 +277,33 @@ SUSPENDS static bool cur_sync(struct box *b, struct err *e)
 	return !j.sys || fail_sys(e, FAULT_TEMP, j.sys, "sync cur");
 }
 
+static bool have_all_followed(struct shelf *s)
+{
+	struct str folder;
+	void *box;
+
+	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
+		if (((struct box *)box)->n_dirty || ((struct box *)box)->cur_needs_sync)
+			return false;
+	return true;
+}
+
 SUSPENDS bool names_follow_all(struct shelf *s, struct err *e)
 {
+	bool ok, waited = s->flags_wait;
 	struct str folder;
 	void *box;
 
 	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
 		if (!names_follow(box, false, SIZE_MAX, e) || !cur_sync(box, e))
 			return false;
-	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
-		if (((struct box *)box)->n_dirty || ((struct box *)box)->cur_needs_sync)
-			return true;
-	return flag_log_is_empty(s->flag_log) || flag_log_clear(s->flag_log, e);
+	/* flags that changed and changed back left no name to follow, but lines: half of them would be a change */
+	if (!flag_log_sync(s->flag_log, e))
+		return false;
+	if (flag_log_is_empty(s->flag_log) || flag_log_needs_sync(s->flag_log) || !have_all_followed(s))
+		return true;
+	s->flags_wait = true;
+	ok = flag_log_clear(s->flag_log, e);
+	s->flags_wait = waited;
+	return ok;
 }

@@ -2,6 +2,7 @@
  *
  * A folder has at most 26.  One that no letter bears gives its place to a new one. */
 #include "store/box_file.h"
+#include "store/flag_log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +18,21 @@ void keywords_free(struct box *b)
 	}
 }
 
+struct names {
+	char *names[KEYWORDS_MAX];
+};
+
+static void names_end(struct names *n)
+{
+	for (size_t i = 0; i < KEYWORDS_MAX; i++)
+		free(n->names[i]);
+}
+
 bool keywords_load(struct box *b, struct err *e)
 {
 	AUTO(fd_end) int fd = openat(b->top, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	AUTO(text_end) char *text = NULL;
+	AUTO(names_end) struct names fresh = { 0 };
 	struct str in, name;
 	unsigned i;
 	bool bad;
@@ -30,10 +42,12 @@ bool keywords_load(struct box *b, struct err *e)
 	if (!fd_slurp(fd, KEYWORDS_BYTES_MAX, &text, &in.n, e))
 		return fail_in(e, FILE_NAME);
 	in.p = text;
-	keywords_free(b);
 	while (keywords_line_parse(&in, &i, &name, &bad))
-		if (!bad && !b->keywords[i])
-			b->keywords[i] = strndup(name.p, name.n);
+		if (!bad && !fresh.names[i] && !(fresh.names[i] = strndup(name.p, name.n)))
+			return fail(e, FAULT_TEMP, "no memory for the keywords");
+	keywords_free(b);
+	memcpy(b->keywords, fresh.names, sizeof(fresh.names));
+	fresh = (struct names){ 0 };
 	return true;
 }
 
@@ -103,6 +117,8 @@ SUSPENDS static bool keyword_write(struct box *b, int at, struct str name, struc
 		if (i == at || b->keywords[i])
 			buf_addf(&text, "%d " STR_FMT "\n", i,
 				 STR_ARG(i == at ? name : str_from_z(b->keywords[i])));
+	if (text.full)
+		return fail(e, FAULT_TEMP, "no memory for the keywords");
 	j.text = buf_str(&text);
 	off_loop(keyword_run, &j);
 	if (!j.ok)
@@ -110,10 +126,25 @@ SUSPENDS static bool keyword_write(struct box *b, int at, struct str name, struc
 	return j.ok;
 }
 
+/* Under this number.  Who had it before cannot be set meanwhile; lines of the flag log that say how letters lost
+ * it must not be lost any more, or it would come back to them under its new name. */
+SUSPENDS static bool keyword_put(struct box *b, int at, struct str name, struct err *e)
+{
+	char *was = b->keywords[at], *new = strndup(name.p, name.n);
+	bool ok;
+
+	if (!new)
+		return fail(e, FAULT_TEMP, "out of memory");
+	b->keywords[at] = NULL;
+	ok = (!was || flag_log_sync(b->shelf->flag_log, e)) && keyword_write(b, at, name, e);
+	b->keywords[at] = ok ? new : was;
+	free(ok ? was : new);
+	return ok;
+}
+
 SUSPENDS bool box_keyword_give(struct box *b, struct str name, unsigned *ret, struct err *e)
 {
 	int at = box_keyword_find(b, name);
-	char *copy;
 
 	if (at < 0) {
 		if (!keyword_is_valid(name))
@@ -121,13 +152,8 @@ SUSPENDS bool box_keyword_give(struct box *b, struct str name, unsigned *ret, st
 		at = free_place(b);
 		if (at < 0)
 			return fail_sys(e, FAULT_PERM, ENOSPC, "the folder has 26 keywords already");
-		copy = strndup(name.p, name.n);
-		if (!copy || !keyword_write(b, at, name, e)) {
-			free(copy);
-			return copy ? false : fail(e, FAULT_TEMP, "out of memory");
-		}
-		free(b->keywords[at]);
-		b->keywords[at] = copy;
+		if (!keyword_put(b, at, name, e))
+			return false;
 		box_log(b, &(struct change){ .kind = CHANGE_KEYWORDS });
 	}
 	*ret = (unsigned)at;

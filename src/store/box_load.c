@@ -113,13 +113,26 @@ static bool read_all(struct box *b, struct err *e)
 	return scan_give_uids(&c, b, e) && add_sights(b, &c, e) && tidy_uidlist(b, e);
 }
 
+/* What we find a process has left that was killed before it could sync it; told to a session it must not be
+ * taken back. */
+static bool sync_left(struct box *b, struct err *e)
+{
+	AUTO(fd_end) int uids = -1;
+
+	if (!flag_log_is_after_crash(b->shelf->flag_log) || b->epoch == flag_log_epoch(b->shelf->flag_log))
+		return true;
+	uids = openat(b->top, "dovecot-uidlist", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return (uids < 0 || fd_sync(uids, e)) && fd_sync(b->dir.new, e) && fd_sync(b->dir.cur, e) &&
+	       fd_sync(b->top, e);
+}
+
 static void load_run(void *arg)
 {
 	struct load_job *j = arg;
 	struct box *b = j->b;
 
 	j->ok = open_dirs(b, &j->e) && keywords_load(b, &j->e) &&
-		(cache_load(b) || (read_all(b, &j->e) && (cache_merge(b), true)));
+		(cache_load(b) || (read_all(b, &j->e) && (cache_merge(b), true))) && sync_left(b, &j->e);
 }
 
 /* Letters that nobody has claimed are recent.  Flags of the log come last: of the names' own changes

@@ -19,6 +19,7 @@
 #include "store/durable.h"
 #include "store/history.h"
 #include "store/quota.h"
+#include "store/rename.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINES_MAX = 64 << 20, COPY_BLOCK = 1 << 20 };
+enum { LINES_MAX = 64 << 20, HISTORY_MAX = 1 << 30, COPY_BLOCK = 1 << 20 };
 
 struct move_item {
 	uint32_t uid, to_uid;
@@ -74,7 +75,7 @@ static bool copy_bytes(int from, const char *name, int to, const char *new_name,
 static bool link_one(const struct move_job *j, struct move_item *i, int dir, const char *name,
 		     struct err *e)
 {
-	if (!FAULT_POINT(box_move) && !linkat(dir, name, j->to->dir.cur, i->name, 0))
+	if (!FAULT_POINT(box_move) && !link_fresh(dir, name, j->to->dir.cur, i->name))
 		return true;
 	if (errno != EMLINK && errno != EPERM && errno != EXDEV && errno != EOPNOTSUPP)
 		return fail_sys(e, FAULT_TEMP, errno, "link %s", name);
@@ -89,7 +90,7 @@ static bool move_one(struct move_job *j, struct move_item *i, int target)
 
 	if (!j->move)
 		i->is_done = link_one(j, i, dir, name, &j->e);
-	else if (FAULT_POINT(box_move) || renameat2(dir, name, target, i->name, RENAME_NOREPLACE))
+	else if (FAULT_POINT(box_move) || rename_fresh(dir, name, target, i->name))
 		return fail_sys(&j->e, FAULT_TEMP, errno, "move %s", name);
 	else
 		i->is_done = true;
@@ -106,7 +107,7 @@ static void undo(struct move_job *j, int target)
 
 		if (!i->is_done)
 			continue;
-		if (j->move ? renameat2(target, i->name, dir, name, RENAME_NOREPLACE) :
+		if (j->move ? rename_fresh(target, i->name, dir, name) :
 			      unlinkat(target, i->name, 0))
 			j->is_muddled = true;
 	}
@@ -384,7 +385,7 @@ void history_line(struct buf *to, const char *what, struct str who, struct str f
 
 SUSPENDS static bool expunge_items(struct move_job *j, const struct by *by, struct err *e)
 {
-	AUTO(buf_end) struct buf history = buf_on_heap(LINES_MAX);
+	AUTO(buf_end) struct buf history = buf_on_heap(HISTORY_MAX);
 	uint32_t *uids = reallocarray(NULL, j->n, sizeof(*uids));
 	uint64_t bytes = 0;
 	bool ok = uids || fail(e, FAULT_TEMP, "out of memory");
@@ -397,6 +398,8 @@ SUSPENDS static bool expunge_items(struct move_job *j, const struct by *by, stru
 			     uids[k], str_from_z(j->items[k].name));
 	}
 	j->history = buf_str(&history);
+	if (ok && history.full)
+		ok = fail(e, FAULT_TEMP, "no memory for the history");
 	ok = ok && box_guard(j->from, uids, j->n, e) && run_job(j, expunge_run, e);
 	if (ok) {
 		box_remove(j->from, uids, j->n, box_modseq_next(j->from), by);

@@ -36,11 +36,14 @@ static const char *const sql[STATEMENTS] = {
 	[ST_PACK_GET] = "SELECT bytes FROM pack WHERE id = ?1",
 	[ST_PACK_PUT] = "INSERT OR REPLACE INTO pack (id, bytes) VALUES (?1, ?2)",
 	[ST_PACK_DROP] = "DELETE FROM pack WHERE id = ?1",
+	[ST_PACKS_DROP] = "DELETE FROM pack WHERE id BETWEEN ?1 AND ?2",
+	[ST_BOX_DROP] = "DELETE FROM box WHERE id = ?1",
 };
 
-/* The log is taken over at 8 MiB: each time costs syncs. */
+/* The log is taken over at 8 MiB: each time costs syncs.  The file is not mapped: another program may cut
+ * it off under us, and what is read then is an error and not a signal. */
 static const char settings[] =
-	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 268435456;"
+	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 0;"
 	"PRAGMA wal_autocheckpoint = 2048; PRAGMA journal_size_limit = 1048576;";
 static const char schema[] =
 	"BEGIN;"

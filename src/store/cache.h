@@ -30,6 +30,9 @@ bool cache_save(struct box *b);
 /* Write them. */
 void cache_keep(struct box *b, const struct puts *p);
 
+/* The folder is gone: nothing of it stays. */
+void cache_forget(struct box *b);
+
 /* What is read of letters: needs no shelf. */
 struct cache_ask {
 	struct cache *c;

@@ -22,6 +22,8 @@ enum cache_statement {
 	ST_PACK_GET,
 	ST_PACK_PUT,
 	ST_PACK_DROP,
+	ST_PACKS_DROP,
+	ST_BOX_DROP,
 	STATEMENTS,
 };
 

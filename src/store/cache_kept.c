@@ -69,6 +69,25 @@ static int64_t box_row(struct cache *c, const struct box *b)
 	return id > 0 && id <= BOX_ID_MAX ? id : 0;
 }
 
+/* Its packs and its row. */
+void cache_forget(struct box *b)
+{
+	struct cache *c = cache_usable(b);
+	int64_t id;
+
+	if (!c)
+		return;
+	cache_run(c, ST_BEGIN);
+	id = box_row(c, b);
+	sqlite3_bind_int64(c->st[ST_PACKS_DROP], 1, id << 32);
+	sqlite3_bind_int64(c->st[ST_PACKS_DROP], 2, ((id + 1) << 32) - 1);
+	if (id)
+		cache_run(c, ST_PACKS_DROP);
+	sqlite3_bind_int64(c->st[ST_BOX_DROP], 1, id);
+	cache_run(c, ST_BOX_DROP);
+	cache_run(c, ST_COMMIT);
+}
+
 static void pack_write(struct keeping *k, const struct pack *p, int64_t row)
 {
 	struct cache *c = k->c;
@@ -213,7 +232,7 @@ static bool reader_open(struct cache_reader *r)
 	enum { HOW = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX };
 
 	return sqlite3_open_v2(r->path, &r->db, HOW, NULL) == SQLITE_OK &&
-	       sqlite3_exec(r->db, "PRAGMA mmap_size = 268435456; PRAGMA query_only = ON", NULL, NULL, NULL) ==
+	       sqlite3_exec(r->db, "PRAGMA mmap_size = 0; PRAGMA query_only = ON", NULL, NULL, NULL) ==
 		       SQLITE_OK &&
 	       sqlite3_prepare_v3(r->db, box_id, -1, SQLITE_PREPARE_PERSISTENT, &r->box_id, NULL) == SQLITE_OK &&
 	       sqlite3_prepare_v3(r->db, packs, -1, SQLITE_PREPARE_PERSISTENT, &r->packs, NULL) == SQLITE_OK;

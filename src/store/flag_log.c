@@ -7,26 +7,43 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { LOG_BYTES_MAX = 64 << 20, CRC_HEX = 8 };
 
-#define FIRST_LINE "waxwing flags 1\n"
+#define FIRST_LINE "waxwing flags 2\n"
 #define SECOND_LINE "%s %016llx\n"       /* open or rest, epoch */
 #define FILE_NAME "flags"
+#define NEW_FILE "flags.new"
 
 enum { FIRST_N = sizeof(FIRST_LINE) - 1, WORD_N = 4, START = FIRST_N + WORD_N + 18 };
+
+/* A line that a crash left. */
+struct flag_line {
+	struct flags_change change;
+	uint32_t validity;
+	struct str text;                 /* all behind its CRC, without the newline */
+	struct str uids, folder;
+	bool is_done;                    /* it took effect, or its folder is gone */
+	bool is_later;                   /* its folder could not be read when we began */
+};
 
 struct flag_log {
 	struct shelf *shelf;
 	int fd;
 	int64_t end;                     /* where the next line begins */
-	bool needs_sync;
+	uint32_t crc;                    /* of the last line */
+	uint64_t added, synced;          /* lines, counted */
+	bool is_after_crash;
 	uint64_t epoch;
-	char *left;                      /* what a crash left, NULL once it is applied */
+	char *left;                      /* what a crash left */
 	size_t left_n;
+	struct flag_line *lines;         /* in it */
+	size_t n_lines, cap_lines;
+	int64_t undone;                  /* octets of lines that are not done */
 };
 
 static bool hex_u32(struct str s, uint32_t *ret)
@@ -46,12 +63,17 @@ static bool hex_u32(struct str s, uint32_t *ret)
 	return true;
 }
 
+static void head_print(const struct flag_log *f, struct buf *to)
+{
+	buf_addf(to, FIRST_LINE SECOND_LINE, "open", (unsigned long long)f->epoch);
+}
+
 /* Durable before the first change is told. */
 static bool mark_open(struct flag_log *f, struct err *e)
 {
 	struct buf b = buf_over((char[START + 1]){ 0 }, START + 1);
 
-	buf_addf(&b, FIRST_LINE SECOND_LINE, "open", (unsigned long long)f->epoch);
+	head_print(f, &b);
 	return fd_pwrite_all(f->fd, buf_str(&b), 0, e) && fd_sync(f->fd, e);
 }
 
@@ -72,19 +94,82 @@ static bool head_parse(struct str text, uint64_t *ret_epoch, bool *ret_rest)
 	return true;
 }
 
+/* A line's CRC goes on from that of the line before, so that no line of an earlier time, when more stood in
+ * the file, is taken for the next one.  False at the first damaged line: what follows it was not synced. */
+static bool line_next(struct str *in, uint32_t *crc, struct flag_line *ret)
+{
+	size_t n = str_find(*in, '\n');
+	struct str line = str_head(*in, n), rest;
+	struct flag_line l = { .text = str_from(line, CRC_HEX) };
+	uint32_t found, how, flags;
+
+	if (n == in->n || !hex_u32(str_head(line, CRC_HEX), &found) || found != crc32c(*crc, l.text))
+		return false;
+	rest = str_from(l.text, 1);
+	if (!hex_u32(str_cut(rest, ' ', &rest), &how) || how > FLAGS_SET ||
+	    !hex_u32(str_cut(rest, ' ', &rest), &flags) ||
+	    !hex_u32(str_cut(rest, ' ', &rest), &l.change.keywords) ||
+	    !hex_u32(str_cut(rest, ' ', &rest), &l.validity))
+		return false;
+	l.change.how = (enum flags_how)how;
+	l.change.flags = (uint8_t)(flags & LETTER_SYSTEM);
+	l.uids = str_cut(rest, ' ', &l.folder);
+	*crc = found;
+	*in = str_from(*in, n + 1);
+	*ret = l;
+	return true;
+}
+
+static void left_free(struct flag_log *f)
+{
+	free(f->left);
+	free(f->lines);
+	f->left = NULL;
+	f->lines = NULL;
+	f->left_n = f->n_lines = f->cap_lines = 0;
+	f->undone = 0;
+}
+
+static bool lines_take(struct flag_log *f, struct err *e)
+{
+	struct str in = str_from(str_of(f->left, f->left_n), START);
+	struct flag_line l;
+
+	while (line_next(&in, &f->crc, &l)) {
+		if (f->n_lines == f->cap_lines) {
+			size_t cap = f->cap_lines ? f->cap_lines * 2 : 64;
+			struct flag_line *more = reallocarray(f->lines, cap, sizeof(l));
+
+			if (!more)
+				return fail(e, FAULT_TEMP, "out of memory");
+			f->lines = more;
+			f->cap_lines = cap;
+		}
+		f->lines[f->n_lines++] = l;
+	}
+	f->end = (int64_t)(f->left_n - in.n);
+	f->undone = f->end - START;
+	return true;
+}
+
 /* New, or not ours to read: nothing in it was synced by this version. */
 static bool read_left(struct flag_log *f, struct err *e)
 {
 	bool is_rest = false, is_ours;
 
+	left_free(f);
+	f->end = START;
+	f->crc = 0;
 	if (!fd_slurp(f->fd, LOG_BYTES_MAX, &f->left, &f->left_n, e))
 		return false;
 	is_ours = head_parse(str_of(f->left, f->left_n), &f->epoch, &is_rest);
+	f->is_after_crash |= is_ours && !is_rest;
 	if (!is_ours || !is_rest)
 		f->epoch = (uint64_t)time_now();
-	f->end = is_ours && !is_rest ? (int64_t)f->left_n : START;
 	if (!is_ours || is_rest)
-		flag_log_forget(f);
+		left_free(f);
+	else if (!lines_take(f, e))
+		return false;
 	if (ftruncate(f->fd, is_ours ? f->end : 0))
 		return fail_sys(e, FAULT_TEMP, errno, "truncate " FILE_NAME);
 	return mark_open(f, e);
@@ -126,7 +211,7 @@ void flag_log_close(struct flag_log *f)
 	if (!f)
 		return;
 	fd_end(&f->fd);
-	free(f->left);
+	left_free(f);
 	free(f);
 }
 
@@ -160,32 +245,41 @@ static bool keep_open(struct flag_log *f, const struct box *b, struct err *e)
 	return file_open(f, e);
 }
 
+static uint32_t line_print(uint32_t crc, struct str text, struct buf *to)
+{
+	crc = crc32c(crc, text);
+	buf_addf(to, "%08x", crc);
+	buf_add(to, text);
+	buf_add_char(to, '\n');
+	return crc;
+}
+
 bool flag_log_add(struct flag_log *f, struct box *b, const struct flags_change *c,
 		  const uint32_t *uids, size_t n, struct err *e)
 {
-	AUTO(buf_end) struct buf line = buf_on_heap(LOG_BYTES_MAX), whole = buf_on_heap(LOG_BYTES_MAX);
+	AUTO(buf_end) struct buf text = buf_on_heap(LOG_BYTES_MAX), line = buf_on_heap(LOG_BYTES_MAX);
+	uint32_t crc;
 
-	buf_addf(&line, " %d %x %x %x ", (int)c->how, (unsigned)c->flags, c->keywords, b->validity);
-	uids_print(b, uids, n, &line);
-	buf_addf(&line, " %s", b->folder);
-	buf_addf(&whole, "%08x", crc32c(0, buf_str(&line)));
-	buf_add(&whole, buf_str(&line));
-	buf_add_char(&whole, '\n');
-	if (line.full || whole.full)
-		return fail(e, FAULT_TEMP, "no memory for the flag log");
 	if (!keep_open(f, b, e))
 		return false;
+	buf_addf(&text, " %d %x %x %x ", (int)c->how, (unsigned)c->flags, c->keywords, b->validity);
+	uids_print(b, uids, n, &text);
+	buf_addf(&text, " %s", b->folder);
+	crc = line_print(f->crc, buf_str(&text), &line);
+	if (text.full || line.full)
+		return fail(e, FAULT_TEMP, "no memory for the flag log");
 	/* a part of a line that a full disk left is written over by the next */
-	if (FAULT_IN(flags_write, e) || !fd_pwrite_all(f->fd, buf_str(&whole), f->end, e))
+	if (FAULT_IN(flags_write, e) || !fd_pwrite_all(f->fd, buf_str(&line), f->end, e))
 		return fail_in(e, "flags");
-	f->end += (int64_t)whole.n;
-	f->needs_sync = true;
+	f->end += (int64_t)line.n;
+	f->crc = crc;
+	f->added++;
 	return true;
 }
 
 bool flag_log_needs_sync(const struct flag_log *f)
 {
-	return f && f->needs_sync;
+	return f && f->synced < f->added;
 }
 
 struct sync_job {
@@ -199,34 +293,102 @@ static void sync_run(void *arg)
 	j->sys = FAULT_POINT(flags_sync) || fdatasync(j->fd) ? errno : 0;
 }
 
-/* A copy of the descriptor: the file may be another one meanwhile. */
-SUSPENDS bool flag_log_sync(struct flag_log *f, struct err *e)
+SUSPENDS static bool sync_now(const struct flag_log *f, struct err *e)
 {
+	/* a copy: the file may be another one meanwhile */
 	AUTO(fd_end) int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
 	struct sync_job j = { .fd = fd };
 
 	if (fd < 0)
 		return fail_sys(e, FAULT_TEMP, errno, "sync " FILE_NAME);
-	f->needs_sync = false;
 	off_loop(sync_run, &j);
-	if (!j.sys)
+	return !j.sys || fail_sys(e, FAULT_TEMP, j.sys, "sync " FILE_NAME);
+}
+
+SUSPENDS bool flag_log_sync(struct flag_log *f, struct err *e)
+{
+	uint64_t upto = f ? f->added : 0;
+
+	if (!flag_log_needs_sync(f))
 		return true;
-	f->needs_sync = true;
-	return fail_sys(e, FAULT_TEMP, j.sys, "sync " FILE_NAME);
+	if (!sync_now(f, e))
+		return false;
+	if (f->synced < upto)
+		f->synced = upto;
+	return true;
 }
 
 bool flag_log_is_empty(const struct flag_log *f)
 {
-	return !f || f->end == START;
+	return !f || f->end == START + f->undone;
 }
 
-bool flag_log_clear(struct flag_log *f, struct err *e)
+struct clear_job {
+	struct flag_log *f;
+	struct str text;
+	int fd;
+	struct err e;
+	bool ok;
+};
+
+static void clear_run(void *arg)
 {
+	enum { HOW = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC };
+	struct clear_job *j = arg;
+	int ours;
+
+	if (!shelf_ours(j->f->shelf, &ours, &j->e))
+		return;
+	j->fd = openat(ours, NEW_FILE, HOW, 0600);
+	if (j->fd < 0)
+		fail_sys(&j->e, FAULT_TEMP, errno, "make " NEW_FILE);
+	else if (fd_write_all(j->fd, j->text, &j->e) && fd_sync(j->fd, &j->e))
+		j->ok = (!renameat(ours, NEW_FILE, ours, FILE_NAME) && fd_sync_dir_at(ours, ".", &j->e)) ||
+			fail_sys(&j->e, FAULT_TEMP, errno, "rename to " FILE_NAME);
+}
+
+/* Another file, with those lines alone that are not done. */
+SUSPENDS static bool clear_but_undone(struct flag_log *f, struct err *e)
+{
+	AUTO(buf_end) struct buf text = buf_on_heap(LOG_BYTES_MAX);
+	struct clear_job j = { .f = f, .fd = -1 };
+	uint32_t crc = 0;
+
+	head_print(f, &text);
+	for (size_t i = 0; i < f->n_lines; i++)
+		if (!f->lines[i].is_done)
+			crc = line_print(crc, f->lines[i].text, &text);
+	if (text.full)
+		return fail(e, FAULT_TEMP, "no memory for the flag log");
+	j.text = buf_str(&text);
+	off_loop(clear_run, &j);
+	if (!j.ok) {
+		fd_end(&j.fd);
+		*e = j.e;
+		return false;
+	}
+	fd_end(&f->fd);
+	f->fd = j.fd;
+	f->end = (int64_t)text.n;
+	f->crc = crc;
+	return true;
+}
+
+SUSPENDS bool flag_log_clear(struct flag_log *f, struct err *e)
+{
+	if (f->undone)
+		return clear_but_undone(f, e);
+	left_free(f);
 	if (ftruncate(f->fd, START))
 		return fail_sys(e, FAULT_TEMP, errno, "truncate " FILE_NAME);
 	f->end = START;
-	f->needs_sync = false;
+	f->crc = 0;
 	return true;
+}
+
+bool flag_log_is_after_crash(const struct flag_log *f)
+{
+	return f->is_after_crash;
 }
 
 uint64_t flag_log_epoch(const struct flag_log *f)
@@ -238,55 +400,42 @@ void flag_log_rest(struct flag_log *f)
 {
 	struct err ignored;
 
-	if (f && flag_log_is_empty(f))
+	if (f && f->end == START)
 		(void)fd_pwrite_all(f->fd, S("rest"), FIRST_N, &ignored);
 }
 
 /* ---- after a crash ---- */
 
-struct flag_line {
-	struct flags_change change;
-	uint32_t validity;
-	struct str uids, folder;
-};
-
-/* False at the first damaged line: what follows it was not synced. */
-static bool line_next(struct str *in, struct flag_line *l)
-{
-	size_t n = str_find(*in, '\n');
-	struct str line = str_head(*in, n), text = str_from(line, CRC_HEX), rest;
-	uint32_t crc, how, flags;
-
-	if (n == in->n || !hex_u32(str_head(line, CRC_HEX), &crc) || crc != crc32c(0, text))
-		return false;
-	*in = str_from(*in, n + 1);
-	rest = str_from(text, 1);
-	if (!hex_u32(str_cut(rest, ' ', &rest), &how) || how > FLAGS_SET ||
-	    !hex_u32(str_cut(rest, ' ', &rest), &flags) ||
-	    !hex_u32(str_cut(rest, ' ', &rest), &l->change.keywords) ||
-	    !hex_u32(str_cut(rest, ' ', &rest), &l->validity))
-		return false;
-	l->change.how = (enum flags_how)how;
-	l->change.flags = (uint8_t)(flags & LETTER_SYSTEM);
-	l->uids = str_cut(rest, ' ', &l->folder);
-	return true;
-}
-
-static struct str lines_left(const struct flag_log *f)
-{
-	return f->left ? str_from(str_of(f->left, f->left_n), START) : (struct str){ 0 };
-}
-
 bool flag_log_left(const struct flag_log *f, size_t *at, struct str *ret_folder)
 {
-	struct str in = str_from(lines_left(f), *at);
-	struct flag_line l;
+	while (*at < f->n_lines) {
+		const struct flag_line *l = &f->lines[(*at)++];
 
-	if (!line_next(&in, &l))
-		return false;
-	*at = lines_left(f).n - in.n;
-	*ret_folder = l.folder;
-	return true;
+		if (l->is_done || l->is_later)
+			continue;
+		*ret_folder = l->folder;
+		return true;
+	}
+	return false;
+}
+
+static void line_done(struct flag_log *f, struct flag_line *l)
+{
+	l->is_done = true;
+	f->undone -= CRC_HEX + (int64_t)l->text.n + 1;
+}
+
+void flag_log_pass(struct flag_log *f, struct str folder, bool is_gone)
+{
+	for (size_t i = 0; i < f->n_lines; i++) {
+		struct flag_line *l = &f->lines[i];
+
+		if (!str_eq(l->folder, folder))
+			continue;
+		l->is_later = true;
+		if (is_gone)
+			line_done(f, l);
+	}
 }
 
 static void apply_range(struct box *b, const struct flags_change *c, uint32_t first, uint32_t last,
@@ -300,28 +449,29 @@ static void apply_range(struct box *b, const struct flags_change *c, uint32_t fi
 	}
 }
 
-void flag_log_apply(struct flag_log *f, struct box *b)
+static void apply_line(struct box *b, const struct flag_line *l, uint64_t *modseq)
 {
-	struct str in = lines_left(f);
-	struct flag_line l;
-	uint64_t modseq = 0;
+	struct str rest = l->uids;
 
-	while (line_next(&in, &l)) {
-		if (!str_eq(l.folder, str_from_z(b->folder)) || l.validity != b->validity)
-			continue;
-		while (l.uids.n) {
-			struct str last, first = str_cut(str_cut(l.uids, ',', &l.uids), ':', &last);
-			uint32_t from, to;
+	while (rest.n && l->validity == b->validity) {
+		struct str last, first = str_cut(str_cut(rest, ',', &rest), ':', &last);
+		uint32_t from, to;
 
-			if (hex_u32(first, &from) && hex_u32(last.n ? last : first, &to))
-				apply_range(b, &l.change, from, to, &modseq);
-		}
+		if (hex_u32(first, &from) && hex_u32(last.n ? last : first, &to))
+			apply_range(b, &l->change, from, to, modseq);
 	}
 }
 
-void flag_log_forget(struct flag_log *f)
+void flag_log_apply(struct flag_log *f, struct box *b)
 {
-	free(f->left);
-	f->left = NULL;
-	f->left_n = 0;
+	uint64_t modseq = 0;
+
+	for (size_t i = 0; i < f->n_lines; i++) {
+		struct flag_line *l = &f->lines[i];
+
+		if (l->is_done || !str_eq(l->folder, str_from_z(b->folder)))
+			continue;
+		apply_line(b, l, &modseq);
+		line_done(f, l);
+	}
 }

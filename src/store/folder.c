@@ -139,7 +139,7 @@ static void find_uses(struct list_job *j)
 		}
 }
 
-static void mark_subscribed(struct list_job *j)
+static bool mark_subscribed(struct list_job *j)
 {
 	AUTO(text_end) char *text = NULL;
 	char room[STORE_FOLDER_MAX + 1];
@@ -147,8 +147,8 @@ static void mark_subscribed(struct list_job *j)
 	unsigned version = 0;
 	struct str in = { 0 };
 
-	if (!subscriptions_read(j->root, &text, &in.n))
-		return;
+	if (!subscriptions_read(j->root, &text, &in.n, &j->e))
+		return false;
 	in.p = text;
 	while (subscription_parse(&in, &version, &name)) {
 		struct str s = str_eq_nocase(buf_str(&name), S("INBOX")) ? S("") : buf_str(&name);
@@ -160,9 +160,10 @@ static void mark_subscribed(struct list_job *j)
 		if (!r)
 			r = row_add(j, s);
 		if (!r)
-			return;
+			break;
 		r->is_subscribed = true;
 	}
+	return true;
 }
 
 static void add_parents(struct list_job *j)
@@ -216,7 +217,8 @@ static void list_run(void *arg)
 	inbox->exists = true;
 	if (root >= 0 && (!dir_visit(root, true, &j->v, &j->e) || j->e.fault))
 		return;
-	mark_subscribed(j);
+	if (root >= 0 && !mark_subscribed(j))
+		return;
 	add_parents(j);
 	if (j->e.fault)
 		return;

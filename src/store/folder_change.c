@@ -14,7 +14,9 @@
 #include "base/hooks.h"
 #include "base/rnd.h"
 #include "store/box_file.h"
+#include "store/cache.h"
 #include "store/metadata.h"
+#include "store/rename.h"
 #include "store/subscription.h"
 
 #include <dirent.h>
@@ -30,6 +32,7 @@ enum { DIR_ROOM = STORE_FOLDER_MAX + 2 };
 
 struct change_job {
 	struct shelf *s;
+	struct box *b;                   /* that is deleted */
 	struct str name, to;
 	enum folder_use use;
 	bool on;
@@ -184,15 +187,17 @@ static void delete_run(void *arg)
 	snprintf(to, sizeof(to), DELETED "%016llx", (unsigned long long)rnd_u64());
 	if (!dir_open_at(j->s->m->home, j->s->m->root, &root, &j->e) || !shelf_ours(j->s, &ours, &j->e))
 		return;
-	if (FAULT_POINT(folder_rename) || renameat2(root, from, ours, to, RENAME_NOREPLACE)) {
+	if (FAULT_POINT(folder_rename) || rename_fresh(root, from, ours, to)) {
 		fail_sys(&j->e, FAULT_TEMP, errno, "delete the folder");
 		return;
 	}
 	j->ok = !FAULT_IN(box_sync, &j->e) && fd_sync(root, &j->e) && fd_sync_dir_at(ours, ".", &j->e);
-	if (j->ok)
+	if (j->ok) {
 		remove_left(ours);
-	else
-		(void)renameat2(ours, to, root, from, RENAME_NOREPLACE);
+		cache_forget(j->b);
+	} else {
+		(void)rename_fresh(ours, to, root, from);
+	}
 }
 
 SUSPENDS bool folder_delete(struct store *s, struct str name, struct str who, struct err *e)
@@ -200,16 +205,15 @@ SUSPENDS bool folder_delete(struct store *s, struct str name, struct str who, st
 	AUTO(shelf_let_go) struct shelf_held held = { 0 };
 	struct change_job j = { .s = shelf_of(s, e), .name = name };
 	struct by by = { who };
-	struct box *b;
 
 	if (!j.s || !check_name(name, e))
 		return false;
 	if (!name.n)
 		return fail_sys(e, FAULT_PERM, EPERM, "INBOX cannot be deleted");
-	if (!shelf_hold(&held, j.s, e) || !box_get(j.s, name, &b, e) || !box_look(b, true, e) ||
-	    !box_remove_all(b, &by, e) || !run_held(&j, delete_run, e))
+	if (!shelf_hold(&held, j.s, e) || !box_get(j.s, name, &j.b, e) || !box_look(j.b, true, e) ||
+	    !box_remove_all(j.b, &by, e) || !run_held(&j, delete_run, e))
 		return false;
-	box_set_gone(b);
+	box_set_gone(j.b);
 	return true;
 }
 
@@ -252,7 +256,7 @@ static bool rename_one(struct rename_job *j, size_t i, bool back)
 	buf_addf(&b, "." STR_FMT STR_FMT, STR_ARG(j->c.to), STR_ARG(rest));
 	to[b.n] = '\0';
 	return (!FAULT_POINT(folder_rename) &&
-		!renameat2(j->root, back ? to : j->names[i], j->root, back ? j->names[i] : to, RENAME_NOREPLACE)) ||
+		!rename_fresh(j->root, back ? to : j->names[i], j->root, back ? j->names[i] : to)) ||
 	       fail_sys(&j->c.e, FAULT_PERM, errno, "rename to " STR_FMT, STR_ARG(j->c.to));
 }
 
@@ -342,11 +346,11 @@ SUSPENDS static bool rename_dirs(struct shelf *s, struct str from, struct str to
 
 	if (!shelf_hold(&held, s, e))
 		return false;
-	s->is_renaming = true;
+	s->flags_wait = true;
 	ok = rename_held(&j, e);
 	if (ok)
 		rename_boxes(&j);
-	s->is_renaming = false;
+	s->flags_wait = false;
 	free(j.names);
 	return ok;
 }

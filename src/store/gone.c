@@ -11,6 +11,7 @@
 #include "store/folder.h"
 #include "store/history.h"
 #include "store/quota.h"
+#include "store/rename.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -178,7 +179,7 @@ static void restore_run(void *arg)
 	j->ok = false;
 	if (!gone_open(j, &dir) || !restore_name(j) || !history_append(j->s, j->history, &j->e))
 		return;
-	if (renameat2(dir, name, j->to->dir.cur, j->new_name, RENAME_NOREPLACE))
+	if (rename_fresh(dir, name, j->to->dir.cur, j->new_name))
 		fail_sys(&j->e, FAULT_TEMP, errno, "restore %s", name);
 	else
 		j->ok = fd_sync(j->to->dir.cur, &j->e) && fd_sync(dir, &j->e);
@@ -194,6 +195,8 @@ SUSPENDS static bool restore_held(struct gone_job *j, const struct gone_row *row
 		return false;
 	history_line(&line, "restore", who, row->folder, row->uid, row->name);
 	j->history = buf_str(&line);
+	if (line.full)
+		return fail(e, FAULT_TEMP, "no memory for the history");
 	off_loop(restore_run, j);
 	if (!j->ok) {
 		*e = j->e;

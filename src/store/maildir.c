@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/hooks.h"
 #include "store/quota.h"
+#include "store/rename.h"
 #include "store/shelf.h"
 #include "wire/lf.h"
 
@@ -218,8 +219,8 @@ static bool put_by_rename(struct maildir *m, const struct folder *f, struct stor
 	if (!write_tmp(m, f, l, base, e))
 		return false;
 	ok = is_there || name_it(l, e);
-	if (ok && (FAULT_POINT(store_link) ||
-		   renameat2(f->tmp, base, dir_of(f, l), l->name, is_there ? 0 : RENAME_NOREPLACE)))
+	if (ok && (FAULT_POINT(store_link) || (is_there ? renameat(f->tmp, base, dir_of(f, l), l->name) :
+							   rename_fresh(f->tmp, base, dir_of(f, l), l->name))))
 		ok = settle(m, f, l, errno, e) && (unlinkat(f->tmp, base, 0), true);
 	if (!ok)
 		unlinkat(f->tmp, base, 0);

@@ -5,6 +5,7 @@
 #include "store/search_build.h"
 
 #include "base/arena.h"
+#include "base/memory.h"
 #include "store/box_file.h"
 #include "store/search_block.h"
 #include "store/search_index.h"
@@ -62,6 +63,7 @@ bool search_build_wanted(const struct box *b)
 static bool note_letter(struct build *w, int fd)
 {
 	struct arena_mark mark = arena_mark(&w->a);
+	unsigned denials = memory_denials();
 	const struct mime_part *root;
 	struct stat st;
 	struct err ignored;
@@ -81,7 +83,7 @@ static bool note_letter(struct build *w, int fd)
 	}
 	arena_rewind(&w->a, mark);
 	w->a.full = false;
-	return root && !w->s.is_short;
+	return root && !w->s.is_short && memory_denials() == denials;
 }
 
 static void note_run(void *arg)

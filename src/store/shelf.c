@@ -56,6 +56,17 @@ struct shelf *shelf_of(struct store *s, struct err *e)
 	return shelf;
 }
 
+void store_warn(struct store *s, store_warn_fn *warn, void *arg)
+{
+	struct err ignored;
+	struct shelf *shelf = shelf_of(s, &ignored);
+
+	if (!shelf)
+		return;
+	shelf->warn = warn;
+	shelf->warn_arg = arg;
+}
+
 void shelf_close(struct shelf *s)
 {
 	struct str key;
@@ -223,16 +234,36 @@ static void start_run(void *arg)
 {
 	struct start_job *j = arg;
 
-	j->ok = j->s->flag_log || flag_log_open(j->s, &j->s->flag_log, &j->e);
+	j->ok = (j->s->flag_log || flag_log_open(j->s, &j->s->flag_log, &j->e)) &&
+		(!flag_log_is_after_crash(j->s->flag_log) ||
+		 fd_sync_dir_at(j->s->m->home, j->s->m->root, &j->e));
 	cache_open(j->s, &j->s->cache);
 }
 
-/* A folder that is gone took its flags along. */
+/* Flags that a crash left in the log take effect; what cannot be read now waits. */
+SUSPENDS static bool redo_flags(struct shelf *s, struct err *e)
+{
+	struct str folder;
+	struct box *b;
+
+	for (size_t at = 0; flag_log_left(s->flag_log, &at, &folder);) {
+		bool is_gone;
+
+		if (map_get(&s->boxes, folder) || box_get(s, folder, &b, e))
+			continue;
+		if (e->fault == FAULT_CANCEL)
+			return false;
+		is_gone = e->sys == ENOENT || e->sys == EINVAL;
+		flag_log_pass(s->flag_log, folder, is_gone);
+		if (!is_gone && s->warn)
+			s->warn(s->warn_arg, folder, e);
+	}
+	return true;
+}
+
 SUSPENDS bool shelf_start(struct shelf *s, struct err *e)
 {
 	struct start_job j = { .s = s };
-	struct str folder;
-	struct box *b;
 
 	if (s->is_started)
 		return true;
@@ -242,16 +273,10 @@ SUSPENDS bool shelf_start(struct shelf *s, struct err *e)
 		return false;
 	}
 	s->is_started = true;
-	for (size_t at = 0; flag_log_left(s->flag_log, &at, &folder);)
-		if (!map_get(&s->boxes, folder) && !box_get(s, folder, &b, e) && e->sys != ENOENT) {
-			s->is_started = false;
-			return false;
-		}
 	/* names that cannot follow now, for the disk is full, follow later: the log stays */
-	if (!names_follow_all(s, e) && e->fault == FAULT_CANCEL) {
+	if (!redo_flags(s, e) || (!names_follow_all(s, e) && e->fault == FAULT_CANCEL)) {
 		s->is_started = false;
 		return false;
 	}
-	flag_log_forget(s->flag_log);
 	return true;
 }

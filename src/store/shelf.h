@@ -21,7 +21,7 @@ struct shelf {
 	struct map boxes;                /* folder → struct box, also those without users for a while */
 	struct box *gone;                /* freed when nobody uses them */
 	bool is_held;
-	bool is_renaming;                /* folders, by whoever holds it: flags wait */
+	bool flags_wait;                 /* for who holds it: folders get other names, or the log is written anew */
 	struct wait free;
 	struct wait work;                /* told when store_tend() has something to do */
 	bool has_work;
@@ -43,6 +43,8 @@ struct shelf {
 	char host[65];
 	store_guard_fn *guard;           /* see store_guard() */
 	void *guard_arg;
+	store_warn_fn *warn;             /* see store_warn() */
+	void *warn_arg;
 };
 
 /* The shelf of a Maildir; NULL with *e for another engine. */

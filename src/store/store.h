@@ -105,6 +105,9 @@ void store_rest(struct store *s);
 typedef bool store_guard_fn(void *arg, struct str folder, const struct str *bases, size_t n,
 			    struct err *e); /* SUSPENDS */
 void store_guard(struct store *s, store_guard_fn *guard, void *arg);
+/* Told what cannot be done now and waits: flags of a folder that cannot be read. */
+typedef void store_warn_fn(void *arg, struct str folder, const struct err *why);
+void store_warn(struct store *s, store_warn_fn *warn, void *arg);
 
 /* Both return true if every item is done. */
 SUSPENDS bool store_deliver(struct store *s, struct store_letter *letters, size_t n);

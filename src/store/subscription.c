@@ -13,13 +13,15 @@ enum { BYTES_MAX = 4 << 20 };
 
 #define FILE_NAME "subscriptions"
 
-bool subscriptions_read(int root, char **ret, size_t *ret_n)
+bool subscriptions_read(int root, char **ret, size_t *ret_n, struct err *e)
 {
 	AUTO(fd_end) int fd = openat(root, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct err ignored;
 
 	*ret = NULL;
-	return fd >= 0 && fd_slurp(fd, BYTES_MAX, ret, ret_n, &ignored);
+	*ret_n = 0;
+	if (fd < 0)              /* a link counts as none */
+		return errno == ENOENT || errno == ELOOP || fail_sys(e, FAULT_TEMP, errno, "open " FILE_NAME);
+	return fd_slurp(fd, BYTES_MAX, ret, ret_n, e) || fail_in(e, FILE_NAME);
 }
 
 static void print_name(unsigned version, struct str name, struct buf *to)
@@ -41,10 +43,9 @@ bool subscriptions_change(int root, struct str name, bool on, struct err *e)
 	unsigned version = 0, wrote;
 	bool was = false;
 
-	if (subscriptions_read(root, &old, &in.n))
-		in.p = old;
-	else
-		in.n = 0;
+	if (!subscriptions_read(root, &old, &in.n, e))
+		return false;
+	in.p = old;
 	wrote = !in.n || str_starts(in, S("V\t2\n")) ? 2 : 1;
 	buf_add(&text, wrote == 2 ? S("V\t2\n\n") : S(""));
 	while (subscription_parse(&in, &version, &each)) {

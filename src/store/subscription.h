@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 
-/* malloc()ed; false if there is none or it cannot be read. */
-bool subscriptions_read(int root, char **ret, size_t *ret_n);
+/* malloc()ed; empty if there is none. */
+bool subscriptions_read(int root, char **ret, size_t *ret_n, struct err *e);
 /* Add or remove a folder's name; durable.  The file keeps its version. */
 bool subscriptions_change(int root, struct str name, bool on, struct err *e);

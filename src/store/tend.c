@@ -231,7 +231,7 @@ SUSPENDS static bool tend_round(struct shelf *s, bool all, bool *ret_more, struc
 		return false;
 	s->has_work = false;
 	watch_poll(s);
-	if ((flag_log_needs_sync(s->flag_log) && !flag_log_sync(s->flag_log, e)) || !notices_tend(s, e))
+	if (!flag_log_sync(s->flag_log, e) || !notices_tend(s, e))
 		return false;
 	for (size_t i = 0; map_next(&s->boxes, &i, &folder, &box);)
 		if (!tend_box(box, all, e))

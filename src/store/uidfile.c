@@ -172,11 +172,21 @@ static bool write_new(int dir, struct str text, struct stamp *ret, struct err *e
 	return true;
 }
 
+/* NFS may say of a rename that was done that it failed. */
+static bool is_renamed(int dir, const char *name, const struct stamp *s)
+{
+	int sys = errno;
+	bool done = stamp_at(dir, name).ino == s->ino;
+
+	errno = sys;
+	return done && s->ino;
+}
+
 static bool replace(int dir, const char *name, struct str text, struct stamp *ret, struct err *e)
 {
 	if (!write_new(dir, text, ret, e))
 		return false;
-	if (FAULT_POINT(box_replace) || renameat(dir, NEW_FILE, dir, name))
+	if (FAULT_POINT(box_replace) || (renameat(dir, NEW_FILE, dir, name) && !is_renamed(dir, name, ret)))
 		return fail_sys(e, FAULT_TEMP, errno, "rename to %s", name);
 	return fd_sync(dir, e);
 }

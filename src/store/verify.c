@@ -8,6 +8,7 @@
 #include "base/rnd.h"
 #include "store/box_file.h"
 #include "store/folder.h"
+#include "store/rename.h"
 #include "store/search_index.h"
 
 #include <dirent.h>
@@ -97,7 +98,7 @@ static bool double_each(struct dir_visit *v, struct str name)
 	b.limit = b.cap = STORE_NAME_MAX;
 	buf_add(&b, str_from(name, stem.n));
 	new_name[b.n] = '\0';
-	(void)renameat2(dir, name.p, dir, new_name, RENAME_NOREPLACE);
+	(void)rename_fresh(dir, name.p, dir, new_name);
 	return true;
 }
 

@@ -6,6 +6,7 @@
  *	cat-part     = "TEXT" SP literal / "URL" SP astring
  *
  * The octets of letters are elsewhere: where a literal stood, imap_text names a stream. */
+#include "base/err.h"
 #include "wire/imap_args.h"
 
 /* imap_append_begin(): the text ends where the letter begins. */
@@ -80,13 +81,25 @@ static bool append_letter(struct imap_lex *l, struct append_letter *ret)
 	return append_data(l, ret);
 }
 
+/* To where the mark is; what lies before it was parsed when it came. */
+static void pass_to_mark(struct imap_lex *l, struct imap_append *ret)
+{
+	must(l->mark.at >= l->i && l->mark.at <= l->in.n && l->mark.stream <= l->n_streams, "a mark of another command");
+	l->i = l->mark.at;
+	l->stream = l->mark.stream;
+	ret->first = l->mark.letters;
+}
+
 bool args_append(struct imap_lex *l, struct imap_command *c)
 {
 	struct append_letter *letters = NULL;
 
 	if (!lex_space(l) || !lex_mailbox(l, &c->append.mailbox) || !lex_space(l))
 		return false;
+	if (l->mark.letters)
+		pass_to_mark(l, &c->append);
 	do {
+		c->append.mark = (struct append_mark){ c->append.first + c->append.n_letters, l->i, l->stream };
 		if (!lex_room(l, &letters, c->append.n_letters, sizeof(*letters), IMAP_STREAMS_MAX) ||
 		    !append_letter(l, &letters[c->append.n_letters]))
 			return false;

@@ -213,7 +213,7 @@ static bool command_parse(const struct imap_text *text, unsigned flags, bool is_
 			  struct imap_command *ret, struct imap_fault *why)
 {
 	struct imap_lex l = { .in = text->bytes, .streams = text->streams, .n_streams = text->n_streams,
-			      .flags = flags, .is_beginning = is_beginning, .a = a, .why = why };
+			      .flags = flags, .is_beginning = is_beginning, .mark = text->mark, .a = a, .why = why };
 	bool ok;
 
 	*why = (struct imap_fault){ .expected = "" };

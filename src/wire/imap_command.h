@@ -156,8 +156,10 @@ struct append_letter {
 struct imap_append {
 	struct seqset set;               /* REPLACE: one number, or "*" */
 	struct str mailbox;
+	size_t first;                    /* letters before the mark of the text: they are not here */
 	const struct append_letter *letters;
 	size_t n_letters;
+	struct append_mark mark;         /* for the text that has more of the same command */
 };
 
 enum imap_store_how { IMAP_STORE_SET, IMAP_STORE_ADD, IMAP_STORE_REMOVE };
@@ -292,7 +294,7 @@ enum imap_command_flags {
 bool imap_command_parse(const struct imap_text *text, unsigned flags, struct arena *a,
 			struct imap_command *ret, struct imap_fault *why);
 /* The same at IMAP_STREAM: APPEND and REPLACE up to the letter that begins there, which is the last part of
- * the last letter. */
+ * the last letter.  Of a command of thousands of letters only what is new need be parsed: text->mark. */
 bool imap_append_begin(const struct imap_text *text, unsigned flags, struct arena *a,
 		       struct imap_command *ret, struct imap_fault *why);
 

@@ -21,7 +21,7 @@ static void round_trip(const struct imap_command *c, unsigned flags)
 	printer.b = &first;
 	printer.utf8 = flags & IMAP_COMMAND_UTF8;
 	print_command(&printer, c);
-	text = (struct imap_text){ buf_str(&first), printer.streams, printer.n_streams };
+	text = (struct imap_text){ .bytes = buf_str(&first), .streams = printer.streams, .n_streams = printer.n_streams };
 	if (!imap_command_parse(&text, flags, &a, &back, &why)) {
 		must(why.reply == IMAP_REPLY_TOO_COMPLEX, "what is printed parses");
 		return;
@@ -65,8 +65,25 @@ static void one_command(struct imap_frame *f, unsigned flags, struct buf *log)
 	imap_reply_add(log, c.tag, &(struct imap_reply){ .id = why.reply, .text = imap_fault_text(&why, &text, &a) });
 }
 
+/* What was parsed before need not be parsed again. */
+static void from_mark(const struct imap_text *whole, unsigned flags, const struct imap_command *c,
+		      struct append_mark *mark)
+{
+	AUTO(arena_end) struct arena a = { .limit = 1 << 22 };
+	struct imap_text text = *whole;
+	struct imap_command again;
+	struct imap_fault why;
+
+	text.mark = *mark;
+	must(imap_append_begin(&text, flags, &a, &again, &why) &&
+	     again.append.first + again.append.n_letters == c->append.n_letters &&
+	     str_eq(again.append.mailbox, c->append.mailbox), "the mark leads to the same letters");
+	*mark = again.append.mark;
+}
+
 /* False: the conversation is over. */
-static bool one_event(struct imap_frame *f, enum imap_event event, struct str *in, unsigned flags, struct buf *log)
+static bool one_event(struct imap_frame *f, enum imap_event event, struct str *in, unsigned flags, struct buf *log,
+		      struct append_mark *mark)
 {
 	AUTO(arena_end) struct arena a = { .limit = 1 << 22 };
 	struct imap_text text = imap_frame_text(f);
@@ -78,8 +95,10 @@ static bool one_event(struct imap_frame *f, enum imap_event event, struct str *i
 	case IMAP_STREAM:
 		if (!imap_append_begin(&text, flags, &a, &c, &why)) {
 			imap_frame_refuse(f);
+			*mark = (struct append_mark){ 0 };
 			return true;
 		}
+		from_mark(&text, flags, &c, mark);
 		must(c.verb == IMAP_APPEND || c.verb == IMAP_REPLACE, "only they have letters");
 		f->is_sync = false;
 		imap_frame_body(f, in);
@@ -87,10 +106,12 @@ static bool one_event(struct imap_frame *f, enum imap_event event, struct str *i
 	case IMAP_COMMAND:
 		one_command(f, flags, log);
 		imap_frame_next(f);
+		*mark = (struct append_mark){ 0 };
 		return true;
 	case IMAP_REFUSED:
 		imap_reply_add(log, str_from_z(f->tag), &(struct imap_reply){ .id = f->why });
 		imap_frame_next(f);
+		*mark = (struct append_mark){ 0 };
 		return true;
 	default:
 		return event != IMAP_FATAL;
@@ -101,6 +122,8 @@ static void converse(struct str in, size_t piece, unsigned mode, struct buf *log
 {
 	AUTO(imap_frame_end) struct imap_frame f = { .line_max = 4096, .literal_max = 2048,
 						     .stream_max = mode & 2 ? 0 : 10000, .nonsync_max = mode & 4 ? 64 : 0 };
+
+	struct append_mark mark = { 0 };
 
 	while (in.n) {
 		struct str part = str_head(in, piece);
@@ -116,7 +139,7 @@ static void converse(struct str in, size_t piece, unsigned mode, struct buf *log
 			event = imap_frame_feed(&f, &part);
 			if (event == IMAP_MORE)
 				break;
-			if (!one_event(&f, event, &part, mode & 1, log))
+			if (!one_event(&f, event, &part, mode & 1, log, &mark))
 				return;
 		}
 	}

@@ -37,7 +37,7 @@ static struct imap_text cut(struct cut_text *t, struct str in)
 		}
 		in = str_from(in, at + 1);
 	}
-	return (struct imap_text){ buf_str(&t->b), t->streams, t->n };
+	return (struct imap_text){ .bytes = buf_str(&t->b), .streams = t->streams, .n_streams = t->n };
 }
 
 struct row {
@@ -505,9 +505,46 @@ static void test_append_begin(void **state)
 	}
 }
 
+/* Literal by literal, from mark to mark, the same letters are found as in the whole. */
+static void test_append_mark(void **state)
+{
+	static const struct { struct str in; size_t first; } rows[] = {
+		{ S("a APPEND x {310}\r\n@"), 0 }, { S("a APPEND x {310}\r\n@ {5}\r\n@"), 1 },
+		{ S("a APPEND x {1}\r\n@ (\\Seen) {2}\r\n@ CATENATE (TEXT {3}\r\n@ URL a TEXT {4}\r\n@"), 2 },
+		{ S("a APPEND {1}\r\nx {7}\r\n@ UTF8 (~{8}\r\n@) (k) \"17-Jul-1996 02:44:25 -0700\" {9}\r\n@"), 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_end) struct arena a = { 0 };
+		static struct cut_text t;
+		struct imap_text whole = cut(&t, rows[i].in), text = whole;
+		struct imap_command c, last;
+		const struct append_letter *x, *y;
+		struct imap_fault why;
+
+		for (size_t n = 1; n <= whole.n_streams; n++) {
+			text.bytes = str_head(whole.bytes, whole.streams[n - 1].at);
+			text.n_streams = n;
+			assert_true(imap_append_begin(&text, 0, &a, &last, &why));
+			text.mark = last.append.mark;
+		}
+		assert_true(imap_append_begin(&whole, 0, &a, &c, &why));
+		assert_int_equal(last.append.first, rows[i].first - (last.append.n_letters - 1));
+		assert_int_equal(last.append.first + last.append.n_letters, c.append.n_letters);
+		assert_true(str_eq(last.append.mailbox, c.append.mailbox));
+		x = &last.append.letters[last.append.n_letters - 1];
+		y = &c.append.letters[c.append.n_letters - 1];
+		assert_true(x->n_parts == y->n_parts && x->flags.n == y->flags.n && x->date == y->date);
+		assert_true(x->parts[x->n_parts - 1].stream == y->parts[y->n_parts - 1].stream);
+		assert_int_equal(y->parts[y->n_parts - 1].stream, whole.n_streams - 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_append_mark),
 		cmocka_unit_test(test_any_state), cmocka_unit_test(test_logging_in), cmocka_unit_test(test_mailboxes),
 		cmocka_unit_test(test_list), cmocka_unit_test(test_append), cmocka_unit_test(test_selected),
 		cmocka_unit_test(test_fetch), cmocka_unit_test(test_search), cmocka_unit_test(test_limits_g2_g3_g4),

@@ -251,6 +251,10 @@ static enum imap_event feed_line(struct imap_frame *f, struct str *in)
 	}
 	if (s.n <= room)
 		buf_add(&f->text, s);
+	if (f->text.full && s.n <= f->text.limit - f->text.n) {
+		f->why = IMAP_REPLY_BUSY;        /* no memory, and perhaps not even for the tag */
+		return over(f, IMAP_FATAL);
+	}
 	if (s.n > room || f->text.full) {
 		skip_begin(f, s, room);
 		return IMAP_MORE;
@@ -355,7 +359,7 @@ void imap_frame_refuse(struct imap_frame *f)
 
 struct imap_text imap_frame_text(const struct imap_frame *f)
 {
-	return (struct imap_text){ buf_str(&f->text), f->streams, f->n_streams };
+	return (struct imap_text){ .bytes = buf_str(&f->text), .streams = f->streams, .n_streams = f->n_streams };
 }
 
 void imap_frame_rest(struct imap_frame *f)

@@ -52,11 +52,18 @@ struct imap_stream {
 	bool is_literal8;        /* ~{…} */
 };
 
+/* Where in the text of an APPEND its last letter begins. */
+struct append_mark {
+	size_t letters;          /* before it */
+	size_t at, stream;
+};
+
 /* A command as the parser takes it. */
 struct imap_text {
 	struct str bytes;        /* without the last CRLF */
 	const struct imap_stream *streams;
 	size_t n_streams;
+	struct append_mark mark;         /* set by the owner: the letters before it are not parsed again */
 };
 
 enum imap_frame_state {

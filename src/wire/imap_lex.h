@@ -14,6 +14,7 @@ struct imap_lex {
 	size_t stream;           /* how many were met */
 	unsigned flags;          /* enum imap_command_flags */
 	bool is_beginning;       /* imap_append_begin() */
+	struct append_mark mark;
 	struct arena *a;
 	struct imap_fault *why;  /* reply is NONE until something fails */
 };

@@ -66,6 +66,12 @@ def deviations(a, b):
     return abs(u - n * m / 2) / (n * m * (n + m + 1) / 12) ** 0.5
 
 
+def is_in_doubt(known, unknown):
+    """Chance, or something else that was busy: more measurements tell.  What differs goes on to."""
+    a, b = statistics.median(known), statistics.median(unknown)
+    return abs(a - b) >= 0.01 * max(a, b) or deviations(known, unknown) >= ACCIDENT
+
+
 def judge(what, known, unknown, fraction=True):
     a, b = statistics.median(known), statistics.median(unknown)
     z = deviations(known, unknown)
@@ -89,7 +95,7 @@ def server(cache):
 
 
 @cases([("without an authentication cache", False), ("with an authentication cache", True)],
-       name="C9 wrong passwords of known and unknown users: same text, same time, {0}", limit=200)
+       name="C9 wrong passwords of known and unknown users: same text, same time, {0}", limit=300)
 def passwords(cache):
     s = server(cache)
     try:
@@ -102,11 +108,14 @@ def passwords(cache):
             for name, is_known in random.sample([(known, True), (unknown, False)], 2):
                 out.append((way, is_known, attempt(s, way, s.address(name))))
             return out
-        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-            for done in pool.map(pair, pairs):
-                for way, is_known, (text, took) in done:
-                    texts[is_known].setdefault(way, set()).add(text)
-                    times[is_known].append(took)
+        for _ in range(3):
+            with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+                for done in pool.map(pair, pairs):
+                    for way, is_known, (text, took) in done:
+                        texts[is_known].setdefault(way, set()).add(text)
+                        times[is_known].append(took)
+            if not is_in_doubt(times[True], times[False]):
+                break
         for way in WAYS:
             equal(len(texts[True][way]), 1, "texts of %s: %s" % (way, texts[True][way]))
         equal(texts[False], texts[True], "texts")

@@ -16,6 +16,7 @@ import imap_target
 import letters
 import server
 import tap
+from boxes import Boxes
 from faults import soon
 from letters import letter, token
 from server import SLOW, Server
@@ -277,55 +278,16 @@ BOX_VERBS = {
     "RENAME": lambda c: c.cmd("RENAME Other Another")[0],
     "DELETE": lambda c: c.cmd("DELETE Other")[0],
     "SUBSCRIBE": lambda c: c.cmd("SUBSCRIBE Other")[0],
+    "SETMETADATA": lambda c: c.cmd('SETMETADATA Other (/private/comment "new")')[0],
+    "REPLACE": lambda c: c.cmd((b"UID REPLACE 2 INBOX (\\Draft) ", (letter("t1"), b"")))[0],
 }
 BOX_STRIKES = [(point, verb) for point, verbs in (
-    ("box.uids", "APPEND COPY MOVE"), ("box.replace", "KEYWORD CREATE SUBSCRIBE"), ("box.append", "APPEND"),
-    ("box.move", "COPY MOVE EXPUNGE DELETE"), ("box.sync", "APPEND COPY MOVE EXPUNGE RENAME DELETE"),
-    ("flags.write", "STORE"), ("history.write", "EXPUNGE DELETE"), ("folder.make", "CREATE"),
+    ("box.uids", "APPEND COPY MOVE REPLACE"), ("box.replace", "KEYWORD CREATE SUBSCRIBE SETMETADATA"),
+    ("box.append", "APPEND REPLACE"), ("box.move", "COPY MOVE EXPUNGE DELETE REPLACE"),
+    ("box.sync", "APPEND COPY MOVE EXPUNGE RENAME DELETE REPLACE"),
+    ("flags.write", "STORE"), ("history.write", "EXPUNGE DELETE REPLACE"), ("folder.make", "CREATE"),
     ("folder.rename", "RENAME DELETE")) for verb in verbs.split()]
 BACKGROUND = ("box.follow", "flags.sync")
-
-
-class Boxes:
-    """An account with INBOX and Other."""
-
-    def __init__(self, t, user):
-        self.t, self.user = t, user
-        t.s.expect_crash = True
-        with self.session() as c:
-            c.ok("CREATE Other")
-            for n in range(4):
-                c.append("INBOX", letter("t%d" % n), "\\Seen \\Deleted" if n == 3 else "")
-            c.append("Other", letter("o0"), "old")
-
-    def session(self):
-        c = imap_client.Imap((self.t.host, self.t.imap), timeout=20)
-        c.login(self.t.login_name(self.user), self.t.password(self.user))
-        return c
-
-    def again(self):
-        """A process that ended is there again."""
-        def try_it():
-            try:
-                return self.session()
-            except (imap_client.Closed, AssertionError, OSError):
-                return None
-        return tap.eventually(try_it, 10 * SLOW, what="a session")
-
-    def shown(self):
-        """{folder: {UID: (flags, subject)}}, and what is subscribed."""
-        out = {}
-        with self.again() as c:
-            for r in c.ok('LIST "" *'):
-                name = bytes(r.args[-1])
-                c.ok(b"SELECT " + imap_client.quoted(name))
-                out[name] = rows = {}
-                for u in c.ok("UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])"):
-                    if u.word(1) == b"FETCH":
-                        d = dict(zip([bytes(k).split(b"[")[0] for k in u.args[2][::2]], u.args[2][1::2]))
-                        rows[int(d[b"UID"])] = (frozenset(d[b"FLAGS"]) - {b"\\Recent"}, d[b"BODY"])
-            out["subscribed"] = sorted(bytes(r.args[-1]) for r in c.ok('LSUB "" *'))
-        return out
 
 
 def nth(point, verb):
@@ -335,15 +297,18 @@ def nth(point, verb):
 
 def parts(before, after, verb):
     """What may be found when a verb was cut off: each letter moved, copied, or gone, or not."""
-    if verb in ("COPY", "MOVE", "EXPUNGE", "DELETE"):
+    if verb == "SETMETADATA":
+        check(after["annotated"] in ([b"old"], [b"new"]), "annotations: %s" % after["annotated"])
+    if verb in ("COPY", "MOVE", "EXPUNGE", "DELETE", "REPLACE"):
         for name, rows in before.items():
             for uid, row in rows.items() if isinstance(rows, dict) else ():
                 here = after.get(name, {}).get(uid)
-                moved = verb == "MOVE" and any(r[1] == row[1] for r in after.get(b"Other", {}).values())
+                moved = verb in ("MOVE", "REPLACE") and any(
+                    r[1] == row[1] for r in after.get(b"Other" if verb == "MOVE" else b"INBOX", {}).values())
                 gone = (verb == "EXPUNGE" and uid == 4) or (verb == "DELETE" and name == b"Other")
                 check(here == row or moved or gone, "%s UID %d: %s was %s" % (name, uid, here, row))
         return
-    for name in set(before) - {"subscribed"}:
+    for name in set(before) - {"subscribed", "annotated"}:
         for uid, row in before[name].items():
             there = [after.get(n, {}).get(uid) for n in ([name, b"Another"] if verb == "RENAME" else [name])]
             there = [t and (t[0] - {b"\\Flagged", b"fresh"}, t[1]) for t in there]
@@ -362,9 +327,11 @@ def box_fails():
             with b.session() as c:
                 c.ok("SELECT INBOX")
                 order(t.s, "fault", point, "fail", "ENOSPC", "nth", nth(point, verb))
+                struck = t.s.log().count("point=%s" % point)
                 r = BOX_VERBS[verb](c)
-                check("fault point=%s" % point in t.s.log(), "not struck")
                 equal(r.status, b"NO", "answer")
+                # the log goes by way of the parent
+                tap.eventually(lambda: t.s.log().count("point=%s" % point) > struck, 5 * SLOW, what="the strike")
                 if verb == "DELETE":    # its letters may have gone first
                     parts(before, b.shown(), verb)
                 else:

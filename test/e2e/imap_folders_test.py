@@ -2,10 +2,11 @@
 """Folders over IMAP: LIST and its kin, STATUS, CREATE, DELETE, RENAME, subscriptions, quota; row G6."""
 import os
 import re
+import sqlite3
 
 from searching import USERS, shared                                  # first: it starts the test again
 
-from tap import cases, check, equal, main, test
+from tap import cases, check, equal, eventually, main, test
 
 TREE = ("Lists", "Lists.linux", "Lists.linux.kernel", "Lists.mail", "Deep.below.here", "Entw&APw-rfe", "Sent", "Spam")
 
@@ -204,6 +205,34 @@ def quota():
         for bad, code in (('GETQUOTA "other"', "NONEXISTENT"), ("GETQUOTAROOT Absent", "NONEXISTENT"), ('SETQUOTA "" (STORAGE 10)', "NOPERM")):
             r = c.cmd(bad)
             equal((r.status, r.code), ("NO", code), bad)
+
+
+@test("DELETE takes what is kept of the folder's letters along")
+def kept():
+    cache = shared().maildir("alice") + "/waxwing/cache.db"
+
+    def rows(guid):
+        db = sqlite3.connect("file:%s?mode=ro" % cache, uri=True)
+        try:
+            ids = [r[0] for r in db.execute("SELECT id FROM box WHERE guid = ?", (guid,))]
+            return ids, db.execute("SELECT count(*) FROM pack").fetchone()[0]
+        finally:
+            db.close()
+    with tree() as c:
+        equal(c.cmd("CREATE Brief").status, "OK", "CREATE")
+        guid = re.search(rb"MAILBOXID \((\w+)\)", b"".join(c.cmd("STATUS Brief (MAILBOXID)").untagged)).group(1).decode()
+        equal(c.cmd("SELECT Sent").status, "OK", "SELECT")
+        before = rows(guid)[1]
+        for i in range(3):
+            l = b"Subject: %d\r\n\r\nbody\r\n" % i
+            equal(c.cmd(b"APPEND Brief {%d+}\r\n%s" % (len(l), l)).status, "OK", "APPEND")
+        equal(c.cmd("SELECT Brief").status, "OK", "SELECT")
+        equal(c.cmd("FETCH 1:* (ENVELOPE)").status, "OK", "FETCH")
+        eventually(lambda: rows(guid)[1] >= before + 4, what="facts, envelopes, structures and headers are written")
+        equal(len(rows(guid)[0]), 1, "rows of the folder")
+        equal(c.cmd("CLOSE").status, "OK", "CLOSE")
+        equal(c.cmd("DELETE Brief").status, "OK", "DELETE")
+        equal(rows(guid), ([], before), "rows")
 
 
 @test("G6 no name leads out of the Maildir")

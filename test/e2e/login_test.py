@@ -150,15 +150,18 @@ def enumeration():
                 equal(c.login(user, "wrong").status, "NO", "login")
                 times[user].append(time.monotonic() - start)
 
-    for _ in range(4):
+    # The quickest of each: a busy machine only ever adds to it, and then has some tries more.
+    for n in range(10):
         ts = [threading.Thread(target=measure, args=(u,)) for u in times]
         for t in ts:
             t.start()
         for t in ts:
             t.join()
-    # The quickest of each: a busy machine only ever adds to it.
-    least = {u: min(t) for u, t in times.items()}
-    check(max(least.values()) - min(least.values()) < 0.005 * SLOW, "the quickest answers: %s" % least)
+        least = {u: min(t) for u, t in times.items()}
+        apart = max(least.values()) - min(least.values())
+        if n >= 3 and apart < 0.005 * SLOW:
+            break
+    check(apart < 0.005 * SLOW, "the quickest answers: %s" % least)
 
 
 @test("SCRAM gives an unknown user a salt that stays the same, as a real one has it")

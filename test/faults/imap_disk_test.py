@@ -101,6 +101,10 @@ class Here:
         c.login(self.t.login_name("alice"), self.t.password("alice"))
         return c
 
+    def select(self, c):
+        c.ok("SELECT INBOX")
+        return c
+
     def known(self, c):
         """(UIDVALIDITY, {UID: (flags, subject)})"""
         validity = next(u.code[1] for u in c.ok("SELECT INBOX") if u.code and u.code[0] == b"UIDVALIDITY")
@@ -164,6 +168,31 @@ def taken(act):
         c = eventually(lambda: again(h), 10 * SLOW)
         validity, got = h.known(c)
         equal((validity, {u: got.get(u) for u in want}), (before[0], want), "in the next process")
+
+
+@cases([("nothing is left", 0), ("a page is left", 4096)],
+       "P4 truncating the SQLite cache under a live session: {0}", limit=40)
+def truncated(left):
+    def asked(c):
+        return [u.raw for what in ("ENVELOPE", "BODYSTRUCTURE", "PREVIEW")
+                for u in c.ok("UID FETCH 1:* (%s)" % what) if u.word(1) == b"FETCH"]
+    with Here() as h:
+        h.a.ok((b"APPEND INBOX () ", (b"Subject: long\r\nTo: " + 3000 * b"somebody@example.org, " + b"a@b\r\n\r\n", b"")))
+        h.a.ok("NOOP")
+        before = asked(h.a)
+        equal(len(before), 15, "answers")
+        cache = h.d + "/waxwing/cache.db"
+        # with nothing to do the mailbox closes it, and all of the log goes into the file
+        eventually(lambda: os.path.getsize(cache) > 3 * 4096, 20 * SLOW, what="the cache is closed")
+        c, other = h.session(), h.session()
+        for x in c, other:
+            x.ok("SELECT INBOX")
+        c.ok("UID FETCH 1 (ENVELOPE)")
+        os.truncate(cache, left)
+        equal(asked(c), before, "the session that was there")
+        other.ok("UID STORE 1 +FLAGS (\\Seen)")
+        equal(asked(other), before, "another")
+        equal(asked(h.select(h.session())), before, "a new one")
 
 
 def again(h):

@@ -26,6 +26,7 @@ class Query:
     """What was asked; names keep the case in which they came (0x20)."""
 
     def __init__(self, packet):
+        self.packet = packet
         self.id = struct.unpack(">H", packet[:2])[0]
         self.name, end = read_name(packet, 12)
         self.type = struct.unpack(">H", packet[end:end + 2])[0]

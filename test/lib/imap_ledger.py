@@ -2,7 +2,7 @@
 each compares its folders with its ledger.
 
     UID, UIDVALIDITY    of a letter never change, no UID is given twice
-    OK                  of APPEND, COPY, MOVE, EXPUNGE, CREATE, RENAME, DELETE is kept
+    OK                  of APPEND, COPY, MOVE, EXPUNGE, CREATE, RENAME, DELETE, SETMETADATA is kept
     flags               are kept; a power cut may take back those of the last 5 seconds
     HIGHESTMODSEQ       never falls
     moved, expunged     never comes back, also not out of the journal
@@ -83,6 +83,7 @@ class Folder:
         self.next = 1           # no UID below it may be given any more
         self.ever = {}          # UID: token
         self.rows = {}          # UID: Row
+        self.note = self.maybe_note = None      # its annotation, and the one that was not answered
         self.open = False       # a CREATE, RENAME or DELETE of it was not answered
         self.gone = False
 
@@ -97,7 +98,7 @@ class Worker(threading.Thread):
         self.extra = []         # folders that come and go
         self.lost = set()       # tokens that are known to be away for good
         self.seen = set()       # tokens that were ever found in INBOX
-        self.unsure = []        # (folders, {token: …}) of verbs without an answer
+        self.unsure = []        # (folders, [(token, flags)]) of verbs without an answer
         self.checked = 0
         self.answered = self.refused = 0
         self.error = None
@@ -168,11 +169,11 @@ class Worker(threading.Thread):
         return sorted(self.rng.sample(sorted(f.rows), min(n, len(f.rows))))
 
     def act(self):
-        verbs = ["append", "append", "store", "store", "store", "move", "copy", "expunge", "folder"]
+        verbs = ["append", "append", "store", "store", "store", "move", "copy", "expunge", "folder", "annotate"]
         if self.inbox and self.rng.random() < 0.5:
             return self.from_inbox()
         f, to = self.rng.sample(self.box, 2)
-        verb = self.rng.choice(verbs) if f.rows else "append"
+        verb = self.rng.choice(verbs) if f.rows else self.rng.choice(["append", "append", "annotate"])
         getattr(self, verb)(f, to)
 
     def from_inbox(self):
@@ -206,7 +207,7 @@ class Worker(threading.Thread):
         flags = self.rng.sample(FLAGS, self.rng.randrange(3))
         size = self.rng.choice([0, 0, 3000, 20000])
         lits = [(letter(t, size), b" (%s) " % b" ".join(flags) if i + 1 < many else b"") for i, t in enumerate(toks)]
-        self.begin([f], {t: frozenset(flags) for t in toks})
+        self.begin([f], [(t, frozenset(flags)) for t in toks])
         r, _ = self.cmd((b"APPEND %s (%s) " % (imap.quoted(f.name), b" ".join(flags)), *lits))
         if r.status == b"OK":
             must(r.code and r.code[0] == b"APPENDUID" and int(r.code[1]) == f.validity, "%r", r)
@@ -249,7 +250,7 @@ class Worker(threading.Thread):
         if select and self.select(f) is None:
             return
         which = self.choose(f, 10)
-        self.begin([f, to], {f.rows[u].tok: f.rows[u].flags for u in which})
+        self.begin([f, to], [(f.rows[u].tok, f.rows[u].flags) for u in which])
         r, un = self.cmd(b"UID %s %s %s" % (verb, b",".join(b"%d" % u for u in which), imap.quoted(to.name)))
         if r.status != b"OK":
             return
@@ -278,7 +279,7 @@ class Worker(threading.Thread):
         for u in which:
             f.rows[u].say(new[u])
             del f.rows[u].maybe
-        self.begin([f], {f.rows[u].tok: f.rows[u].flags for u in which})
+        self.begin([f], [(f.rows[u].tok, f.rows[u].flags) for u in which])
         r, _ = self.cmd(b"UID EXPUNGE " + text)
         if r.status == b"OK":
             for u in which:
@@ -315,6 +316,17 @@ class Worker(threading.Thread):
             if r.status == b"OK":
                 f.gone, f.open = True, False
                 self.answered += 1
+
+    def annotate(self, f, _to):
+        f.maybe_note = token(self.prefix) + b"x" * self.rng.choice([0, 0, 5000])
+        try:
+            self.cmd((b"SETMETADATA %s (/private/comment " % imap.quoted(f.name), (f.maybe_note, b")")))
+        except imap.Closed as x:
+            if str(x).startswith("NO") and not self.led.loses_disk:
+                f.maybe_note = None
+            raise
+        f.note, f.maybe_note = f.maybe_note, None
+        self.answered += 1
 
     def begin(self, folders, toks):
         self.begun = (folders, toks)
@@ -366,6 +378,8 @@ class Worker(threading.Thread):
             if self.select(f) is None:
                 raise imap.Closed("SELECT of %r" % f.name)
             found[f] = self.look(f)
+            if f is not self.inbox:
+                self.check_note(f)
         for f in list(self.extra):
             self.check_extra(f)
             if f.gone:
@@ -377,6 +391,13 @@ class Worker(threading.Thread):
             self.compare(f, got, cuts)
         self.unsure = []
         self.checked += 1
+
+    def check_note(self, f):
+        r, un = self.cmd(b"GETMETADATA %s /private/comment" % imap.quoted(f.name))
+        got = [x.args[-1][1] for x in un if x.word(1) == b"METADATA" or x.word() == b"METADATA"]
+        must(got and got[0] in (f.note, f.maybe_note), "%r: annotated with %.60r, was %.60r or %.60r", f.name, got, f.note,
+             f.maybe_note)
+        f.note, f.maybe_note = got[0], None
 
     def check_extra(self, f):
         """It is there under its name, or an unanswered verb has changed that."""
@@ -400,17 +421,18 @@ class Worker(threading.Thread):
         if self.select(f) is None:
             raise imap.Closed("SELECT of %r" % f.name)
         if was_deleting:        # its letters go first
-            self.unsure.append(([f], {r.tok: r.flags for r in f.rows.values()}))
+            self.unsure.append(([f], [(r.tok, r.flags) for r in f.rows.values()]))
 
     def unsure_settle(self, found):
         """Verbs without an answer: what is found becomes what is known."""
         for folders, toks in self.unsure:
-            for t, flags in toks.items():
+            for t in dict.fromkeys(tok for tok, _ in toks):
+                may = [flags for tok, flags in toks if tok == t]        # of copies there are several
                 where = [(f, u) for f in folders if f in found for u, (tok, _) in found[f].items()
                          if tok == t]
                 was = [(f, u) for f in folders for u, r in f.rows.items() if r.tok == t]
                 may_be_two = len(set(folders)) == 2     # COPY
-                must(len(where) <= len(was) + 1 and (may_be_two or len(where) <= 1 or len(was) > 1),
+                must(len(where) <= len(was) + len(may) and (may_be_two or len(where) <= 1 or len(was) > 1),
                      "%s is in %s", t, [(f.name, u) for f, u in where])
                 for f, u in was:
                     if (f, u) not in where and f in found:
@@ -418,11 +440,14 @@ class Worker(threading.Thread):
                 for f, u in where:
                     if (f, u) not in was:
                         must(u >= f.next and u not in f.ever, "%r: UID %d of %s is not new", f.name, u, t)
-                        f.ever[u], f.rows[u] = t, Row(t, flags)
+                        got = found[f][u][1]
+                        must(got in may, "%r: UID %d of %s has %s, may have %s", f.name, u, t, sorted(got),
+                             [sorted(x) for x in may])
+                        f.ever[u], f.rows[u] = t, Row(t, got)
         for f in found:
             f.next = max([f.next] + [u + 1 for u in found[f]] if f is not self.inbox else [f.next])
         for folders, toks in self.unsure:
-            for t in toks:
+            for t, _ in toks:
                 moved = [f for f in folders if any(r.tok == t for r in f.rows.values())]
                 if len(folders) == 2 and folders[0] in found and folders[1] in found:
                     must(moved, "LOST: %s, moved or copied from %r to %r", t, folders[0].name, folders[1].name)

@@ -23,6 +23,7 @@ the address of their host: every process it starts lives in the same namespace."
 import atexit
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -209,6 +210,8 @@ class Internet:
         for name, ip in SERVERS.items():
             tap.eventually(lambda ip=ip: answers(ip), 10, what=lambda name=name: "nsd %s answers: %s" % (
                 name, self.log(name)[-600:]))
+            if re.search(r"error: .*(syntax|read with)", self.log(name)):
+                tap.fail("nsd %s: %s" % (name, self.log(name)[-600:]))
         return self
 
     def stop_server(self, name):

@@ -297,9 +297,10 @@ SUSPENDS struct imap_reply append_parts(struct imap_session *s, bool is_coming, 
 	struct appending *p = &s->append;
 	struct imap_reply r = reply_of(IMAP_REPLY_NONE);
 
-	while (!r.id && !r.close && p->letters < q->n_letters) {
-		const struct append_letter *l = &q->letters[p->letters];
-		bool is_last = p->letters + 1 == q->n_letters;
+	must(p->letters >= q->first, "a letter that is parsed once is in");
+	while (!r.id && !r.close && p->letters - q->first < q->n_letters) {
+		const struct append_letter *l = &q->letters[p->letters - q->first];
+		bool is_last = p->letters - q->first + 1 == q->n_letters;
 
 		if (!p->is_open)
 			r = letter_open(s, l, e);

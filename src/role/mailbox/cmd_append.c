@@ -57,8 +57,10 @@ SUSPENDS static struct imap_reply literal_begin(struct imap_session *s, struct e
 	struct imap_fault why;
 
 	s->text = imap_frame_text(&s->frame);
+	s->text.mark = s->append.mark;
 	if (!imap_append_begin(&s->text, flags, s->a, &s->c, &why))
 		return (struct imap_reply){ .id = why.reply, .text = imap_fault_text(&why, &s->text, s->a) };
+	s->append.mark = s->c.append.mark;
 	if (s->c.verb == IMAP_REPLACE && !s->append.replaces)
 		r = replace_begin(s);
 	return r.id ? r : append_parts(s, true, e);

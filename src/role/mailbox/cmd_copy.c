@@ -33,7 +33,7 @@ static struct str copy_uid(struct imap_session *s, const struct copied *c)
 	buf_addf(&b, " %u", c->first);
 	if (c->n > 1)
 		buf_addf(&b, ":%u", c->first + (uint32_t)c->n - 1);
-	return arena_str(s->a, buf_str(&b));
+	return b.full ? S("") : arena_str(s->a, buf_str(&b));    /* no code is better than a wrong one */
 }
 
 /* A copy counts as its letter does; a move changes nothing. */

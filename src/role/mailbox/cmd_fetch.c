@@ -10,6 +10,7 @@
 #include "role/mailbox/summaries.h"
 #include "role/mailbox/vanished.h"
 
+#include "base/memory.h"
 #include "fiber/fiber.h"
 #include "wire/imap_print.h"
 
@@ -127,13 +128,24 @@ static uint32_t seq_of(struct fetch *x, uint32_t uid)
 	return seq;
 }
 
+/* Half an answer: what is not sent yet of it is taken back, behind what is nothing more can be said. */
+static void take_back(struct imap_session *s, uint64_t n_sent, size_t start)
+{
+	if (s->n_sent == n_sent)
+		s->out.n = start;
+	else
+		s->io.is_broken = true;
+}
+
 /* "* 3 FETCH" and its items; what cannot be read is taken back. */
 SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, struct err *e)
 {
 	struct imap_session *s = x->s;
 	struct buf *b = &s->out;
 	unsigned items = x->f->items;
-	size_t open;
+	size_t start = b->n, open;
+	uint64_t n_sent = s->n_sent;
+	unsigned denials = memory_denials();
 	bool is_begun;
 	const struct letter *l;
 	enum fetch_result result = FETCHED;
@@ -149,6 +161,8 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 		x->has_gone = true;
 		return true;
 	}
+	if (result == FETCH_UNREADABLE && memory_denials() != denials)
+		return fail(e, FAULT_TEMP, "no memory for a letter");
 	if (result != FETCHED) {
 		x->worst = result;
 		return true;
@@ -164,8 +178,10 @@ SUSPENDS static bool fetch_one(struct fetch *x, size_t i, bool was_seen_now, str
 	is_begun = b->n > open;
 	if (is_begun)
 		b->p[open] = '(';
-	if (x->f->n_sections && !fetch_sections_send(&x->reader, x->f, is_begun ? ' ' : '(', s, e))
+	if (x->f->n_sections && !fetch_sections_send(&x->reader, x->f, is_begun ? ' ' : '(', s, e)) {
+		take_back(s, n_sent, start);
 		return false;
+	}
 	buf_add(b, S(")\r\n"));
 	return true;
 }

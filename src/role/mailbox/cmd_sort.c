@@ -64,6 +64,7 @@ static struct str display_fold(struct arena *a, struct str text, struct buf *roo
 {
 	buf_clear(room);
 	fold_add(room, str_head(text, DISPLAY_MAX));
+	a->full |= room->full;
 	return arena_str(a, buf_str(room));
 }
 

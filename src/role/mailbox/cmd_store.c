@@ -34,7 +34,7 @@ static struct str failed_set(struct imap_session *s, const uint32_t *failed, siz
 	for (size_t i = 0; i < n; i++)
 		seq_print(&print, s->c.is_uid ? failed[i] : view_seq(&s->sel.view, failed[i]));
 	seq_print_end(&print);
-	return arena_str(s->a, buf_str(&b));
+	return b.full ? S("") : arena_str(s->a, buf_str(&b));
 }
 
 /* With .SILENT a session that follows MODSEQ learns that, and nothing else. */
@@ -94,8 +94,11 @@ SUSPENDS static struct imap_reply store(struct imap_session *s, const uint32_t *
 	tell_keywords(s);
 	if (!tell_stored(s, uids, n, failed, n_failed, e))
 		return reply_of_err(s, e, IMAP_REPLY_NO_MAILBOX);
-	if (n_failed)
-		return (struct imap_reply){ .id = IMAP_REPLY_DONE, .code = failed_set(s, failed, n_failed) };
+	if (n_failed) {
+		struct str code = failed_set(s, failed, n_failed);
+
+		return code.n ? (struct imap_reply){ .id = IMAP_REPLY_DONE, .code = code } : reply_of(IMAP_REPLY_UNAVAILABLE);
+	}
 	/* RFC 2180 §4.2 */
 	return reply_of(has_gone && !s->c.is_uid ? IMAP_REPLY_EXPUNGED : IMAP_REPLY_DONE);
 }

@@ -131,6 +131,7 @@ static struct str fold(struct facts *f, struct str text, struct buf *room)
 {
 	buf_clear(room);
 	fold_add(room, text);
+	f->a.full |= room->full;         /* its limit is beyond all of a summary: there was no memory */
 	return text_keep(f, buf_str(room));
 }
 
@@ -208,8 +209,10 @@ SUSPENDS static bool load_some(struct facts *f, struct box *b, size_t *ret_n, st
 	for (size_t i = 0; i < n; i++) {
 		const struct letter *l = box_find(b, uids[i]);
 
-		if (l && !row_add(f, l, got.kept[KEPT_FACTS][i], &a))
+		if (l && !row_add(f, l, got.kept[KEPT_FACTS][i], &a)) {
+			f->a.full = true;        /* half a batch is in: it is made anew */
 			return fail(e, FAULT_TEMP, "no memory for the facts of all letters");
+		}
 	}
 	f->last = uids[n - 1];
 	return fiber_check(e);
@@ -231,10 +234,10 @@ SUSPENDS static bool load(struct facts *f, struct box *b, struct err *e)
 	return ok;
 }
 
-/* Another folder of that name, or mostly letters that are gone. */
+/* Another folder of that name, or mostly letters that are gone, or not all of what was said of them. */
 static bool is_stale(const struct facts *f, const struct box *b)
 {
-	return f->validity != box_uidvalidity(b) || f->n > 2 * box_count(b) + 1000;
+	return f->a.full || f->validity != box_uidvalidity(b) || f->n > 2 * box_count(b) + 1000;
 }
 
 /* Its place: where it is, a free one, or the one not used for longest. */

@@ -5,6 +5,7 @@
 #include "role/mailbox/fetch_letter.h"
 
 #include "base/fd.h"
+#include "base/memory.h"
 #include "role/mailbox/summaries.h"
 #include "wire/decode.h"
 #include "wire/imap_print.h"
@@ -82,8 +83,10 @@ static bool raw_room(struct fetch_reader *r, size_t n)
 	if (n <= r->cap && (r->cap <= KEEP_MAX || n > KEEP_MAX / 2))
 		return true;
 	more = realloc(r->raw, n + 1);
-	if (!more)
+	if (!more) {
+		memory_denied();
 		return false;
+	}
 	r->raw = more;
 	r->cap = n;
 	return true;
@@ -441,6 +444,8 @@ SUSPENDS bool fetch_sections_send(struct fetch_reader *r, const struct imap_fetc
 		buf_add(&s->out, str_cut(labels, '\0', &labels));
 		if (is_binary(x) ? !binary_send(r, x, s, e) : !body_send(r, x, s, e))
 			return false;
+		if (r->text.full || r->decoded.full || r->labels.full)
+			return fail(e, FAULT_TEMP, "a part is too large");
 	}
-	return (!r->text.full && !r->decoded.full && !r->labels.full) || fail(e, FAULT_TEMP, "a part is too large");
+	return true;
 }

@@ -38,8 +38,11 @@ static const struct verb_row rows[IMAP_VERB_COUNT] = {
 SUSPENDS static bool out_send(struct imap_session *s, struct err *e)
 {
 	bool ok = !s->out.full ? stream_put(&s->io, buf_str(&s->out), e) :
-				 fail(e, FAULT_TEMP, "an answer is too large");
+				 fail(e, FAULT_TEMP, "no memory for an answer");
 
+	/* What was left out may be an EXPUNGE: this client's numbers would not be ours any more. */
+	s->io.is_broken |= s->out.full;
+	s->n_sent += ok ? s->out.n : 0;
 	buf_clear(&s->out);
 	return ok;
 }
@@ -82,6 +85,7 @@ SUSPENDS static struct imap_reply command_run(struct imap_session *s, enum imap_
 	const struct verb_row *row;
 
 	s->text = imap_frame_text(&s->frame);
+	s->text.mark = s->append.mark;
 	if (!imap_command_parse(&s->text, parse_flags(s), s->a, &s->c, &why))
 		return (struct imap_reply){ .id = why.reply, .text = imap_fault_text(&why, &s->text, s->a) };
 	row = &rows[s->c.verb];

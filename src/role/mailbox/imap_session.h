@@ -38,9 +38,10 @@ struct imap_saved {
 
 struct notify;
 
-/* APPEND or REPLACE on its way: what is kept from literal to literal, while the command's words are parsed
- * anew at each. */
+/* APPEND or REPLACE on its way: what is kept from literal to literal, while the mailbox's name and the words
+ * of the last letter are parsed anew at each. */
 struct appending {
+	struct append_mark mark;
 	struct append *to;               /* NULL: nothing has begun */
 	size_t letters;                  /* that are in */
 	bool is_open;                    /* the next one has begun */
@@ -57,6 +58,7 @@ struct appending {
 struct imap_session {
 	struct stream io;
 	struct buf out;                  /* answers, not yet sent */
+	uint64_t n_sent;                 /* octets of answers that were */
 	struct store *store;
 	struct session_facts *facts;
 	struct by by;

@@ -215,6 +215,12 @@ SUSPENDS static bool make_safe(void *arg, struct str folder, const struct str *b
 	return ok;
 }
 
+static void warn_flags(void *arg, struct str folder, const struct err *why)
+{
+	(void)arg;
+	log_warn("flags-wait", "folder=%s why=%s", LOGQ(folder.n ? folder : S("INBOX")), LOGQ(str_from_z(why->text)));
+}
+
 /* -- life ------------------------------------------------------------------ */
 
 SUSPENDS static bool prepare(struct err *e)
@@ -225,6 +231,7 @@ SUSPENDS static bool prepare(struct err *e)
 	if (!maildir_open(home_fd, S("Maildir"), &store, e))
 		return false;
 	store_guard(store, make_safe, NULL);
+	store_warn(store, warn_flags, NULL);
 	limits_of(store);
 	sessions_hear(store);
 	commands_serve(store);

@@ -181,6 +181,8 @@ SUSPENDS static bool by_facts(struct search *q, const struct search_key *k, stru
 	size_t n = 0;
 
 	fold_add(&needle, k->text);
+	if (needle.full)
+		return fail(e, FAULT_TEMP, "no memory for the text to be searched");
 	if (!p->n || (!q->facts && !facts_open(q->box, &q->facts, e)))
 		return !p->n;
 	for (size_t i = 0; i < p->n; i++) {

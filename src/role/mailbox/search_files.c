@@ -5,6 +5,7 @@
 #include "role/mailbox/search_files.h"
 
 #include "base/fd.h"
+#include "base/memory.h"
 #include "fiber/fiber.h"
 #include "role/mailbox/summaries.h"
 #include "store/search_index.h"
@@ -35,6 +36,10 @@ SUSPENDS static bool narrow_by(struct box *b, struct str text, const uint32_t *u
 	if (!left)
 		return fail(e, FAULT_TEMP, "out of memory");
 	fold_add(&folded, text);
+	if (folded.full) {
+		free(left);
+		return true;             /* all are read */
+	}
 	for (size_t i = 0; i < n; i++)
 		left[i] = uids[p->p[i]];
 	if (!search_index_narrow(b, buf_str(&folded), left, &n, e)) {
@@ -57,7 +62,7 @@ SUSPENDS static bool narrow(struct box *b, const struct search_key *key, const u
 
 	buf_add(&name, key->name);
 	buf_add(&name, S(": "));
-	if (key->what == SEARCH_HEADER && !narrow_by(b, buf_str(&name), uids, p, e))
+	if (key->what == SEARCH_HEADER && !name.full && !narrow_by(b, buf_str(&name), uids, p, e))
 		return false;
 	return narrow_by(b, key->text, uids, p, e);
 }
@@ -129,8 +134,11 @@ static void look(void *arg)
 {
 	struct looking *l = arg;
 
+	unsigned denials = memory_denials();
+
 	for (size_t i = 0; i < l->n; i++)
 		l->fits[i] = l->key->what == SEARCH_HEADER ? header_fits(l, l->fds[i]) : body_fits(l, l->fds[i]);
+	l->is_short |= memory_denials() != denials;
 }
 
 static void looking_end(struct looking *l)
@@ -207,6 +215,7 @@ struct headers_look {
 	const struct str *headers;
 	bool fits[SUMMARIES_AT_ONCE];
 	size_t n;
+	bool is_short;                   /* no memory for some header */
 };
 
 static void headers_end(struct headers_look *h)
@@ -220,8 +229,11 @@ static void look_at_headers(void *arg)
 {
 	struct headers_look *h = arg;
 
+	unsigned denials = memory_denials();
+
 	for (size_t i = 0; i < h->n; i++)
 		h->fits[i] = search_field(&h->s, h->headers[i], h->key->name);
+	h->is_short = memory_denials() != denials;
 }
 
 /* A letter whose header is not kept. */
@@ -243,6 +255,8 @@ SUSPENDS static bool headers_batch(struct box *b, struct headers_look *h, const 
 		return false;
 	h->headers = got.kept[KEPT_HEADER];
 	off_loop(look_at_headers, h);
+	if (h->is_short)
+		return fail(e, FAULT_TEMP, "no memory for a header");
 	for (size_t i = 0; i < h->n; i++) {
 		if (is_left(h, i))
 			left->p[left->n++] = p->p[from + i];

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/memory.h"
 #include "fiber/fiber.h"
 #include "wire/imap_print.h"
 
@@ -54,6 +55,7 @@ struct reading {
 	size_t n;
 	struct arena made, scratch, result;
 	struct buf letter, text;
+	bool is_short;                   /* there was no memory for some letter */
 };
 
 /* -- in a thread ------------------------------------------------------------ */
@@ -140,10 +142,21 @@ static void letter_make(struct reading *r, struct subject *l)
 	arena_rewind(&r->result, mark);
 }
 
+/* What was made while memory was refused may lack a part: it is not kept. */
+static void settle(struct reading *r, struct subject *l, size_t n, unsigned denials)
+{
+	if (memory_denials() == denials)
+		return;
+	r->is_short = true;
+	for (size_t i = 0; i < n; i++)
+		memset(l[i].made, 0, sizeof(l[i].made));
+}
+
 /* What is in memory is read at once; the disk is asked for all others before the first is waited for. */
 static void reading_run(void *arg)
 {
 	struct reading *r = arg;
+	unsigned denials = memory_denials();
 
 	for (size_t i = 0; i < r->n; i++) {
 		struct subject *l = &r->l[i];
@@ -161,6 +174,7 @@ static void reading_run(void *arg)
 			letter_make(r, &r->l[i]);
 		fd_end(&r->l[i].fd);
 	}
+	settle(r, r->l, r->n, denials);
 }
 
 struct second_look {
@@ -171,9 +185,11 @@ struct second_look {
 static void second_look_run(void *arg)
 {
 	struct second_look *s = arg;
+	unsigned denials = memory_denials();
 
 	if (read_whole(s->r, s->l->fd))
 		letter_make(s->r, s->l);
+	settle(s->r, s->l, 1, denials);
 }
 
 /* -- those that are not kept yet --------------------------------------------- */
@@ -292,6 +308,7 @@ SUSPENDS static bool make_missing(const struct ask *q, unsigned kinds, struct er
 	AUTO(making_end) struct making m = { q, kinds & ALWAYS ? kinds | ALWAYS : kinds, LETTER_DIRS_NONE, 0 };
 	AUTO(readings_free) struct reading *r = readings_new(&m);
 	AUTO(nursery_end) struct nursery kids = { 0 };
+	bool is_short = false;
 
 	if (!r)
 		return fail(e, FAULT_TEMP, "out of memory");
@@ -301,8 +318,11 @@ SUSPENDS static bool make_missing(const struct ask *q, unsigned kinds, struct er
 	for (size_t i = 1; i < READERS && q->n > i * READ_AT_ONCE; i++)
 		(void)fiber_start(&kids, "letters", reading_fiber, &r[i]);
 	reading_fiber(&r[0]);
-	return nursery_join(&kids, e) && box_keep_settle(q->b, e) &&
-	       (!q->a->full || fail(e, FAULT_TEMP, "no memory for summaries"));
+	if (!nursery_join(&kids, e) || !box_keep_settle(q->b, e))
+		return false;
+	for (size_t i = 0; i < READERS; i++)
+		is_short |= r[i].is_short;
+	return (!is_short && !q->a->full) || fail(e, FAULT_TEMP, "no memory for summaries");
 }
 
 SUSPENDS bool summaries_get(struct box *b, unsigned kinds, const uint32_t *uids, size_t n, struct arena *a,

@@ -62,18 +62,34 @@ void process_remove(struct process *p)
 
 /* -- birth ----------------------------------------------------------------- */
 
+/* Nothing of ours but what is named here. */
+static void environment(enum role r, char **ret, size_t max)
+{
+	size_t n = 0;
+
+	/* mailboxes are many: memory that was freed goes back to the system, not to each thread's store */
+	if (r == ROLE_ZYGOTE)
+		ret[n++] = (char *)(uintptr_t)"GLIBC_TUNABLES=glibc.malloc.tcache_count=0";
+#ifdef WAXWING_HOOKS
+	/* a library that stands between the system and us, and its orders */
+	for (char **v = environ; *v && n < max - 1; v++)
+		if (str_starts(str_from_z(*v), S("LD_PRELOAD=")) || str_starts(str_from_z(*v), S("LIES=")))
+			ret[n++] = *v;
+#endif
+	must(n < max, "room for the end of the list");
+}
+
 NORETURN static void become(const struct process *p, int channel, int log)
 {
 	char instance[16];
 	char *argv[] = { (char *)(uintptr_t)"waxwing", (char *)(uintptr_t)"role",
 			 (char *)(uintptr_t)role_name(p->role), instance, NULL };
-	/* mailboxes are many: memory that was freed goes back to the system, not to each thread's store */
-	char *envp[] = { p->role == ROLE_ZYGOTE ? (char *)(uintptr_t)"GLIBC_TUNABLES=glibc.malloc.tcache_count=0" :
-						  NULL, NULL };
+	char *envp[8] = { NULL };
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
 	snprintf(instance, sizeof(instance), "%u", p->instance);
+	environment(p->role, envp, ARRAY_LEN(envp));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
