@@ -40,6 +40,8 @@ int main(int argc, char **argv)
 	const char *conf_path = "/etc/waxwing/waxwing.conf";
 	bool is_helper = false;
 
+	if (sendmail_is_meant(argv[0]))
+		return sendmail_main(argc, argv);
 	if (argc == 4 && str_eq(str_from_z(argv[1]), S("role"))) {
 		enum role r = role_by_name(str_from_z(argv[2]));
 		const struct role_def *def = role_def_of(r);

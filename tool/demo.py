@@ -27,6 +27,8 @@ STOP_LIMIT = 20   # seconds that letters in flight get at the end
 # protocol, port, words after the address, how its greeting begins (None: only TLS answers)
 LISTENERS = [
     ("smtp", 2525, "", b"220 "),
+    ("submission", 2587, "starttls", b"220 "),
+    ("submission", 2465, "tls", None),
     ("imap", 2143, "starttls", b"* OK "),
     ("imap", 2993, "tls", None),
     ("pop3", 2110, "starttls", b"+OK "),

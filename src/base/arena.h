@@ -13,10 +13,10 @@ struct arena_block;
 
 struct arena {
 	size_t limit;
-	size_t block;                    /* bytes taken from the system at once; 0: 8000 */
 	size_t used;
-	bool full;
 	struct arena_block *blocks;      /* newest first */
+	uint32_t block;                  /* bytes taken from the system at once; 0: 8000 */
+	bool full;
 };
 
 struct arena_mark {

@@ -50,7 +50,7 @@ static void check_domains(struct check *k)
 	}
 }
 
-static void unknown_domain(struct check *k, const struct conf_name *user, struct str domain)
+static void unknown_domain(struct check *k, const struct conf_user *user, struct str domain)
 {
 	struct conf_guess g = conf_guess_of(domain);
 	struct str name;
@@ -67,15 +67,16 @@ static void check_users(struct check *k)
 	struct map seen = { 0 };
 
 	for (size_t i = 0; i < k->c->users.n && !conf_notes_full(k->notes); i++) {
-		const struct conf_name *u = &k->c->users.p[i];
-		struct str domain = str_from(u->text, str_rfind(u->text, '@') + 1);
-		const struct conf_name *first = map_put(&seen, u->text, (void *)u);
+		struct conf_user *u = &k->c->users.p[i];
+		size_t at = str_rfind(u->name, '@');
+		struct str domain = str_from(u->name, at + 1);
+		const struct conf_user *first = map_put(&seen, u->name, u);
 
 		if (first)
 			conf_error(k->notes, u->pos,
 				   "the user \"" STR_FMT "\" stands in line %u already",
-				   STR_ARG(u->text), first->pos.line);
-		if (!map_get(&k->domains, domain) && !str_eq(domain, k->c->hostname) &&
+				   STR_ARG(u->name), first->pos.line);
+		if (at < u->name.n && !map_get(&k->domains, domain) && !str_eq(domain, k->c->hostname) &&
 		    !str_eq(domain, S("localhost")) && k->c->domain_files.n == 0)
 			unknown_domain(k, u, domain);
 	}
@@ -98,6 +99,12 @@ static bool is_loopback(struct str addr)
 	return str_starts(addr, S("127.")) || str_eq(addr, S("::1"));
 }
 
+/* Who logs in there? */
+static bool takes_passwords(const struct conf_listen *l)
+{
+	return is_mail_access(l) || l->proto == CONF_SUBMISSION || (l->proto == CONF_SMTP && l->auth);
+}
+
 static void check_listen_tls(struct check *k, const struct conf_listen *l)
 {
 	const char *name = conf_proto_name(l->proto);
@@ -106,8 +113,10 @@ static void check_listen_tls(struct check *k, const struct conf_listen *l)
 		return;
 	if ((l->proto == CONF_SUBMISSION || is_mail_access(l)) && l->tls == CONF_TLS_OFFERED)
 		conf_error(k->notes, l->pos, "%s needs \"starttls\" or \"tls\"", name);
-	if (l->tls == CONF_TLS_PLAINTEXT && !is_mail_access(l))
-		conf_error(k->notes, l->pos, "\"plaintext\" is for imap and pop3");
+	if (l->tls == CONF_TLS_PLAINTEXT && !takes_passwords(l))
+		conf_error(k->notes, l->pos, "\"plaintext\" is for imap, pop3, submission and smtp with auth");
+	if (l->tls == CONF_TLS_WRAPPED && l->proto == CONF_SMTP && !l->auth)
+		conf_error(k->notes, l->pos, "smtp with \"tls\" is for clients that log in: auth tls, or submission");
 	else if (l->tls == CONF_TLS_PLAINTEXT && !is_loopback(l->addr))
 		conf_error(k->notes, l->pos,
 			   "\"plaintext\" is for a loopback address alone: passwords would be sent in the clear");
@@ -136,11 +145,9 @@ static void check_listens(struct check *k)
 				break;
 			}
 		check_listen_tls(k, l);
-		if (l->proto != CONF_SMTP && l->proto != CONF_IMAP && l->proto != CONF_POP3)
+		if (l->proto > CONF_POP3)
 			conf_warn(k->notes, l->pos, "\"listen %s\" is not yet served",
 				  conf_proto_name(l->proto));
-		else if (l->auth && l->proto == CONF_SMTP)
-			conf_warn(k->notes, l->pos, "\"auth\" is not yet served");
 	}
 }
 
@@ -187,6 +194,36 @@ static void check_quotas(struct check *k)
 				   q->whose.n ? "" : "all", STR_ARG(q->whose), first->pos.line);
 	}
 	map_end(&seen);
+}
+
+static bool net_is_loopback(const struct conf_net *n)
+{
+	static const uint8_t v4[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 }, v6[16] = { [15] = 1 };
+
+	return (n->bits >= 96 + 8 && memcmp(n->addr, v4, sizeof(v4)) == 0) ||
+	       (n->bits == 128 && memcmp(n->addr, v6, sizeof(v6)) == 0);
+}
+
+/* Whoever sits in an allowed network could send as everybody. */
+static void check_networks(struct check *k)
+{
+	const struct conf_networks *list = &k->c->submission.networks;
+
+	for (size_t i = 0; i < list->n && !conf_notes_full(k->notes); i++) {
+		const struct conf_network *v = &list->p[i];
+		bool is_any = false, is_here = true;
+
+		for (size_t s = 0; s < v->senders.n; s++) {
+			is_any |= v->senders.p[s].kind == CONF_SENDER_ANY;
+			if (v->senders.p[s].kind == CONF_SENDER_OWN)
+				conf_error(k->notes, v->pos, "a network has no own addresses: name them, or *@DOMAIN");
+		}
+		for (size_t n = 0; n < v->nets.n; n++)
+			is_here &= net_is_loopback(&v->nets.p[n]);
+		if (is_any && !is_here)
+			conf_error(k->notes, v->pos,
+				   "\"any\" is for 127.0.0.0/8 and ::1 alone: name the addresses, or *@DOMAIN");
+	}
 }
 
 static void check_limits(struct check *k)
@@ -239,6 +276,7 @@ bool conf_check(const struct conf *c, struct str file, struct conf_notes *notes)
 	check_backends(&k);
 	check_aliases(&k);
 	check_quotas(&k);
+	check_networks(&k);
 	check_limits(&k);
 	check_outbound(&k);
 	check_folders(&k);

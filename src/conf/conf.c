@@ -183,6 +183,8 @@ static const struct {
 	enum conf_listen_tls tls;
 } default_listens[] = {
 	{ CONF_SMTP, 25, CONF_TLS_OFFERED },
+	{ CONF_SUBMISSION, 587, CONF_TLS_STARTTLS },
+	{ CONF_SUBMISSION, 465, CONF_TLS_WRAPPED },
 	{ CONF_IMAP, 143, CONF_TLS_STARTTLS },
 	{ CONF_IMAP, 993, CONF_TLS_WRAPPED },
 	{ CONF_POP3, 110, CONF_TLS_STARTTLS },

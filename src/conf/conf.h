@@ -65,6 +65,12 @@ struct conf_quota {
 	struct conf_pos pos;
 };
 
+enum conf_sender_kind { CONF_SENDER_OWN, CONF_SENDER_ANY, CONF_SENDER_DOMAIN, CONF_SENDER_ADDRESS };
+struct conf_sender {
+	enum conf_sender_kind kind;
+	struct str text;                 /* "*@domain", an address, or empty */
+};
+
 /* The order of the words in types.def. */
 enum conf_demand { CONF_TLS_IF_OFFERED, CONF_TLS_ENCRYPT, CONF_TLS_VERIFY, CONF_TLS_NEVER };
 
@@ -109,6 +115,8 @@ enum conf_helo { CONF_HELO_LENIENT, CONF_HELO_STRICT };
 enum conf_checkpoint { CONF_CHECKPOINT_AUTO, CONF_CHECKPOINT_SYNCFS, CONF_CHECKPOINT_FSYNC };
 enum conf_accounts { CONF_ACCOUNTS_INTERNAL, CONF_ACCOUNTS_LINUX };
 enum conf_over_quota { CONF_OVER_QUOTA_DEFER, CONF_OVER_QUOTA_REFUSE };
+enum conf_user_kind { CONF_USER_FULL, CONF_USER_SEND_ONLY, CONF_USER_RELAY };
+enum conf_on_off { CONF_ON, CONF_OFF };
 enum conf_proto {
 	CONF_SMTP, CONF_SUBMISSION, CONF_IMAP, CONF_POP3, CONF_SIEVE, CONF_HTTP, CONF_HTTPS,
 };
@@ -123,7 +131,17 @@ struct conf_backends { struct conf_backend *p; size_t n; };
 struct conf_quotas { struct conf_quota *p; size_t n; };
 struct conf_routes { struct conf_route *p; size_t n; };
 struct conf_listens { struct conf_listen *p; size_t n; };
+struct conf_senders { struct conf_sender *p; size_t n; };
+struct conf_users { struct conf_user *p; size_t n; };
+struct conf_networks { struct conf_network *p; size_t n; };
 struct conf_domains { struct conf_domain *p; size_t n; };
+
+struct conf_network {                    /* sends without AUTH */
+	struct conf_nets nets;
+	struct conf_senders senders;
+	struct conf_rate limit;          /* recipients; per 0: that of submission */
+	struct conf_pos pos;
+};
 
 /* The C type of a field, by kind and type of its row. */
 #define ONE_count uint32_t
@@ -138,6 +156,7 @@ struct conf_domains { struct conf_domain *p; size_t n; };
 #define ONE_login struct str
 #define ONE_rate struct conf_rate
 #define ONE_per_client struct conf_per_client
+#define ONE_limit struct conf_rate       /* per 0: not chosen */
 #define ONE_retry struct conf_retry
 #define ONE_file struct conf_name
 #define ONE_via struct conf_route
@@ -150,12 +169,18 @@ struct conf_domains { struct conf_domain *p; size_t n; };
 #define ONE_checkpoint enum conf_checkpoint
 #define ONE_accounts enum conf_accounts
 #define ONE_over_quota enum conf_over_quota
+#define ONE_user_kind enum conf_user_kind
+#define ONE_on_off enum conf_on_off
+#define ONE_submission struct conf_submission
 #define ONE_auth struct conf_auth
 #define ONE_inbound struct conf_inbound
 #define ONE_outbound struct conf_outbound
 #define ONE_journal struct conf_journal
 #define ONE_login_block struct conf_login
 #define MANY_net struct conf_nets
+#define MANY_sender struct conf_senders
+#define MANY_network struct conf_networks
+#define MANY_user_block struct conf_users
 #define MANY_ip struct conf_nets         /* each of 128 bits */
 #define MANY_domain struct conf_names
 #define MANY_address struct conf_names
@@ -186,6 +211,16 @@ struct conf_domain {
 	struct str name;
 	struct conf_pos pos;
 #include "conf/domain.def"
+};
+struct conf_user {
+	uint64_t set;
+	struct str name;                 /* local@domain, or of a Linux account */
+	struct conf_pos pos;
+#include "conf/user.def"
+};
+struct conf_submission {
+	uint64_t set;
+#include "conf/submission.def"
 };
 struct conf_auth {
 	uint64_t set;
@@ -253,6 +288,8 @@ void conf_print_sample(struct buf *b);
 
 /* The account's own, else its domain's, else that of all; NULL: none. */
 const struct conf_quota *conf_quota_of(const struct conf_quotas *quotas, struct str account);
+/* Which of the networks that send without AUTH is this client in; NULL: none. */
+const struct conf_network *conf_network_of(const struct conf_networks *networks, const uint8_t addr[16]);
 /* Ways out are numbered: 0 by MX without a route, then the `route` lines, then each domain's `others`.  NULL: there
  * is none of that number. */
 const struct conf_route *conf_route_at(const struct conf *c, size_t number);

@@ -174,11 +174,25 @@ static const struct {
 	{ FIVE "listen imap *:143\n", "w.conf:3:1: imap needs \"starttls\" or \"tls\"" },
 	{ FIVE "listen pop3 *:110 plaintext\n", "w.conf:3:1: \"plaintext\" is for a loopback address alone: passwords would be sent in the clear" },
 	{ FIVE "listen pop3 192.0.2.1:110 plaintext\n", "w.conf:3:1: \"plaintext\" is for a loopback address alone: passwords would be sent in the clear" },
-	{ FIVE "listen smtp 127.0.0.1:25 plaintext\n", "w.conf:3:1: \"plaintext\" is for imap and pop3" },
+	{ FIVE "listen smtp 127.0.0.1:25 plaintext\n", "w.conf:3:1: \"plaintext\" is for imap, pop3, submission and smtp with auth" },
+	{ FIVE "listen smtp 127.0.0.1:25 auth plaintext\nlisten submission 127.0.0.1:587 plaintext\nlisten smtp *:465 auth tls\n", "" },
+	{ FIVE "listen smtp *:2525 auth plaintext\n", "w.conf:3:1: \"plaintext\" is for a loopback address alone: passwords would be sent in the clear" },
+	{ FIVE "listen smtp *:465 tls\n", "w.conf:3:1: smtp with \"tls\" is for clients that log in: auth tls, or submission" },
+	{ FIVE "user a@example.org {\nkind relay\nmay-send-as own *@example.org x@example.net\nsent-copy off\nper-account 5 per 1h\n}\nuser www-data {\nmay-send-as any\nper-account off\n}\nuser b@example.org\n", "" },
+	{ FIVE "user a@example.org {\nkind half\n}\n", "w.conf:4:6: \"half\" is not one of full|send-only|relay" },
+	{ FIVE "user a@example.org {\nmay-send-as *@\n}\n", "w.conf:4:13: \"\" is not a domain (letters, digits, \"-\" and dots; others as xn--…)" },
+	{ FIVE "user a@example.org {\nmay-send-as x\n}\n", "w.conf:4:13: \"x\" is not an address like name@example.org" },
+	{ FIVE "user Www\n", "w.conf:3:6: \"Www\" is not the name of a system user" },
+	{ FIVE "submission {\nnetwork 127.0.0.0/8 ::1 as any\nnetwork 192.0.2.0/24 as *@example.org a@example.net limit 10 per 1h\n}\n", "" },
+	{ FIVE "submission {\nnetwork 192.0.2.0/24 as any\n}\n", "w.conf:4:1: \"any\" is for 127.0.0.0/8 and ::1 alone: name the addresses, or *@DOMAIN" },
+	{ FIVE "submission {\nnetwork 127.0.0.0/7 as any\n}\n", "w.conf:4:9: \"127.0.0.0/7\" is one address, not a network, did you mean \"126.0.0.0/7\"?" },
+	{ FIVE "submission {\nnetwork ::1 192.0.2.1 as any\n}\n", "w.conf:4:1: \"any\" is for 127.0.0.0/8 and ::1 alone: name the addresses, or *@DOMAIN" },
+	{ FIVE "submission {\nnetwork ::1 as own\n}\n", "w.conf:4:1: a network has no own addresses: name them, or *@DOMAIN" },
+	{ FIVE "submission {\nnetwork ::1\n}\n", "w.conf:4:1: \"as\" is missing: by which addresses may they send?" },
 	{ FIVE "listen imap *:993 tls auth\n", "w.conf:3:1: \"auth\" is for smtp" },
 	{ FIVE "listen imap off tls\n", "w.conf:3:13: \"off\" is not ADDRESS:PORT, like *:25 or [2001:db8::1]:25" },
 	{ FIVE "listen imap 127.0.0.1:143 plaintext\nlisten imap [::1]:143 plaintext\nlisten imap *:993 tls\nlisten pop3 off\n", "" },
-	{ FIVE "listen submission *:587\n", "w.conf:3:1: submission needs \"starttls\" or \"tls\"\nw.conf:3:1: \"listen submission\" is not yet served" },
+	{ FIVE "listen submission *:587\n", "w.conf:3:1: submission needs \"starttls\" or \"tls\"" },
 	{ FIVE "auth {\nbackend internal\nbackend internal\n}\n", "w.conf:5:1: this backend stands in line 4 already" },
 	{ FIVE "aliases off\naliases file x\n", "w.conf:3:1: \"aliases off\" stands beside other \"aliases\"" },
 	{ FIVE "inbound {\nmax-connections 50\n}\n", "w.conf: reserve-submission 100 leaves nothing of max-connections 50" },
@@ -210,7 +224,6 @@ static const struct {
 	const char *warning;
 } later[] = {
 	{ "listen sieve *:4190 starttls\n", "w.conf:3:1: \"listen sieve\" is not yet served" },
-	{ "listen smtp *:2525 auth\n", "w.conf:3:1: \"auth\" is not yet served" },
 	{ "inbound {\ncheck dnsbl zen.spamhaus.org hit score 6\n}\n", "w.conf:4:1: \"check\" is not yet served" },
 };
 
@@ -284,7 +297,8 @@ static const char longer[] =
 	"aliases file /etc/mail/aliases as nobody\n"
 	"domain example.org\n"
 	"domain Example.NZ {\n alias-domains example.com\n catch-all Accounts@Example.NZ\n accounts linux\nusers file nz\n others via smtp://127.0.0.1\n}\n"
-	"user nad@example.org\n"
+	"user nad@example.org {\n kind send-only\n may-send-as own *@example.nz\n}\nuser www-data {\n per-account off\n}\n"
+	"submission {\n network 127.0.0.0/8 as any\n network 10.0.0.0/8 as *@example.org limit 5 per 1h\n}\n"
 	"subaddress \"#\"\n"
 	"smtpd-copies 2\n"
 	"inbound {\n friends 203.0.113.7 2001:db8:7::/64\n friends 10.0.0.0/8\n helo-chars _\n"
@@ -320,7 +334,7 @@ static void test_values(void **state)
 	(void)state;
 	reading_init(&r, longer);
 	assert_true(r.ok && r.notes.n == 0);
-	assert_int_equal(c->listens.n, 2 + 4);   /* and those of imap and pop3 */
+	assert_int_equal(c->listens.n, 2 + 6);   /* and those of submission, imap and pop3 */
 	assert_true(str_eq(c->listens.p[1].addr, S("2001:db8::1")) && c->listens.p[1].port == 2525);
 	assert_int_equal(c->listens.p[1].allow_bare_newline.n, 2);
 	assert_true(str_eq(c->tls.p[0].key, S("/etc/waxwing/secrets/a key.pem")));
@@ -360,14 +374,16 @@ static void test_machine(void **state)
 	assert_true(conf_read(S(FIVE "storage .\n"), &w, &a, &notes, &c));
 	assert_true(str_eq(c.storage, S("/tmp/demo")) && str_eq(c.run, S("/tmp/demo/run")));
 	assert_true(c.aliases.n == 1 && str_eq(c.aliases.p[0].path, S("/etc/aliases")));
-	assert_true(c.listens.n == 5 && c.listens.p[0].port == 25 && str_eq(c.listens.p[0].addr, S("*")));
-	assert_true(c.listens.p[2].port == 993 && c.listens.p[2].proto == CONF_IMAP && c.listens.p[2].tls == CONF_TLS_WRAPPED);
-	assert_true(c.listens.p[3].port == 110 && c.listens.p[3].proto == CONF_POP3 && c.listens.p[3].tls == CONF_TLS_STARTTLS);
+	assert_true(c.listens.n == 7 && c.listens.p[0].port == 25 && str_eq(c.listens.p[0].addr, S("*")));
+	assert_true(c.listens.p[4].port == 993 && c.listens.p[4].proto == CONF_IMAP && c.listens.p[4].tls == CONF_TLS_WRAPPED);
+	assert_true(c.listens.p[1].port == 587 && c.listens.p[2].port == 465 && c.listens.p[2].proto == CONF_SUBMISSION &&
+		    c.listens.p[2].tls == CONF_TLS_WRAPPED);
+	assert_true(c.listens.p[5].port == 110 && c.listens.p[5].proto == CONF_POP3 && c.listens.p[5].tls == CONF_TLS_STARTTLS);
 	assert_true(conf_read(S(FIVE "aliases off\nrun run\n"), &w, &a, &notes, &c));
 	assert_true(c.aliases.n == 0 && str_eq(c.run, S("/tmp/demo/run")));
 	/* a line replaces the defaults of its protocol */
-	assert_true(conf_read(S(FIVE "listen imap *:1993 tls\nlisten pop3 off\n"), &w, &a, &notes, &c));
-	assert_true(c.listens.n == 3 && c.listens.p[0].port == 1993 && c.listens.p[1].port == 0 && c.listens.p[2].port == 25);
+	assert_true(conf_read(S(FIVE "listen imap *:1993 tls\nlisten pop3 off\nlisten submission off\n"), &w, &a, &notes, &c));
+	assert_true(c.listens.n == 4 && c.listens.p[0].port == 1993 && c.listens.p[1].port == 0 && c.listens.p[3].port == 25);
 }
 
 /* Print for the parent, read, print again: the same. */
@@ -392,7 +408,7 @@ static const struct {
 	const struct conf_type *type;
 	const char *words;
 } samples[] = {
-	{ &conf_type_copies, "3" }, { &conf_type_duration, "6m" }, { &conf_type_size, "768K" },
+	{ &conf_type_copies, "3" }, { &conf_type_duration, "6m" }, { &conf_type_size, "2M" },
 	{ &conf_type_path, "\"/a b/\\$(c)\"" }, { &conf_type_chars, "\"_{#\"" }, { &conf_type_mark, "-" },
 	{ &conf_type_domain, "o.example" }, { &conf_type_address, "y@x.example" }, { &conf_type_login, "_vmail" },
 	{ &conf_type_net, "10.0.0.0/8 2001:db8::/32 192.0.2.7 ::1" }, { &conf_type_rate, "7 per 2h" },
@@ -402,7 +418,11 @@ static const struct {
 	{ &conf_type_tls, "certificate /c key \"/k k\"" }, { &conf_type_backend, "pam mail" },
 	{ &conf_type_log, "debug" }, { &conf_type_helo, "strict" }, { &conf_type_checkpoint, "syncfs" },
 	{ &conf_type_accounts, "linux" }, { &conf_type_listen, "smtp 192.0.2.1:26" },
-	{ &conf_type_domain_block, "z.example" }, { &conf_type_via, "via smtps://h.example:465 tls encrypt" },
+	{ &conf_type_domain_block, "z.example" }, { &conf_type_user_block, "y@x.example" },
+	{ &conf_type_sender, "own *@x.example y@x.example" }, { &conf_type_user_kind, "relay" },
+	{ &conf_type_on_off, "off" }, { &conf_type_limit, "7 per 2h" },
+	{ &conf_type_network, "127.0.0.0/8 ::1 as any y@x.example limit off" },
+	{ &conf_type_via, "via smtps://h.example:465 tls encrypt" },
 	{ &conf_type_route, "*.d.example from * via smtp://[::1]:26 user u \"secret:/s s\"" },
 	{ &conf_type_ipv6, "on" }, { &conf_type_ip, "192.0.2.7 ::1" }, { &conf_type_demand, "verify" },
 	{ &conf_type_resolver, "forward 192.0.2.1:53 [2001:db8::1]:5353" },
@@ -426,7 +446,8 @@ __attribute__((noinline)) static void check_option(unsigned section, const struc
 {
 	static const char *const open[SECTION_COUNT] = {
 		"", "listen smtp *:2500 {\n    ", "domain d.example {\n    ", "auth {\n    ",
-		"inbound {\n    ", "outbound {\n    ", "journal {\n    ", "login {\n    ", "dns {\n    ",
+		"inbound {\n    ", "outbound {\n    ", "journal {\n    ", "login {\n    ", "user u@x.example {\n    ",
+		"submission {\n    ", "dns {\n    ",
 	};
 	AUTO(buf_end) struct buf text = buf_on_heap(4096), image = buf_on_heap(65536), line = buf_on_heap(4096);
 	AUTO(reading_end) struct reading r = { 0 };
@@ -494,7 +515,7 @@ static void test_roles(void **state)
 	assert_int_equal(str_find_str(buf_str(&smtpd), S("storage")), smtpd.n);
 	assert_int_equal(str_find_str(buf_str(&smtpd), S("nad@")), smtpd.n);
 	assert_true(conf_read_image(buf_str(&smtpd), &a, &c, &e));
-	assert_true(c.inbound.max_size == 10 << 20 && c.domains.n == 2 && c.listens.n == 6);
+	assert_true(c.inbound.max_size == 10 << 20 && c.domains.n == 2 && c.listens.n == 8);
 	assert_true(conf_print_for_role(&r.conf, S("pam"), &pam));
 	assert_true(str_eq(buf_str(&pam), S("generation 0\ndirectory /etc/waxwing\n"
 					   "hostname mail.example.org\n"

@@ -181,6 +181,12 @@ static const char sample_head[] =
 	"user      you@example.org\n"
 	"storage   /var/lib/waxwing\n"
 	"\n"
+	"# RoundCube and other programs of this machine that send to port 25 and cannot log in: take the # away.\n"
+	"# (What calls sendmail needs no line: it may send as the user that runs it, and as root by any address.)\n"
+	"#submission {\n"
+	"#    network 127.0.0.0/8 ::1 as any\n"
+	"#}\n"
+	"\n"
 	"# All directives, with their defaults.  Take the # away from what you change.\n";
 
 /* `#name value`; inside a block that is itself commented out `#    name value`. */

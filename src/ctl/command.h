@@ -14,6 +14,8 @@ struct ctl {
 
 /* config.c: read and check the configuration as its owner; what is wrong goes to standard error. */
 bool ctl_read_conf(const struct ctl *c, struct arena *a, struct conf *ret, bool is_quiet);
+/* The same without a word. */
+bool ctl_read_conf_silently(const struct ctl *c, struct arena *a, struct conf *ret);
 int ctl_config(const struct ctl *c);
 
 /* client.c: ask the server, or start what the command needs if there is none. */

@@ -50,7 +50,10 @@ static bool include(void *arg, struct str pattern, size_t i, struct str *ret_nam
 	return ok;
 }
 
-bool ctl_read_conf(const struct ctl *c, struct arena *a, struct conf *ret, bool is_quiet)
+/* Which notes are told: none, errors, all. */
+enum told { TELL_NOTHING, TELL_ERRORS, TELL_ALL };
+
+static bool read_conf(const struct ctl *c, struct arena *a, struct conf *ret, enum told told)
 {
 	char *real = realpath(c->conf_path, NULL);
 	struct str path = arena_str(a, str_from_z(real ? real : c->conf_path)), text;
@@ -65,15 +68,26 @@ bool ctl_read_conf(const struct ctl *c, struct arena *a, struct conf *ret, bool 
 
 	free(real);
 	if (!read_file(c->conf_path, a, &text, &e)) {
-		fprintf(stderr, "waxwing: %s\n", e.text);
+		if (told)
+			fprintf(stderr, "waxwing: %s\n", e.text);
 		return false;
 	}
 	ok = conf_read(text, &w, a, &notes, ret);
 	for (size_t i = 0; i < notes.n; i++)
-		if (!is_quiet || notes.note[i].is_error)
+		if (told == TELL_ALL || (told == TELL_ERRORS && notes.note[i].is_error))
 			fprintf(stderr, STR_FMT "\n", STR_ARG(notes.note[i].text));
 	arena_end(&na);
 	return ok;
+}
+
+bool ctl_read_conf(const struct ctl *c, struct arena *a, struct conf *ret, bool is_quiet)
+{
+	return read_conf(c, a, ret, is_quiet ? TELL_ERRORS : TELL_ALL);
+}
+
+bool ctl_read_conf_silently(const struct ctl *c, struct arena *a, struct conf *ret)
+{
+	return read_conf(c, a, ret, TELL_NOTHING);
 }
 
 int ctl_config(const struct ctl *c)

@@ -294,9 +294,9 @@ static bool name_is_known(void *arg, struct str name)
 	uint64_t id;
 
 	if (!id_parse(str_from(name, str_rfind(name, '/') + 1), &id))
-		return true;             /* not one of ours: it stays */
+		return false;
 	l = table_get(&q->table, id);    /* a file has the id of its letter */
-	return l && str_eq(l->r.file, name);
+	return l && (str_eq(l->r.file, name) || (l->is_slim && !l->r.file.n && str_starts(name, S("moved/"))));
 }
 
 /* What the process before died with. */

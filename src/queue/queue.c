@@ -78,9 +78,13 @@ SUSPENDS void queue_file_drop(struct queue *q, struct str name)
 SUSPENDS static void letter_leave(struct queue *q, struct letter *l)
 {
 	char file[LETTER_NAME_MAX + 1] = "";
-	size_t n = l->r.file.n;
+	size_t n;
 	struct err e;
 
+	if (l->is_slim && !l->r.file.n)
+		n = (size_t)snprintf(file, sizeof file, "moved/%s", ID_Z(l->r.id));
+	else if ((n = l->r.file.n))
+		memcpy(file, l->r.file.p, n);
 	l->holds++;      /* nobody else leaves with it meanwhile */
 	if (l->is_spooled && !q->engine->rows(q, &l, 1, &e)) {
 		/* the row stays: after a restart its steps are done once more */
@@ -91,8 +95,6 @@ SUSPENDS static void letter_leave(struct queue *q, struct letter *l)
 		return;  /* whoever looked it up meanwhile ends it */
 	if (l->at.sequence)
 		q->engine->release(q, &l->at);
-	if (n)
-		memcpy(file, l->r.file.p, n);
 	table_drop(&q->table, l);
 	if (n)
 		q->engine->file_drop(q, str_of(file, n));
@@ -169,12 +171,12 @@ SUSPENDS static bool letter_write(struct queue *q, enum journal_kind kind, struc
 		return fail(e, FAULT_PERM, "there is a letter %s already", ID_Z(r->id));
 	if (!letter_copy(r, &l, e))
 		return false;
-	put_u32(&b, (uint32_t)l->head_n);
+	put_u32(&b, (uint32_t)l->head.n);
 	struct str parts[4] = {
-		refs, buf_str(&b), { l->head, l->head_n }, { l->body, l->body ? r->body.n : 0 },
+		refs, buf_str(&b), l->head, { l->body, l->body ? r->body.n : 0 },
 	};
 
-	l->body_skip = (uint32_t)(refs.n + sizeof count + l->head_n);
+	l->body_skip = (uint32_t)(refs.n + sizeof count + l->head.n);
 	if (!q->engine->append(q, kind, parts, ARRAY_LEN(parts), &l->at, e)) {
 		letter_free(l);
 		return false;
@@ -288,6 +290,11 @@ SUSPENDS bool queue_body(struct queue *q, uint64_t id, struct letter_body *ret, 
 	struct letter *l = table_get(&q->table, id);
 	bool ok;
 
+	if (!l || l->is_finished)
+		return fail(e, FAULT_TEMP, "letter %s is not in the queue", ID_Z(id));
+	if (l->is_slim && !letter_thicken(q, l, e))
+		return false;
+	l = table_get(&q->table, id);
 	if (!l || l->is_finished)
 		return fail(e, FAULT_TEMP, "letter %s is not in the queue", ID_Z(id));
 	*ret = (struct letter_body){ .fd = -1, .size = l->r.body_size };

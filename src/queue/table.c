@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { STATES_VERSION = 3, LETTER_ARENA = 16 * 1024 * 1024, LETTER_BLOCK = 224 };
+enum { STATES_VERSION = 3, LETTER_ARENA = 16 * 1024 * 1024 };
 
 struct key {
 	char p[8];
@@ -21,30 +21,40 @@ static struct key key_of(uint64_t id)
 
 #define KEY_STR(k) str_of((k).p, sizeof (k).p)
 
+/* Its own copy, and what is parsed of it, in one block that is as large as it must be. */
+static bool head_read(struct str head, struct arena *a, struct str *ret_head, struct letter_record *ret, struct err *e)
+{
+	AUTO(arena_end) struct arena scratch = { .limit = LETTER_ARENA };
+
+	if (!letter_record_parse(head, &scratch, ret, e))
+		return false;
+	a->limit = LETTER_ARENA;
+	a->block = (uint32_t)(scratch.used + (head.n + 15) / 16 * 16);   /* as the arena counts */
+	*ret_head = arena_str(a, head);
+	if (a->full)
+		return fail(e, FAULT_TEMP, "no memory");
+	return letter_record_parse(*ret_head, a, ret, e);
+}
+
 bool letter_new(struct str head, struct letter **ret, struct err *e)
 {
-	struct letter *l = calloc(1, sizeof *l);
+	struct letter_record r;
+	struct arena a = { 0 };
+	struct letter *l;
+	struct str own;
 
-	if (!l)
-		return fail(e, FAULT_TEMP, "no memory");
-	l->arena.limit = LETTER_ARENA;
-	l->arena.block = LETTER_BLOCK;
-	l->head = malloc(head.n ? head.n : 1);
-	l->head_n = head.n;
-	if (!l->head) {
-		letter_free(l);
-		return fail(e, FAULT_TEMP, "no memory");
-	}
-	memcpy(l->head, head.p, head.n);
-	if (!letter_record_parse(str_of(l->head, l->head_n), &l->arena, &l->r, e)) {
-		letter_free(l);
+	if (!head_read(head, &a, &own, &r, e)) {
+		arena_end(&a);
 		return false;
 	}
-	l->steps = calloc(l->r.n_steps ? l->r.n_steps : 1, sizeof *l->steps);
-	if (!l->steps) {
-		letter_free(l);
+	l = calloc(1, sizeof *l + r.n_steps * sizeof l->steps[0]);
+	if (!l) {
+		arena_end(&a);
 		return fail(e, FAULT_TEMP, "no memory");
 	}
+	l->arena = a;
+	l->head = own;
+	l->r = r;
 	for (uint32_t i = 0; i < l->r.n_steps; i++) {
 		l->steps[i].letter = l;
 		l->steps[i].index = i;
@@ -56,23 +66,17 @@ bool letter_new(struct str head, struct letter **ret, struct err *e)
 
 bool letter_set_head(struct letter *l, struct str head, struct err *e)
 {
-	struct arena a = { .limit = LETTER_ARENA, .block = LETTER_BLOCK };
-	char *copy = malloc(head.n ? head.n : 1);
 	struct letter_record r;
+	struct arena a = { 0 };
+	struct str own;
 
-	if (!copy)
-		return fail(e, FAULT_TEMP, "no memory");
-	memcpy(copy, head.p, head.n);
-	if (!letter_record_parse(str_of(copy, head.n), &a, &r, e) || r.n_steps != l->r.n_steps || r.id != l->r.id) {
-		free(copy);
+	if (!head_read(head, &a, &own, &r, e) || r.n_steps != l->r.n_steps || r.id != l->r.id) {
 		arena_end(&a);
 		return fail(e, FAULT_PERM, "its record is another one");
 	}
 	r.body = l->r.body;
-	free(l->head);
 	arena_end(&l->arena);
-	l->head = copy;
-	l->head_n = head.n;
+	l->head = own;
 	l->arena = a;
 	l->r = r;
 	return true;
@@ -94,6 +98,8 @@ void letter_slim(struct letter *l)
 	}
 	r.steps = steps;
 	r.why = r.facts = S("");
+	if (str_starts(r.file, S("moved/")))     /* and its id: no need to keep that */
+		r.file = S("");
 	if (steps && letter_record_print(&r, &b, &e) && letter_set_head(l, buf_str(&b), &e))
 		l->is_slim = true;
 }
@@ -102,10 +108,8 @@ void letter_free(struct letter *l)
 {
 	if (!l)
 		return;
-	for (uint32_t i = 0; l->steps && i < l->r.n_steps; i++)
+	for (uint32_t i = 0; i < l->r.n_steps; i++)
 		free(l->steps[i].text);
-	free(l->steps);
-	free(l->head);
 	free(l->body);
 	arena_end(&l->arena);
 	free(l);

@@ -37,11 +37,11 @@ struct step {
 	struct letter *letter;
 	struct lane *lane;               /* in whose heap it stands; NULL: the common one, or none */
 	uint32_t index;
-	enum step_state state;
-	enum step_mode mode;
-	enum queue_task task;
+	uint32_t tries;
+	uint8_t state;                   /* enum step_state */
+	uint8_t mode;                    /* enum step_mode */
+	uint8_t task;                    /* enum queue_task */
 	bool is_warned;
-	unsigned tries;
 	int64_t retry_at;                /* after a warning */
 	char *text;                      /* the last error, or NULL; behind its NUL the host's name */
 };
@@ -49,24 +49,23 @@ struct step {
 struct letter {
 	struct letter_record r;
 	struct arena arena;
-	char *head;                      /* its encoding, into which r points */
-	size_t head_n;
+	struct str head;                 /* its encoding, into which r points; in the arena */
 	char *body;                      /* inline bytes, or NULL: read them from `at` */
-	struct step *steps;
-	uint32_t open;                   /* steps that are not SAFE */
-	uint32_t todo;                   /* steps that are WAITING or CLAIMED */
-	bool is_held, is_spooled, is_moving;
-	bool is_slim;                    /* what only a delivery needs stands in its row alone */
-	bool is_dirty;                   /* its row is behind (only while a start reads) */
-	uint32_t deaths;                 /* processes that ended while they carried it out */
-	bool is_suspect;                 /* the last one who did, did */
-	unsigned readers;                /* of body */
-	bool is_finished;                /* nothing open; goes when nobody holds it */
-	unsigned holds;
+	struct letter *prev, *next;      /* in order of arrival */
 	int64_t since;                   /* when it came into this table */
 	struct journal_at at;            /* the record with its bytes; sequence 0: none */
 	uint32_t body_skip;              /* where its bytes begin in that record */
-	struct letter *prev, *next;      /* in order of arrival */
+	uint32_t open;                   /* steps that are not SAFE */
+	uint32_t todo;                   /* steps that are WAITING or CLAIMED */
+	uint32_t deaths;                 /* processes that ended while they carried it out */
+	uint32_t readers;                /* of body */
+	uint32_t holds;
+	bool is_finished;                /* nothing open; goes when nobody holds it */
+	bool is_held, is_spooled, is_moving;
+	bool is_slim;                    /* what only a delivery needs stands in its row alone */
+	bool is_dirty;                   /* its row is behind (only while a start reads) */
+	bool is_suspect;                 /* the last process that carried it out died */
+	struct step steps[];             /* r.n_steps of them */
 };
 
 /* The key of the lane a step to another server belongs to. */

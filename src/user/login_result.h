@@ -7,6 +7,7 @@ enum login_result {
 	LOGIN_LATER,             /* not looked at: ask again when `delay` is over */
 	LOGIN_DISABLED,          /* the password was right */
 	LOGIN_LIMIT,             /* too many sessions of this account */
+	LOGIN_NO_MAILBOX,        /* the password was right; it may only send */
 	LOGIN_UNAVAILABLE,       /* the fault is ours */
 	LOGIN_RESULTS,
 };

@@ -4,6 +4,7 @@
 Four days of retries in seconds; each fault point strikes once, as an error and as a
 death, then the whole server is killed: nothing that was acknowledged is lost.  Every
 other build answers that it has neither clock nor faults."""
+import contextlib
 import email.utils
 import json
 import os
@@ -20,6 +21,7 @@ from boxes import Boxes
 from faults import soon
 from letters import letter, token
 from server import SLOW, Server
+from sink import Sink
 from smtp import Closed
 from tap import cases, check, equal, test
 
@@ -79,14 +81,14 @@ def waiting(s, user="alice"):
 GIVEN_UP = (0, 0)
 
 
-def next_try(s, tries, wait):
+def next_try(s, tries, wait, user="alice"):
     """Waits until there were so many tries and the next one is `wait` seconds away: how many there are
     to go.  In between a report goes out, or a try is under way."""
     def there():
-        at = waiting(s)
+        at = waiting(s, user)
         return GIVEN_UP if at is None else at if at[0] == tries and wait - 2 <= at[1] <= wait + 1 else None
     return tap.eventually(there, 5 * SLOW, what=lambda: "try %d and %d s to the next one, but %s" %
-                          (tries, wait, waiting(s)))
+                          (tries, wait, waiting(s, user)))
 
 
 def moved_clock():
@@ -137,6 +139,78 @@ def four_days():
         s.fence()
         equal(s.find(tok), [], "delivered after it was given up")
         equal(json.loads(s.command("queue", "list", "--json")[1]), [], "what waits still")
+
+
+REMOTE = """users file users
+outbound {
+    route * via smtp://127.0.0.1:%d tls off
+    patience 5
+}
+"""
+
+
+def remote_server(port):
+    s = Server(REMOTE % port)
+    with open(os.path.join(s.dir, "users"), "w") as f:
+        f.write("away@example.org: bob@other.test\n")
+    return s
+
+
+def give_away(s):
+    tok = token()
+    with s.client() as c:
+        c.ehlo()
+        equal(c.deliver("away@example.org", letter(tok), sender="bob@example.org").code, 250, "reply")
+    return tok
+
+
+def four_days_elsewhere():
+    """The same for another server, which nobody can reach, then one that always says later."""
+    waits = [5 * MINUTE, 15 * MINUTE, HOUR] + 40 * [4 * HOUR]
+    for busy in False, True:
+        with contextlib.ExitStack() as stack:
+            with Sink(RCPT="450 4.2.0 come again") as sink:
+                port = sink.port
+            if busy:
+                sink = stack.enter_context(Sink(port=port, RCPT="450 4.2.0 come again"))
+            with remote_server(port) as s:
+                give_away(s)
+                passed = tries = 0
+                while True:
+                    at = next_try(s, tries + 1, waits[tries], "away")
+                    if at == GIVEN_UP:
+                        break
+                    tries += 1
+                    passed += at[1] + 1
+                    clock(s, "+%ds" % (at[1] + 1))
+                check(4 * DAY <= passed < 4 * DAY + 4 * HOUR, "given up after %d s" % passed)
+                reports = tap.eventually(lambda: len(s.letters("bob")) >= 2 and s.letters("bob"), 5 * SLOW,
+                                         what="a warning and a bounce")
+                kinds = sorted(m for l in reports for m in re.findall(rb"^Action: (\w+)", l.raw, re.M))
+                equal(kinds, [b"delayed", b"failed"], "reports")
+                if busy:
+                    check(all(b"450 4.2.0 come again" in l.raw for l in reports), "its words")
+                    equal(len(sink.commands("RCPT")), tries, "tries that the server saw")
+                equal(json.loads(s.command("queue", "list", "--json")[1]), [], "what waits still")
+
+
+def back_after_a_day():
+    """All that waited for a server that was away leaves at once, and nobody hears of a failure."""
+    with Sink() as first:
+        port = first.port
+    with remote_server(port) as s:
+        toks = [give_away(s) for _ in range(10)]
+        tap.eventually(lambda: waiting(s, "away"), 5 * SLOW)
+        for _ in range(6):
+            clock(s, "+4h")
+            time.sleep(0.2)
+        with Sink(port=port) as sink:
+            clock(s, "+4h")
+            tap.eventually(lambda: len(sink.letters) >= 10, 10 * SLOW, what=lambda: "%d letters" % len(sink.letters))
+            equal(sorted(t for t in toks if any(t.encode() in l for l in sink.letters)), sorted(toks), "letters")
+            time.sleep(0.2)
+            equal(len(sink.letters), 10, "copies")
+        check(not any(b"Action: failed" in l.raw for l in s.letters("bob")), "bounced")
 
 
 def late():
@@ -467,6 +541,8 @@ if IS_FOR_TESTS:
     test("hooks: the words of test clock and test fault")(words)
     test("hooks: the clock of all roles is moved and set back")(moved_clock)
     test("hooks: four days of retries, a warning, a bounce")(four_days)
+    test("hooks: four days of retries elsewhere, a warning, a bounce", limit=120)(four_days_elsewhere)
+    test("hooks: what waited a day for another server leaves when it is back")(back_after_a_day)
     test("hooks: a mailbox that is back after two days gets its letter once")(late)
     test("hooks: an account that cannot be committed is not added")(accounts)
     test("hooks: the journal without its next file")(new_segment)

@@ -149,7 +149,7 @@ class Server:
         listen = list(listen or ["smtp 127.0.0.1:%d" % self.port])
         named = {l.split()[0] for l in listen}
         # the default ports belong to nobody here
-        listen += ["%s off" % p for p in ("imap", "pop3") if p not in named]
+        listen += ["%s off" % p for p in ("submission", "imap", "pop3") if p not in named]
         for l in listen:
             lines.append("listen " + l)
         lines += ["user %s@%s" % (u, domain) for u in users]

@@ -12,6 +12,7 @@
 enum { TAG_LINE_MAX = 160 };             /* IMAP_TAG_MAX, CRLF */
 #define USER_WITHIN (30 * SECOND)
 #define HANDSHAKE_WITHIN MINUTE
+#define STREAM_WITHIN (20 * SECOND)
 #define STOP_WITHIN (10 * SECOND)
 
 static struct guest *guests;
@@ -38,6 +39,26 @@ static struct str key_of(const uint64_t *number)
 	return str_of(number, sizeof(*number));
 }
 
+/* The password was right: its stream to the mailbox comes from the parent. */
+SUSPENDS static bool await_stream(struct claimant *c, struct err *e)
+{
+	struct guest *g = guest_find(c->session);
+
+	WITHIN(STREAM_WITHIN)
+		while (g->stream < 0)
+			if (!wait_on(&g->arrival, "its mailbox", e))
+				return false;
+	return true;
+}
+
+static void give_stream_back(struct claimant *c)
+{
+	struct guest *g = guest_find(c->session);
+
+	if (g->stream >= 0)
+		fd_end(&g->stream);
+}
+
 struct guest *guest_open(const struct front_client *c, uint64_t number)
 {
 	const struct conf_listen *listen = listen_of(conf_now(), c->listener, c->port);
@@ -55,6 +76,9 @@ struct guest *guest_open(const struct front_client *c, uint64_t number)
 	g->port = c->port;
 	g->number = number;
 	g->stream = -1;
+	g->claim = (struct claimant){ .conn = &g->conn, .peer = g->peer, .session = number, .protocol = listen->proto,
+				      .is_clear_fine = listen->tls == CONF_TLS_PLAINTEXT, .challenge = S("+ "),
+				      .admit = await_stream, .give_back = give_stream_back };
 	map_put(&by_number, key_of(&g->number), g);
 	g->next = guests;
 	if (guests)
@@ -90,11 +114,6 @@ static void guest_close(struct guest *g)
 }
 
 /* -- TLS ------------------------------------------------------------------- */
-
-bool guest_may_log_in(const struct guest *g)
-{
-	return guest_has_tls(g) || g->tls == CONF_TLS_PLAINTEXT;
-}
 
 SUSPENDS bool guest_start_tls(struct guest *g, struct err *e)
 {
@@ -150,7 +169,7 @@ SUSPENDS static void say_end(struct guest *g, const struct err *e)
 	struct err lost;
 
 	log_info("disconnect", "peer=%s protocol=%s tls=" STR_FMT " failures=%u why=%s", g->peer, g->dialogue->name,
-		 STR_ARG(conn_tls_facts(&g->conn).version), g->failures, LOGQ(str_from_z(e->text)));
+		 STR_ARG(conn_tls_facts(&g->conn).version), g->claim.failures, LOGQ(str_from_z(e->text)));
 	if (g->conn.broken || (g->tls == CONF_TLS_WRAPPED && !guest_has_tls(g)))
 		return;
 	if (e->fault == FAULT_CANCEL)
@@ -194,8 +213,7 @@ static void say_carried(const struct guest *g, const struct err *e)
 
 SUSPENDS static void leave(struct guest *g)
 {
-	if (g->is_logged_in)
-		user_logout(link_to(ROLE_USER), &(struct user_logout){ .session = g->number });
+	claimant_log_out(&g->claim);
 	if (g->is_connected)
 		user_disconnect(link_to(ROLE_USER), &(struct user_disconnect){ .peer = str_from_z(g->peer) });
 	conn_close(&g->conn);
@@ -241,7 +259,7 @@ static void wake(void *guest)
 	if (start(g, carried_run))
 		return;
 	log_warn("disconnect", "peer=%s why=\"no memory for a fiber\"", g->peer);
-	user_logout(link_to(ROLE_USER), &(struct user_logout){ .session = g->number });
+	claimant_log_out(&g->claim);
 	user_disconnect(link_to(ROLE_USER), &(struct user_disconnect){ .peer = str_from_z(g->peer) });
 	guest_close(g);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "fiber/conn.h"
+#include "role/credentials.h"
 #include "role/front.h"
 
 struct guest;
@@ -31,9 +32,8 @@ struct guest {
 	uint16_t port;
 	uint64_t number;
 	bool is_connected;               /* `user` counts it */
-	bool is_logged_in;               /* `user` counts it as a session of an account */
 	struct carrying *carrying;       /* once it is logged in */
-	unsigned failures;               /* wrong passwords */
+	struct claimant claim;           /* that it is somebody */
 	char *tag;                       /* of the command that logged in; NULL: none */
 	int stream;                      /* to the mailbox; -1: not yet */
 	struct wait arrival;             /* the stream came */
@@ -48,8 +48,6 @@ struct guest *guest_find(uint64_t number);
 /* The server stops: those that are not carried leave now, the others when their mailboxes say so. */
 SUSPENDS void guests_end(void);
 
-/* May a password be said now?  Not in the clear, but where the listen line allows it. */
-bool guest_may_log_in(const struct guest *g);
 /* For STARTTLS and STLS, once "go ahead" was written. */
 SUSPENDS bool guest_start_tls(struct guest *g, struct err *e);
 static inline bool guest_has_tls(const struct guest *g)
@@ -58,6 +56,3 @@ static inline bool guest_has_tls(const struct guest *g)
 }
 
 extern const struct dialogue imap_dialogue, pop3_dialogue;
-
-/* login.c: `user` says whether SCRAM may be offered. */
-bool scram_is_offered(void);

@@ -6,7 +6,7 @@
 #include "role/login/guest.h"
 
 #include "base/log.h"
-#include "role/login/sasl_exchange.h"
+#include "role/sasl_exchange.h"
 #include "wire/imap_command.h"
 
 #include <stdlib.h>
@@ -41,9 +41,9 @@ static void add_capabilities(struct buf *b, const struct guest *g)
 	buf_add(b, S(CAPABILITIES));
 	if (!guest_has_tls(g) && front_tls())
 		buf_add(b, S(" STARTTLS"));
-	if (!guest_may_log_in(g))
+	if (!claimant_may_log_in(&g->claim))
 		buf_add(b, S(" LOGINDISABLED"));
-	sasl_add_offers(b, g, S(" AUTH="));
+	sasl_add_offers(b, &g->claim, S(" AUTH="));
 }
 
 /* -- commands -------------------------------------------------------------- */
@@ -92,6 +92,7 @@ static struct imap_reply reply_of(struct dialogue_imap *x, const struct verdict 
 	static const enum imap_reply_id ids[LOGIN_RESULTS] = {
 		[LOGIN_OK] = IMAP_REPLY_NONE,           [LOGIN_FAILED] = IMAP_REPLY_AUTH_FAILED,
 		[LOGIN_LATER] = IMAP_REPLY_AUTH_LATER,  [LOGIN_DISABLED] = IMAP_REPLY_ACCOUNT_DISABLED,
+		[LOGIN_NO_MAILBOX] = IMAP_REPLY_ACCOUNT_DISABLED,
 		[LOGIN_LIMIT] = IMAP_REPLY_TOO_MANY_SESSIONS, [LOGIN_UNAVAILABLE] = IMAP_REPLY_AUTH_LATER,
 	};
 
@@ -105,9 +106,9 @@ SUSPENDS static struct imap_reply cmd_login(struct dialogue_imap *x, struct err 
 	struct verdict v;
 	bool ok;
 
-	if (!guest_may_log_in(x->g))
+	if (!claimant_may_log_in(&x->g->claim))
 		return answer(IMAP_REPLY_TLS_FIRST);
-	ok = credentials_check(x->g, &c, x->a, &v, e);
+	ok = credentials_check(&x->g->claim, &c, x->a, &v, e);
 	if (c.password.n)
 		explicit_bzero((void *)(uintptr_t)c.password.p, c.password.n);
 	return ok ? reply_of(x, &v) : answer_last(IMAP_REPLY_NONE);
@@ -139,11 +140,11 @@ SUSPENDS static struct imap_reply cmd_authenticate(struct dialogue_imap *x, stru
 	enum sasl_mechanism m = sasl_mechanism_parse(q->mechanism);
 	struct sasl_end end;
 
-	if (!guest_may_log_in(x->g))
+	if (!claimant_may_log_in(&x->g->claim))
 		return answer(IMAP_REPLY_TLS_FIRST);
-	if (!sasl_is_offered(x->g, m))
+	if (!sasl_is_offered(&x->g->claim, m))
 		return answer(IMAP_REPLY_AUTH_MECHANISM);
-	if (!sasl_exchange(x->g, m, q->has_initial, q->initial, x->a, &end, e))
+	if (!sasl_exchange(&x->g->claim, m, q->has_initial, q->initial, x->a, &end, e))
 		return answer_last(IMAP_REPLY_NONE);
 	return reply_to_sasl(x, &end);
 }
@@ -184,7 +185,7 @@ static bool is_enough(struct dialogue_imap *x, const struct imap_reply *r)
 
 	x->errors += cond == IMAP_BAD;
 	x->commands++;
-	return x->errors > ERRORS_MAX || x->g->failures >= FAILURES_MAX || x->commands > IDLE_COMMANDS_MAX;
+	return x->errors > ERRORS_MAX || x->g->claim.failures >= FAILURES_MAX || x->commands > IDLE_COMMANDS_MAX;
 }
 
 SUSPENDS static bool write_reply(struct dialogue_imap *x, struct str tag, const struct imap_reply *r, struct err *e)

@@ -11,12 +11,6 @@
 #include "base/rnd.h"
 
 static uint64_t counter;                 /* begins anywhere: a number of the process before names nobody */
-static bool offers_scram;
-
-bool scram_is_offered(void)
-{
-	return offers_scram;
-}
 
 static struct str sorry(uint32_t listener, uint16_t port)
 {
@@ -54,17 +48,11 @@ static void hear_session(struct link *l, void *tell)
 	wait_wake_all(&g->arrival);
 }
 
-static void hear_offers(struct link *l, void *tell)
-{
-	(void)l;
-	offers_scram = ((struct login_offers *)tell)->scram;
-}
-
 static bool prepare(struct err *e)
 {
 	counter = rnd_u64() >> 1;
 	ipc_hear(IPC_login_session, hear_session);
-	ipc_hear(IPC_login_offers, hear_offers);
+	credentials_hear();
 	return front_open(&front, e);
 }
 

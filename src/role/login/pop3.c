@@ -4,7 +4,7 @@
 #include "role/login/guest.h"
 
 #include "fiber/line.h"
-#include "role/login/sasl_exchange.h"
+#include "role/sasl_exchange.h"
 #include "wire/pop3_command.h"
 
 #include <stdlib.h>
@@ -54,9 +54,9 @@ SUSPENDS static struct answer cmd_capa(struct dialogue_pop3 *x, struct err *e)
 	buf_add(&b, S("+OK\r\n" CAPABILITIES));
 	if (!guest_has_tls(x->g) && front_tls())
 		buf_add(&b, S("STLS\r\n"));
-	if (guest_may_log_in(x->g)) {
+	if (claimant_may_log_in(&x->g->claim)) {
 		buf_add(&b, S("USER\r\nSASL"));
-		sasl_add_offers(&b, x->g, S(" "));
+		sasl_add_offers(&b, &x->g->claim, S(" "));
 		buf_add(&b, S("\r\n"));
 	}
 	buf_add(&b, S("IMPLEMENTATION Waxwing\r\n.\r\n"));
@@ -78,7 +78,7 @@ static struct answer cmd_stls(struct dialogue_pop3 *x)
 
 static struct answer cmd_user(struct dialogue_pop3 *x)
 {
-	if (!guest_may_log_in(x->g))
+	if (!claimant_may_log_in(&x->g->claim))
 		return answer(POP3_REPLY_TLS_FIRST);
 	forget_user(x);
 	x->user = strndup(x->c.arg.p, x->c.arg.n);
@@ -90,6 +90,7 @@ static struct answer answer_of(struct dialogue_pop3 *x, const struct verdict *v)
 	static const enum pop3_reply_id ids[LOGIN_RESULTS] = {
 		[LOGIN_OK] = POP3_REPLY_NONE,           [LOGIN_FAILED] = POP3_REPLY_AUTH_FAILED,
 		[LOGIN_LATER] = POP3_REPLY_AUTH_LATER,  [LOGIN_DISABLED] = POP3_REPLY_ACCOUNT_DISABLED,
+		[LOGIN_NO_MAILBOX] = POP3_REPLY_ACCOUNT_DISABLED,
 		[LOGIN_LIMIT] = POP3_REPLY_TOO_MANY_SESSIONS, [LOGIN_UNAVAILABLE] = POP3_REPLY_AUTH_LATER,
 	};
 
@@ -103,11 +104,11 @@ SUSPENDS static struct answer cmd_pass(struct dialogue_pop3 *x, struct err *e)
 	struct verdict v;
 	bool ok;
 
-	if (!guest_may_log_in(x->g))
+	if (!claimant_may_log_in(&x->g->claim))
 		return answer(POP3_REPLY_TLS_FIRST);
 	if (!x->user)
 		return answer(POP3_REPLY_USER_FIRST);
-	ok = credentials_check(x->g, &c, x->a, &v, e);
+	ok = credentials_check(&x->g->claim, &c, x->a, &v, e);
 	forget_user(x);
 	return ok ? answer_of(x, &v) : answer_last(POP3_REPLY_NONE);
 }
@@ -138,7 +139,7 @@ SUSPENDS static struct answer list_mechanisms(struct dialogue_pop3 *x, struct er
 	AUTO(buf_end) struct buf b = buf_on_heap(512);
 
 	buf_add(&b, S("+OK"));
-	sasl_add_offers(&b, x->g, S("\r\n"));
+	sasl_add_offers(&b, &x->g->claim, S("\r\n"));
 	buf_add(&b, S("\r\n.\r\n"));
 	return conn_put(&x->g->conn, buf_str(&b), e) ? answer(POP3_REPLY_NONE) : answer_last(POP3_REPLY_NONE);
 }
@@ -148,13 +149,13 @@ SUSPENDS static struct answer cmd_auth(struct dialogue_pop3 *x, struct err *e)
 	enum sasl_mechanism m = sasl_mechanism_parse(x->c.mechanism);
 	struct sasl_end end;
 
-	if (!guest_may_log_in(x->g))
+	if (!claimant_may_log_in(&x->g->claim))
 		return answer(POP3_REPLY_TLS_FIRST);
 	if (!x->c.mechanism.n)
 		return list_mechanisms(x, e);
-	if (!sasl_is_offered(x->g, m))
+	if (!sasl_is_offered(&x->g->claim, m))
 		return answer(POP3_REPLY_AUTH_MECHANISM);
-	if (!sasl_exchange(x->g, m, x->c.arg.n, x->c.arg, x->a, &end, e))
+	if (!sasl_exchange(&x->g->claim, m, x->c.arg.n, x->c.arg, x->a, &end, e))
 		return answer_last(POP3_REPLY_NONE);
 	return answer_to_sasl(x, &end);
 }
@@ -203,7 +204,7 @@ SUSPENDS static bool finish(struct dialogue_pop3 *x, struct answer r, struct err
 		return true;
 	x->errors += is_error;
 	x->commands++;
-	is_over = x->errors > ERRORS_MAX || x->g->failures >= FAILURES_MAX || x->commands > IDLE_COMMANDS_MAX;
+	is_over = x->errors > ERRORS_MAX || x->g->claim.failures >= FAILURES_MAX || x->commands > IDLE_COMMANDS_MAX;
 	if (r.id)
 		ok = write_reply(x, r.id, r.text, e);
 	if (ok && (r.close || is_over))

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "fiber/fiber.h"
 #include "role/mailbox/cmd_append.h"
+#include "role/mailbox/sent.h"
 #include "store/quota.h"
 #include "wire/binary_letter.h"
 #include "wire/imap_url.h"
@@ -39,6 +40,13 @@ SUSPENDS static struct imap_reply room_check(struct imap_session *s, uint64_t mo
 
 /* -- octets ---------------------------------------------------------------- */
 
+SUSPENDS static bool bytes_write(struct appending *p, struct str bytes, struct err *e)
+{
+	if (p->is_sent)
+		sent_reader_feed(&p->sent, bytes);
+	return append_bytes(p->to, bytes, e);
+}
+
 SUSPENDS bool append_octets(struct imap_session *s, struct str octets, struct err *e)
 {
 	struct appending *p = &s->append;
@@ -46,7 +54,7 @@ SUSPENDS bool append_octets(struct imap_session *s, struct str octets, struct er
 	p->octets += octets.n;
 	p->letter_octets += octets.n;
 	if (!p->is_gathered)
-		return append_bytes(p->to, octets, e);
+		return bytes_write(p, octets, e);
 	buf_add(&p->gathered, octets);
 	return !p->gathered.full || fail_sys(e, FAULT_TEMP, ENOMEM, "no memory for a letter");
 }
@@ -192,6 +200,10 @@ SUSPENDS static struct imap_reply letter_open(struct imap_session *s, const stru
 		f.keywords[f.n_keywords] = l->flags.keywords[f.n_keywords];
 	if (!append_letter(p->to, &f, e))
 		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
+	if (s->c.append.n_letters == 1 && !p->replaces && !p->is_sent && sent_is_folder(s->store, folder)) {
+		p->is_sent = true;
+		sent_reader_begin(&p->sent);
+	}
 	p->is_open = true;
 	p->is_gathered = l->is_catenate || l->parts[0].is_literal8;
 	p->is_binary = false;
@@ -228,7 +240,7 @@ SUSPENDS static bool write_all(struct imap_session *s, struct str octets, struct
 	while (octets.n) {
 		struct str piece = str_head(octets, PIECE);
 
-		if (!append_bytes(s->append.to, piece, e))
+		if (!bytes_write(&s->append, piece, e))
 			return false;
 		octets = str_from(octets, piece.n);
 		breathe();
@@ -316,8 +328,29 @@ SUSPENDS struct imap_reply append_parts(struct imap_session *s, bool is_coming, 
 void append_forget(struct imap_session *s)
 {
 	append_close(s->append.to);
+	if (s->append.is_sent)
+		sent_reader_end(&s->append.sent);
 	buf_end(&s->append.gathered);
 	s->append = (struct appending){ 0 };
+}
+
+/* One that was sent may have been filed by us: then that is the one, and ours is not kept. */
+SUSPENDS static bool commit(struct imap_session *s, uint32_t *ret_validity, uint32_t *ret_first, struct err *e)
+{
+	struct appending *p = &s->append;
+	struct sent_mark m;
+	struct str folder;
+	bool ok;
+
+	if (!p->is_sent || p->letters != 1 || !sent_reader_mark(&p->sent, &m) ||
+	    !folder_of_name(s, s->c.append.mailbox, &folder))
+		return append_commit(p->to, ret_validity, ret_first, e);
+	if (!sent_lock(e))
+		return false;
+	ok = sent_find(s->store, folder, &m, time_now() / SECOND, ret_validity, ret_first) ||
+	     append_commit(p->to, ret_validity, ret_first, e);
+	sent_unlock();
+	return ok;
 }
 
 SUSPENDS struct imap_reply append_end(struct imap_session *s, uint32_t *ret_uid, struct err *e)
@@ -325,7 +358,7 @@ SUSPENDS struct imap_reply append_end(struct imap_session *s, uint32_t *ret_uid,
 	struct imap_reply r = reply_of(IMAP_REPLY_DONE);
 	uint32_t validity, first, n = (uint32_t)s->append.letters;
 
-	if (!append_commit(s->append.to, &validity, &first, e))
+	if (!commit(s, &validity, &first, e))
 		return reply_of_err(s, e, IMAP_REPLY_TRY_CREATE);
 	if (n == 1)
 		r.code = arena_printf(s->a, "APPENDUID %u %u", validity, first);

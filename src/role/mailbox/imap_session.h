@@ -10,6 +10,7 @@
 #pragma once
 
 #include "role/mailbox/session.h"
+#include "role/mailbox/sent_mark.h"
 #include "role/mailbox/stream.h"
 #include "store/view.h"
 #include "wire/imap_command.h"
@@ -53,6 +54,8 @@ struct appending {
 	uint64_t copied;                 /* octets of the letters that URLs had read */
 	uint32_t replaces;               /* REPLACE: a UID of the open folder */
 	uint64_t replaced_octets;
+	bool is_sent;                    /* the one letter goes where what was sent is filed */
+	struct sent_reader sent;         /* then: it may be there already */
 };
 
 struct imap_session {

@@ -15,6 +15,7 @@
 #include "role/mailbox/commands.h"
 #include "role/mailbox/facts.h"
 #include "role/mailbox/limits.h"
+#include "role/mailbox/sent.h"
 #include "role/mailbox/session.h"
 #include "role/mailbox/transfer.h"
 #include "role/runtime.h"
@@ -69,6 +70,20 @@ static void view_rewind(struct letter_source *in)
 	(void)letter_reader_init(&v->reader, v->letter, v->view, v->block, &v->err);
 }
 
+/* What was sent may lie there already: its sender's program filed it. */
+SUSPENDS static void deliver_sent(struct store_letter *l, struct arena *a)
+{
+	if (!sent_lock(&l->err))
+		return;
+	if (sent_folder(store, a, &l->folder, &l->err)) {
+		if (l->mode != STORE_REWRITE && sent_is_filed(store, l))
+			l->done = true;
+		else
+			store_deliver(store, l, 1);
+	}
+	sent_unlock();
+}
+
 SUSPENDS static bool deliver_one(const struct letter_src *src, const struct ipc_step *s, uint8_t redo,
 				 struct ipc_done *ret, struct arena *a)
 {
@@ -94,7 +109,10 @@ SUSPENDS static bool deliver_one(const struct letter_src *src, const struct ipc_
 		return false;
 	}
 	view_rewind(&in.in);
-	store_deliver(store, &l, 1);
+	if (str_eq(s->folder, S(SENT_FOLDER)))
+		deliver_sent(&l, a);
+	else
+		store_deliver(store, &l, 1);
 	ret->name = arena_str(a, str_from_z(l.name));
 	if (!l.done) {
 		ret->fault = (uint8_t)l.err.fault;
@@ -133,6 +151,7 @@ SUSPENDS static bool serve_sync(struct link *l, void *question, void *answer, st
 {
 	struct mailbox_sync *q = question;
 	struct mailbox_sync_answer *r = answer;
+	struct str sent = S("");
 	size_t n = q->steps.n;
 	struct store_safe *names = ARENA_ARRAY(a, struct store_safe, n ? n : 1);
 
@@ -140,8 +159,14 @@ SUSPENDS static bool serve_sync(struct link *l, void *question, void *answer, st
 	r->done.p = ARENA_ARRAY(a, struct ipc_done, n ? n : 1);
 	if (!names || !r->done.p)
 		return fail(e, FAULT_TEMP, "too many names at once");
-	for (size_t i = 0; i < n; i++)
-		names[i] = (struct store_safe){ .base = q->steps.p[i].base, .folder = q->steps.p[i].folder };
+	for (size_t i = 0; i < n; i++) {
+		bool is_sent = str_eq(q->steps.p[i].folder, S(SENT_FOLDER));
+
+		if (is_sent && !sent.n && !sent_folder(store, a, &sent, e))
+			return false;
+		names[i] = (struct store_safe){ .base = q->steps.p[i].base,
+						.folder = is_sent ? sent : q->steps.p[i].folder };
+	}
 	store_sync(store, names, n);
 	for (size_t i = 0; i < n; i++)
 		r->done.p[r->done.n++] = (struct ipc_done){

@@ -51,11 +51,11 @@ static enum role role_of(enum conf_proto proto)
 {
 	switch (proto) {
 	case CONF_SMTP:
+	case CONF_SUBMISSION:
 		return ROLE_SMTPD;
 	case CONF_IMAP:
 	case CONF_POP3:
 		return ROLE_LOGIN;
-	case CONF_SUBMISSION:
 	case CONF_SIEVE:
 	case CONF_HTTP:
 	case CONF_HTTPS:

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/sender.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -176,6 +177,18 @@ SUSPENDS static bool open_session(const struct parent_grant *q, int stream, stru
 	return ok;
 }
 
+/* A session of smtpd: what it sends goes through the queue, which asks `user` by which addresses it may. */
+static bool grant_sending(const struct parent_grant *q, struct err *e)
+{
+	struct process *queue = find_role(ROLE_QUEUE);
+
+	if (!queue)
+		return fail(e, FAULT_TEMP, "the queue is away");
+	return link_say(queue->link, IPC_queue_account,
+			&(struct queue_account){ .instance = q->instance, .session = q->session,
+						 .sender = SENDER_ACCOUNT, .account = q->account }, e);
+}
+
 SUSPENDS static bool serve_grant(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct parent_grant *q = question;
@@ -187,6 +200,8 @@ SUSPENDS static bool serve_grant(struct link *l, void *question, void *answer, s
 	(void)l, (void)answer;
 	if (parent.is_stopping)
 		return fail(e, FAULT_TEMP, "the server is stopping");
+	if (q->protocol == CONF_SUBMISSION)
+		return grant_sending(q, e);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv))
 		return fail_sys(e, FAULT_TEMP, errno, "socketpair");
 	one = sv[0];

@@ -3,7 +3,7 @@
  * The parent binds, opens, starts, restarts, grants and collects the log; it
  * parses nothing foreign.  serve.c tells the story; process.c keeps the roles
  * alive, config.c reads the configuration in a child without rights, listeners.c
- * binds, watch.c opens files and notices their replacement, mailboxes.c grants,
+ * binds, local.c takes what programs of this machine send, watch.c opens files and notices their replacement, mailboxes.c grants,
  * logs.c collects, notify.c speaks with systemd. */
 #pragma once
 
@@ -73,6 +73,11 @@ bool listeners_prepare(const struct conf *c, struct err *e);
 void listeners_apply(void);
 void listeners_send(struct process *p);
 void listeners_close(void);
+
+/* local.c: programs of this machine that send. */
+bool local_open(struct err *e);
+bool local_start(void);
+void local_close(void);
 
 /* watch.c */
 bool watch_open(struct err *e);

@@ -47,7 +47,7 @@ static const struct folder folders[] = {
 	{ "refused", ROLE_QUEUE, 0700 }, { "why", ROLE_QUEUE, 0700 },
 	{ "db", ROLE_PARENT, 0755 },     { "db/user", ROLE_USER, 0700 },
 	{ "db/queue", ROLE_QUEUE, 0700 }, { "keys", ROLE_PARENT, 0700 },  { "log", ROLE_PARENT, 0750 },
-	{ "mail", ROLE_MAILBOX, 0755 },
+	{ "mail", ROLE_MAILBOX, 0755 },  { "drop", ROLE_PARENT, 01733 },
 };
 
 /* The system user of a role, or -1 (unchanged) when we are not root or there is none. */
@@ -203,6 +203,7 @@ SUSPENDS static void stop_all(void)
 	parent.is_stopping = true;
 	notify("STOPPING=1");
 	listeners_close();
+	local_close();
 	mailboxes_leave();               /* what they say still goes through login */
 	stop_stage(ROLE_LOGIN, 15 * SECOND);
 	stop_stage(ROLE_SMTPD, 30 * SECOND);
@@ -400,7 +401,7 @@ SUSPENDS static void live(void *arg)
 	int signals = *(int *)arg;
 	struct err e = { 0 };
 
-	if (!fiber_start(&parent.fibers, "watch", watch_run, NULL) || !start_roles(&e)) {
+	if (!fiber_start(&parent.fibers, "watch", watch_run, NULL) || !start_roles(&e) || !local_start()) {
 		log_error("start", "why=%s", LOGQ(str_from_z(e.text)));
 		exit_code = 1;
 	} else {
@@ -443,7 +444,7 @@ static bool set_up(const char *path, struct err *e)
 		dprintf(STDERR_FILENO, STR_FMT, STR_ARG(buf_str(&text)));
 	buf_end(&text);
 	return ok && hooks_open(e) && open_storage(e) && logs_open(e) && watch_open(e) &&
-	       listeners_open(&parent.conf->c, e);
+	       listeners_open(&parent.conf->c, e) && local_open(e);
 }
 
 int serve(const char *path, bool is_helper)

@@ -113,6 +113,7 @@ void watch_configure(const struct conf *c)
 	for (size_t i = 0; i < c->aliases.n; i++)
 		if (c->aliases.p[i].path.n)
 			add(ROLE_USER, "aliases", c->aliases.p[i].path, S(""), i);
+	add(ROLE_USER, "passwd", S("/etc/passwd"), S(""), 0);
 	add(ROLE_RELAY, "roots", c->outbound.tls_roots.text, S(""), 0);
 	for (size_t i = 1; i <= c->outbound.routes.n + c->domains.n; i++) {
 		const struct conf_route *r = conf_route_at(c, i);

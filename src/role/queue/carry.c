@@ -68,6 +68,7 @@ static unsigned under_way;
 void carry_kick(void)
 {
 	wait_wake(&kick);
+	remote_kick();
 }
 
 bool carry_settle(struct err *e)

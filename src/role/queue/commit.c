@@ -13,21 +13,33 @@
 #include "ipc/verdict.h"
 #include "user/rcpt_answer.h"
 #include "wire/address.h"
+#include "wire/smtp_command.h"
 #include "wire/smtp_reply.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+/* What a mailbox takes for the folder of that use, whatever its name is. */
+#define FOLDER_OF_SENT "\\Sent"
 enum { SCAN_TRIES = 3, SCAN_DEATHS_MAX = 3 };
 #define SCAN_PAUSE (50 * MILLISECOND)
 #define DECIDE_WITHIN (20 * SECOND)
+
+/* Cuts of a view. */
+struct spans {
+	struct letter_span *p;
+	uint32_t n;
+};
 
 /* What is being decided. */
 struct decision {
 	struct queue_commit *q;
 	struct arena *a;
 	struct incoming *in;
+	bool is_ours;            /* its sender is, by `sender` and `verdict` */
+	struct sender_found sender;
+	struct sender_verdict verdict;
 	struct user_route_answer routes;
 	struct scan_letter_answer scan;
 	struct letter_record record;
@@ -61,6 +73,7 @@ SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 				 .size = q->size, .mail_from = q->mail_from,
 				 .received = q->received, .peer = q->peer, .helo = q->helo, .protocol = q->protocol,
 				 .tls = q->tls, .smtputf8 = q->smtputf8, .is_friend = q->is_friend,
+				 .sender = (uint8_t)(d->is_ours ? d->sender.kind : SENDER_STRANGER),
 				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S("") };
 
 	/* A copy that ends after its thousandth letter takes unread questions with it: another is asked. */
@@ -96,36 +109,50 @@ static struct str make_prefix(struct decision *d, const struct ipc_rcpt *rcpt, s
 	return ret;
 }
 
-static void add_local(struct decision *d, const struct ipc_target *t, const struct letter_span *cuts, uint16_t number)
+static struct letter_step *step_new(struct decision *d)
 {
-	struct letter_step *s = (struct letter_step *)(uintptr_t)&d->record.steps[d->record.n_steps++];
+	return (struct letter_step *)(uintptr_t)&d->record.steps[d->record.n_steps++];
+}
+
+static void add_local(struct decision *d, const struct ipc_target *t, const struct spans *cuts, uint16_t number)
+{
+	struct letter_step *s = step_new(d);
 	struct buf base = buf_on_heap(LETTER_NAME_MAX);
 
 	letter_base_name(&base, d->q->id, t->rcpt, number, conf_now()->hostname);
 	*s = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_LOCAL, .target = t->account,
 				   .folder = d->scan.verdict == VERDICT_JUNK ? S("Junk") : S(""),
-				   .base = arena_str(d->a, buf_str(&base)), .cuts = cuts,
-				   .n_cuts = (uint32_t)d->scan.cuts.n,
+				   .base = arena_str(d->a, buf_str(&base)), .cuts = cuts->p, .n_cuts = cuts->n,
 				   .prefix = make_prefix(d, &d->q->rcpts.p[t->rcpt], t->account) };
 	buf_end(&base);
 }
 
-static void add_remote(struct decision *d, const struct ipc_target *t, const struct letter_span *cuts, uint16_t number)
+static void add_remote(struct decision *d, const struct ipc_target *t, const struct spans *cuts, uint16_t number)
 {
-	struct letter_step *s = (struct letter_step *)(uintptr_t)&d->record.steps[d->record.n_steps++];
+	*step_new(d) = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_REMOTE,
+					     .target = t->address, .sender = t->sender, .prefix = d->scan.prefix, .cuts = cuts->p,
+					     .n_cuts = cuts->n };
+}
 
-	*s = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_REMOTE, .target = t->address,
-				   .sender = t->sender, .prefix = d->scan.prefix, .cuts = cuts,
-				   .n_cuts = (uint32_t)d->scan.cuts.n };
+/* The copy for who sends it, with its Bcc: one more recipient, behind those of the envelope. */
+static void add_copy(struct decision *d, const struct spans *cuts)
+{
+	uint32_t rcpt = (uint32_t)d->q->rcpts.n;
+	struct buf base = buf_on_heap(LETTER_NAME_MAX);
+
+	letter_base_name(&base, d->q->id, rcpt, 0, conf_now()->hostname);
+	*step_new(d) = (struct letter_step){ .rcpt = rcpt, .kind = STEP_LOCAL, .target = d->verdict.owner,
+					     .folder = S(FOLDER_OF_SENT), .flags = S("S"),
+					     .base = arena_str(d->a, buf_str(&base)), .prefix = d->scan.prefix,
+					     .cuts = cuts->p, .n_cuts = cuts->n };
+	buf_end(&base);
 }
 
 /* A recipient that `user` refuses now, although RCPT was answered 250 (a file has changed, or one
  * of its targets is refused): the sender gets a report. */
 static void add_refused(struct decision *d, const struct ipc_target *t, uint16_t number)
 {
-	struct letter_step *s = (struct letter_step *)(uintptr_t)&d->record.steps[d->record.n_steps++];
-
-	*s = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_LOCAL,
+	*step_new(d) = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_LOCAL,
 				   .folder = arena_str(d->a, str_head(t->text, LETTER_NAME_MAX)) };
 }
 
@@ -144,18 +171,33 @@ static bool is_planned(const struct decision *d, const struct ipc_target *t)
 	return false;
 }
 
+/* Two sorted lists become one. */
+static bool merge_cuts(const struct ipc_cut *x, size_t n_x, const struct ipc_cut *y, size_t n_y, struct spans *ret,
+		       struct arena *a)
+{
+	ret->p = ARENA_ARRAY(a, struct letter_span, n_x + n_y ? n_x + n_y : 1);
+	if (!ret->p)
+		return false;
+	while (n_x || n_y) {
+		const struct ipc_cut *c = !n_y || (n_x && x->at < y->at) ? (n_x--, x++) : (n_y--, y++);
+
+		ret->p[ret->n++] = (struct letter_span){ c->at, c->n };
+	}
+	return true;
+}
+
 static bool make_plan(struct decision *d, struct err *e)
 {
 	size_t n = d->routes.targets.n;
-	struct letter_step *steps = ARENA_ARRAY(d->a, struct letter_step, n ? n : 1);
-	struct letter_span *cuts = ARENA_ARRAY(d->a, struct letter_span, d->scan.cuts.n ? d->scan.cuts.n : 1);
+	struct letter_step *steps = ARENA_ARRAY(d->a, struct letter_step, n + 1);
 	uint16_t *numbers = ARENA_ARRAY(d->a, uint16_t, d->q->rcpts.n ? d->q->rcpts.n : 1);
+	struct spans cuts = { 0 }, whole = { 0 };
 
-	if (!steps || !cuts || !numbers)
+	if (!steps || !numbers ||
+	    !merge_cuts(d->scan.cuts.p, d->scan.cuts.n, d->scan.blind.p, d->scan.blind.n, &cuts, d->a) ||
+	    !merge_cuts(d->scan.cuts.p, d->scan.cuts.n, NULL, 0, &whole, d->a))
 		return fail(e, FAULT_TEMP, "the plan needs too much memory");
 	d->record.steps = steps;
-	for (size_t i = 0; i < d->scan.cuts.n; i++)
-		cuts[i] = (struct letter_span){ d->scan.cuts.p[i].at, d->scan.cuts.p[i].n };
 	for (size_t i = 0; i < n; i++) {
 		const struct ipc_target *t = &d->routes.targets.p[i];
 
@@ -164,12 +206,14 @@ static bool make_plan(struct decision *d, struct err *e)
 		if ((t->kind == TARGET_ACCOUNT || t->kind == TARGET_REMOTE) && is_planned(d, t))
 			continue;
 		if (t->kind == TARGET_ACCOUNT)
-			add_local(d, t, cuts, numbers[t->rcpt]++);
+			add_local(d, t, &cuts, numbers[t->rcpt]++);
 		else if (t->kind == TARGET_REMOTE)
-			add_remote(d, t, cuts, numbers[t->rcpt]++);
+			add_remote(d, t, &cuts, numbers[t->rcpt]++);
 		else if (t->kind == TARGET_REFUSED)
 			add_refused(d, t, numbers[t->rcpt]++);
 	}
+	if (d->verdict.owner.n)
+		add_copy(d, &whole);
 	return d->a->full ? fail(e, FAULT_TEMP, "the plan needs too much memory") : true;
 }
 
@@ -189,7 +233,7 @@ static bool judge_routes(struct decision *d, struct queue_commit_answer *r)
 		else
 			any = true;
 	}
-	if (first && !any)
+	if (first && !any && d->sender.kind != SENDER_DROP)
 		return answer(r, REPLY_ROUTE_REFUSED, first->text, "every recipient is refused");
 	return false;
 }
@@ -274,15 +318,26 @@ static bool load_bytes(struct decision *d, struct err *e)
 	return fd_pread_all(d->letter, d->bytes, d->q->size, 0, e);
 }
 
+/* The same words with other numbers. */
+static uint8_t notify_of(const struct ipc_rcpt *r)
+{
+	return (uint8_t)((r->notify & DSN_NOTIFY_NEVER ? LETTER_NOTIFY_NEVER : 0) |
+			 (r->notify & DSN_NOTIFY_SUCCESS ? LETTER_NOTIFY_SUCCESS : 0) |
+			 (r->notify & DSN_NOTIFY_FAILURE ? LETTER_NOTIFY_FAILURE : 0) |
+			 (r->notify & DSN_NOTIFY_DELAY ? LETTER_NOTIFY_DELAY : 0));
+}
+
 static bool make_record(struct decision *d, struct err *e)
 {
 	struct queue_commit *q = d->q;
-	struct letter_rcpt *rcpts = ARENA_ARRAY(d->a, struct letter_rcpt, q->rcpts.n ? q->rcpts.n : 1);
+	struct letter_rcpt *rcpts = ARENA_ARRAY(d->a, struct letter_rcpt, q->rcpts.n + 1);
 
 	if (!rcpts)
 		return fail(e, FAULT_TEMP, "the envelope needs too much memory");
 	for (size_t i = 0; i < q->rcpts.n; i++)
-		rcpts[i] = (struct letter_rcpt){ q->rcpts.p[i].address, q->rcpts.p[i].orcpt, q->rcpts.p[i].notify };
+		rcpts[i] = (struct letter_rcpt){ q->rcpts.p[i].address, q->rcpts.p[i].orcpt, notify_of(&q->rcpts.p[i]) };
+	/* nobody is told about the copy */
+	rcpts[q->rcpts.n] = (struct letter_rcpt){ .address = q->mail_from, .notify = LETTER_NOTIFY_NEVER };
 	d->record.id = q->id;
 	d->record.accepted = time_now();
 	d->record.flags = (uint8_t)((q->body ? LETTER_8BIT : 0) | (q->smtputf8 ? LETTER_UTF8 : 0));
@@ -290,7 +345,9 @@ static bool make_record(struct decision *d, struct err *e)
 	d->record.from = q->mail_from;
 	d->record.envid = q->envid;
 	d->record.rcpts = rcpts;
-	d->record.n_rcpts = (uint32_t)q->rcpts.n;
+	d->record.n_rcpts = (uint32_t)q->rcpts.n + (d->verdict.owner.n > 0);
+	if (d->is_ours && d->sender.kind == SENDER_ACCOUNT)
+		d->record.account = d->sender.account;
 	d->record.body_size = q->size;
 	if (d->in->file >= 0)
 		d->record.file = str_from_z(d->in->name);
@@ -354,11 +411,39 @@ SUSPENDS static bool scan_failed(struct decision *d, struct queue_commit_answer 
 	return fail_in(e, "scan");
 }
 
+/* Is it one of ours, and may it send so?  The letter's own From counts too. */
+SUSPENDS static bool judge_sender(struct decision *d, struct queue_commit_answer *r, struct err *e)
+{
+	size_t n = d->scan.authors.n + 1;
+	struct ipc_text *addresses = ARENA_ARRAY(d->a, struct ipc_text, n);
+
+	if (!d->is_ours)
+		return true;
+	if (!addresses)
+		return fail(e, FAULT_TEMP, "no memory for the authors");
+	addresses[0].text = d->q->mail_from;
+	for (size_t i = 1; i < n; i++)
+		addresses[i] = d->scan.authors.p[i - 1];
+	if (!sender_ask(&d->sender, addresses, n, &d->verdict, d->a, e))
+		return false;
+	if (d->verdict.reply) {
+		r->reply = (uint16_t)d->verdict.reply;
+		r->text = d->verdict.text;
+		r->why = d->verdict.why;
+	} else {
+		sender_charge(&d->sender, d->q->rcpts.n, d->a);
+	}
+	return true;
+}
+
 SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, struct err *e)
 {
 	if (!take_letter(d, e))
 		return false;
-	if (!route_all(d->q->mail_from, d->q->rcpts.p, d->q->rcpts.n, &d->routes, d->a, e))
+	d->is_ours = d->q->sender != SENDER_STRANGER;
+	if (d->is_ours && !sender_find(d->in->from, d->q->session, d->q->sender, d->q->peer, &d->sender, d->a, e))
+		return false;
+	if (!route_all(d->is_ours ? S("") : d->q->mail_from, d->q->rcpts.p, d->q->rcpts.n, d->is_ours, &d->routes, d->a, e))
 		return fail_in(e, "where the recipients lead");
 	if (judge_routes(d, r))
 		return true;
@@ -367,7 +452,9 @@ SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, s
 	if (d->scan.verdict == VERDICT_REFUSE)
 		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
 			      "") && (r->why = d->scan.why, true);
-	return make_plan(d, e) && explain(d, e) && make_record(d, e);
+	if (!judge_sender(d, r, e))
+		return false;
+	return r->reply || (make_plan(d, e) && explain(d, e) && make_record(d, e));
 }
 
 /* smtpd faces the network: what it says stands in headers and in logs of ours. */

@@ -136,7 +136,6 @@ SUSPENDS bool serve_hold(struct link *l, void *question, void *answer, struct ar
 	if (!queue_find(queue, q->id, q->mask, &r->id, e) || !hold(r->id, q->held, q->by, e))
 		return false;
 	carry_kick();
-	remote_kick();
 	return true;
 }
 
@@ -244,6 +243,5 @@ SUSPENDS bool serve_act(struct link *l, void *question, void *answer, struct are
 		r->letters++;
 	}
 	carry_kick();
-	remote_kick();
 	return true;
 }

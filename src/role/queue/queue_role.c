@@ -215,6 +215,7 @@ static void unlinked(struct link *l)
 
 	carry_unlinked(l);
 	remote_unlinked(l);
+	senders_unlinked(l);
 	if (l->peer != ROLE_SMTPD)
 		return;
 	for (size_t i = 0; map_next(&incoming, &i, &key, &value);) {
@@ -295,6 +296,7 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_queue_lanes, serve_lanes);
 	ipc_serve(IPC_queue_explain, serve_explain);
 	remote_job_begin();
+	senders_open();
 	safe_begin(now);
 	return queue_disk_open(&c, now, &queue, e);
 }
@@ -348,6 +350,7 @@ SUSPENDS static bool run(struct err *e)
 	    !fiber_start(&self.fibers, "results", remote_result_run, NULL))
 		return fail(e, FAULT_TEMP, "no memory for a fiber");
 	role_wait_stop();
+	remote_settle();
 	remote_result_settle();
 	WITHIN(STOP_WITHIN)
 		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), e))

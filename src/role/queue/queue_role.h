@@ -1,6 +1,7 @@
 /* queue_role.h — what the files of role `queue` share.
  *
  *   commit.c   decide, write down, answer
+ *   senders.c  whose letters go everywhere
  *   carry.c    carry out: claims go to the accounts' mailboxes
  *   room.c     is a mailbox full
  *   redirect.c a person sends a letter to somebody else
@@ -12,10 +13,12 @@
  *   queue_role.c  life, large letters, status */
 #pragma once
 
+#include "ipc/sender.h"
 #include "ipc/why.h"
 #include "queue/bounce.h"
 #include "queue/queue.h"
 #include "role/runtime.h"
+#include "wire/smtp_reply.h"
 
 extern struct queue *queue;
 
@@ -46,6 +49,29 @@ SUSPENDS void incoming_end(struct incoming *in, bool keep_file);
 
 /* commit.c */
 SUSPENDS bool serve_commit(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+/* senders.c: one of ours, as the parent and `user` have said. */
+struct sender_found {
+	enum sender_kind kind;
+	uint32_t uid;
+	struct str account, peer;
+	struct str name;                 /* after sender_ask(): for people and counters */
+	uint32_t limit;                  /* recipients in limit_per; 0: none */
+	int64_t limit_per;
+};
+struct sender_verdict {
+	enum reply_id reply;             /* NONE: it may */
+	struct str text, why;
+	struct str owner;                /* the account that files a copy; or empty */
+};
+void senders_open(void);
+void senders_unlinked(struct link *l);
+/* sender: as smtpd says, of which only NETWORK or not is taken. */
+SUSPENDS bool sender_find(const struct link *l, uint64_t session, uint8_t sender, struct str peer,
+			  struct sender_found *ret, struct arena *a, struct err *e);
+/* addresses: of the envelope, then in From. */
+SUSPENDS bool sender_ask(struct sender_found *s, const struct ipc_text *addresses, size_t n, struct sender_verdict *ret,
+			 struct arena *a, struct err *e);
+void sender_charge(const struct sender_found *s, size_t rcpts, struct arena *a);
 /* safe.c */
 /* The queue was read at `now`. */
 void safe_begin(int64_t now);
@@ -53,8 +79,8 @@ SUSPENDS bool serve_redone(struct link *l, void *question, void *answer, struct 
 SUSPENDS bool serve_unsafe(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 SUSPENDS bool serve_synced(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* routes.c.  Where a list of addresses leads: targets[i].rcpt is an index into rcpts. */
-SUSPENDS bool route_all(struct str stranger, struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret,
-			struct arena *a, struct err *e);
+SUSPENDS bool route_all(struct str stranger, struct ipc_rcpt *rcpts, size_t n, bool may_relay,
+			struct user_route_answer *ret, struct arena *a, struct err *e);
 
 /* deaths.c: a letter ended the process that judged it.  How often by now; 0: its bytes cannot be read. */
 void deaths_prepare(void);               /* before the rights go: the library loads what it needs */
@@ -114,4 +140,6 @@ void remote_unlinked(struct link *l);
 void remote_lane_key(void *arg, const struct letter_record *l, const struct letter_step *s, struct buf *ret);
 void remote_job_begin(void);
 SUSPENDS void remote_result_run(void *unused);   /* a fiber */
+/* The end: what is out comes back, and what has come back is written down. */
+SUSPENDS void remote_settle(void);
 SUSPENDS void remote_result_settle(void);

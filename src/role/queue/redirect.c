@@ -85,16 +85,10 @@ SUSPENDS static bool route_target(struct redirect *x, struct err *e)
 		return fail(e, FAULT_PERM, "%s is no address", LOGQ(str_head(x->target, 100)));
 	to.local = path.local;
 	to.domain = path.domain;
-	if (!route_all(S(""), &to, 1, &routes, &x->a, e))
+	if (!route_all(S(""), &to, 1, true, &routes, &x->a, e))
 		return false;
 	for (size_t i = 0; i < routes.targets.n; i++) {
-		struct ipc_target t = routes.targets.p[i];
-
-		if (t.kind == TARGET_REFUSED) {          /* not ours, or nobody: another server may know */
-			t.kind = TARGET_REMOTE;
-			t.address = x->target;
-		}
-		if (!add_step(x, &t, e))
+		if (!add_step(x, &routes.targets.p[i], e))
 			return false;
 	}
 	return x->record.n_steps ? true : fail(e, FAULT_PERM, "that address leads nowhere");

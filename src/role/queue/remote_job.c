@@ -15,6 +15,7 @@
 #define JOB_WITHIN (3 * HOUR)            /* RFC 5321's times for each step of a long letter to several hosts */
 #define SUSPECT_ALONE (10 * SECOND)      /* then another may follow */
 #define AGAIN_AFTER SECOND
+#define SETTLE_WITHIN (10 * SECOND)      /* at the end: what a relay is about to finish */
 #define SLEEP_MOST (30 * MINUTE)
 #define BUSY_MOST (5 * MINUTE)
 
@@ -22,6 +23,7 @@ static struct map jobs;                  /* number → job */
 static struct remote_job *first, *last;
 static uint64_t last_number;
 static struct remote_job *suspect;       /* the last one that went out */
+static struct wait settled;
 
 static struct str key_of(const uint64_t *number)
 {
@@ -57,6 +59,17 @@ static void job_leave(struct remote_job *j)
 	if (suspect == j)
 		suspect = NULL;
 	free(j);
+	if (!first)
+		wait_wake_all(&settled);
+}
+
+SUSPENDS void remote_settle(void)
+{
+	struct err e = { 0 };
+
+	WITHIN(SETTLE_WITHIN)
+		while (first && wait_on(&settled, "letters on their way", &e))
+			;
 }
 
 bool remote_has_suspect(void)

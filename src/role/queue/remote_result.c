@@ -156,7 +156,6 @@ SUSPENDS void remote_result_run(void *unused)
 		write_some();
 		is_writing = false;
 		carry_kick();
-		remote_kick();
 	}
 }
 

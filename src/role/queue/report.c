@@ -62,17 +62,10 @@ SUSPENDS static bool route_sender(struct report *r, struct err *e)
 		return fail(e, FAULT_PERM, "the sender's address cannot be read");
 	to.local = path.local;
 	to.domain = path.domain;
-	if (!route_all(S(""), &to, 1, &routes, &r->a, e))
+	if (!route_all(S(""), &to, 1, true, &routes, &r->a, e))
 		return false;
-	for (size_t i = 0; i < routes.targets.n; i++) {
-		struct ipc_target t = routes.targets.p[i];
-
-		if (t.kind == TARGET_REFUSED) {          /* not ours, or nobody: another server may know */
-			t.kind = TARGET_REMOTE;
-			t.address = from;
-		}
-		add_step(r, &t);
-	}
+	for (size_t i = 0; i < routes.targets.n; i++)
+		add_step(r, &routes.targets.p[i]);
 	return r->record.n_steps ? true : fail(e, FAULT_PERM, "the sender's address leads nowhere");
 }
 

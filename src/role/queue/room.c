@@ -14,7 +14,7 @@ SUSPENDS bool serve_room(struct link *l, void *question, void *answer, struct ar
 
 	(void)l;
 	rcpt.address = arena_printf(a, STR_FMT "@" STR_FMT, STR_ARG(q->local), STR_ARG(q->domain));
-	if (!route_all(S(""), &rcpt, 1, &where, a, e))
+	if (!route_all(S(""), &rcpt, 1, false, &where, a, e))
 		return false;
 	r->is_full = where.targets.n > 0;
 	for (size_t i = 0; i < where.targets.n && r->is_full; i++) {

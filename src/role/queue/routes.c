@@ -146,10 +146,10 @@ static bool recall(const struct ipc_rcpt *rcpts, size_t n, struct user_route_ans
 	return !a->full;
 }
 
-SUSPENDS bool route_all(struct str stranger, struct ipc_rcpt *rcpts, size_t n, struct user_route_answer *ret,
-			struct arena *a, struct err *e)
+SUSPENDS bool route_all(struct str stranger, struct ipc_rcpt *rcpts, size_t n, bool may_relay,
+			struct user_route_answer *ret, struct arena *a, struct err *e)
 {
-	struct user_route q = { .stranger = stranger, .rcpts.p = rcpts, .rcpts.n = n };
+	struct user_route q = { .may_relay = may_relay, .stranger = stranger, .rcpts.p = rcpts, .rcpts.n = n };
 
 	if (recall(rcpts, n, ret, a))
 		return true;

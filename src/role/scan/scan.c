@@ -8,10 +8,12 @@
 
 #include "base/fd.h"
 #include "base/id.h"
+#include "ipc/sender.h"
 #include "ipc/verdict.h"
 #include "wire/letter_facts.h"
 #include "wire/received.h"
 #include "wire/smtp_reply.h"
+#include "wire/submitted.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -27,7 +29,7 @@ static void add_prefix(const struct scan_letter *q, struct buf *b)
 	struct id_text id = id_print(q->id);
 	struct received r = { .helo = q->helo, .ip = q->peer, .by = conf_now()->hostname, .has_tls = q->tls.n > 0,
 			      .tls_version = version, .tls_cipher = rest, .id = str_from_z(id.z),
-			      .rcpt = q->rcpt, .when = q->received, .is_esmtp = str_eq(q->protocol, S("ESMTP")),
+			      .has_auth = q->sender == SENDER_ACCOUNT, .rcpt = q->rcpt, .when = q->received, .is_esmtp = str_eq(q->protocol, S("ESMTP")),
 			      .is_utf8 = q->smtputf8 };
 
 	received_add(b, &r);
@@ -52,6 +54,52 @@ static void judge(const struct letter_facts *f, struct scan_letter_answer *r, st
 	}
 }
 
+static bool copy_cuts(const struct cut *from, size_t n, struct ipc_cut **to, size_t *ret_n, struct arena *a)
+{
+	*to = ARENA_ARRAY(a, struct ipc_cut, n ? n : 1);
+	for (*ret_n = 0; *to && *ret_n < n; ++*ret_n)
+		(*to)[*ret_n] = (struct ipc_cut){ from[*ret_n].at, from[*ret_n].n };
+	return *to;
+}
+
+/* Two sorted lists, as one. */
+static bool join_cuts(struct letter_facts *f, const struct submitted *s, struct arena *a)
+{
+	struct cut *all = ARENA_ARRAY(a, struct cut, f->n_cuts + s->n_cuts + 1);
+	size_t x = 0, y = 0;
+
+	while (all && (x < f->n_cuts || y < s->n_cuts)) {
+		bool first = y == s->n_cuts || (x < f->n_cuts && f->cuts[x].at < s->cuts[y].at);
+
+		all[x + y] = first ? f->cuts[x] : s->cuts[y];
+		x += first;
+		y += !first;
+	}
+	f->cuts = all;
+	f->n_cuts = x + y;
+	return all;
+}
+
+/* A letter of ours: what it lacks, what of it is for its sender alone, and who it says wrote it. */
+static bool complete(const struct scan_letter *q, struct str head, struct letter_facts *f, struct buf *b,
+		     struct scan_letter_answer *r, struct arena *a)
+{
+	struct id_text id = id_print(q->id);
+	struct submitted s;
+
+	if (!submitted_read(head, a, &s) || !join_cuts(f, &s, a) ||
+	    !copy_cuts(s.blind, s.n_blind, &r->blind.p, &r->blind.n, a))
+		return false;
+	if (s.is_too_big)
+		refuse(r, REPLY_HEADER_TOO_BIG, a, "more authors or blind copies than one letter may have");
+	submitted_add(b, &s, &(struct submitted_facts){ .from = q->mail_from, .id = str_from_z(id.z),
+							.hostname = conf_now()->hostname, .when = q->received });
+	r->authors.p = ARENA_ARRAY(a, struct ipc_text, s.n_authors + 1);
+	for (; r->authors.p && r->authors.n < s.n_authors; r->authors.n++)
+		r->authors.p[r->authors.n].text = s.authors[r->authors.n];
+	return r->authors.p;
+}
+
 SUSPENDS static bool scan(const struct scan_letter *q, struct str head, struct scan_letter_answer *r,
 			  struct arena *a, struct err *e)
 {
@@ -64,15 +112,16 @@ SUSPENDS static bool scan(const struct scan_letter *q, struct str head, struct s
 	f.is_cut |= head.n < q->size && f.header_size == head.n;
 	judge(&f, r, a);
 	add_prefix(q, &b);
+	if (q->sender != SENDER_STRANGER && !complete(q, head, &f, &b, r, a)) {
+		buf_end(&b);
+		return fail(e, FAULT_TEMP, "the header needs more memory than it may");
+	}
 	if (str_at(head, 0) == ' ' || str_at(head, 0) == '\t')
 		buf_add(&b, S("\r\n"));         /* else its first line would continue our last field */
 	r->prefix = arena_str(a, buf_str(&b));
 	buf_end(&b);
-	r->cuts.p = ARENA_ARRAY(a, struct ipc_cut, f.n_cuts ? f.n_cuts : 1);
-	if (!r->cuts.p || !r->prefix.n)
+	if (!copy_cuts(f.cuts, f.n_cuts, &r->cuts.p, &r->cuts.n, a) || !r->prefix.n)
 		return fail(e, FAULT_TEMP, "the header needs more memory than it may");
-	for (; r->cuts.n < f.n_cuts; r->cuts.n++)
-		r->cuts.p[r->cuts.n] = (struct ipc_cut){ f.cuts[r->cuts.n].at, f.cuts[r->cuts.n].n };
 	r->message_id = arena_str(a, f.message_id);
 	return true;
 }

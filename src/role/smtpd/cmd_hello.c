@@ -3,14 +3,18 @@
 
 #include "fiber/tls.h"
 
+#include "role/sasl_exchange.h"
+
 #include <stdlib.h>
+
+enum { AUTH_MAX = 128 };          /* octets of the line that names the mechanisms */
 
 /* A transaction that was under way is gone, as with RSET (§4.1.4). */
 static bool greet(struct session *s, const struct smtp_command *c, struct reply *ret)
 {
 	char *name;
 
-	if (!helo_is_valid(c->arg, s->in->helo_chars, s->in->helo == CONF_HELO_STRICT)) {
+	if (!session_is_trusted(s) && !helo_is_valid(c->arg, s->in->helo_chars, s->in->helo == CONF_HELO_STRICT)) {
 		*ret = session_refuse(s, REPLY_HELO_BAD, c->arg);
 		return false;
 	}
@@ -28,14 +32,22 @@ static bool greet(struct session *s, const struct smtp_command *c, struct reply 
 
 SUSPENDS struct reply cmd_ehlo(struct session *s, const struct smtp_command *c)
 {
+	char mem[AUTH_MAX];
+	struct buf auth = buf_over(mem, sizeof(mem));
 	struct reply r;
 
 	if (!greet(s, c, &r))
 		return r;
+	if (session_offers_auth(s)) {
+		buf_add(&auth, S("AUTH"));
+		sasl_add_offers(&auth, &s->claim, S(" "));
+		buf_add(&auth, S("\n"));
+	}
 	r = answer(REPLY_HELLO);
-	r.text = arena_printf(s->a, STR_FMT "\nPIPELINING\nSIZE %llu\n8BITMIME\nSMTPUTF8\nCHUNKING\n%sENHANCEDSTATUSCODES\nHELP",
+	r.text = arena_printf(s->a, STR_FMT "\nPIPELINING\nSIZE %llu\n8BITMIME\nSMTPUTF8\nDSN\nCHUNKING\n%s" STR_FMT "ENHANCEDSTATUSCODES\nHELP",
 			      STR_ARG(s->conf->c.hostname), (unsigned long long)s->in->max_size,
-			      front_tls() && !session_has_tls(s) ? "STARTTLS\n" : "");
+			      s->listen && front_tls() && !session_has_tls(s) ? "STARTTLS\n" : "",
+			      STR_ARG(buf_str(&auth)));
 	return r;
 }
 

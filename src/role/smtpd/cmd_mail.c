@@ -9,11 +9,43 @@ static bool may_have_bare_newlines(const struct session *s)
 	return s->listen && conf_nets_has(&s->listen->allow_bare_newline, s->addr);
 }
 
+/* Whose letter is it?  On failure *ret is the refusal. */
+SUSPENDS static bool sender_check(struct session *s, const struct smtp_command *c, bool *ret_is_ours, struct reply *ret)
+{
+	struct queue_sender q = { .session = s->number,
+				  .sender = (uint8_t)(s->sender == SENDER_STRANGER ? SENDER_NETWORK : s->sender),
+				  .peer = str_from_z(s->peer), .mail_from = c->path.text };
+	struct queue_sender_answer r = { 0 };
+	struct err e = { 0 };
+	bool ok = false;
+
+	*ret_is_ours = false;
+	if (s->sender == SENDER_STRANGER && session_is_submission(s)) {
+		*ret = answer(session_offers_auth(s) ? REPLY_NEED_AUTH : REPLY_NEED_TLS);
+		return false;
+	}
+	if (s->sender == SENDER_STRANGER && !s->has_network)
+		return true;
+	WITHIN(QUEUE_WITHIN)
+		ok = queue_sender(link_to(ROLE_QUEUE), &q, &r, s->a, &e);
+	*ret_is_ours = ok && r.answer == SENDER_IS_OURS;
+	if (*ret_is_ours || (ok && r.answer == SENDER_IS_STRANGER && s->sender == SENDER_STRANGER))
+		return true;
+	if (!ok || r.reply >= REPLY_COUNT || !reply_is_error((enum reply_id)r.reply)) {
+		*ret = session_refuse(s, REPLY_NO_QUEUE, str_from_z(e.text));
+		return false;
+	}
+	session_refuse(s, (enum reply_id)r.reply, r.why);
+	*ret = (struct reply){ (enum reply_id)r.reply, r.text, false };
+	return false;
+}
+
 SUSPENDS struct reply cmd_mail(struct session *s, const struct smtp_command *c)
 {
 	uint64_t id = 0;
 	struct err e = { 0 };
-	bool ok = false;
+	struct reply refusal;
+	bool ok = false, is_ours;
 
 	s->note.kind = WHY_sender_refused;
 	s->note.from = c->path.text;
@@ -24,9 +56,15 @@ SUSPENDS struct reply cmd_mail(struct session *s, const struct smtp_command *c)
 	if (!ok)
 		return session_refuse(s, e.fault == FAULT_PERM ? REPLY_NO_STORAGE : REPLY_NO_QUEUE, str_from_z(e.text));
 	s->note.msg = id;
+	if (!sender_check(s, c, &is_ours, &refusal)) {
+		queue_forget(link_to(ROLE_QUEUE), &(struct queue_forget){ .id = id });
+		return refusal;
+	}
 	s->t = transaction_open(id, c, s->in, may_have_bare_newlines(s));
-	if (s->t)
+	if (s->t) {
+		s->t->is_ours = is_ours;
 		return answer(REPLY_SENDER_OK);
+	}
 	queue_forget(link_to(ROLE_QUEUE), &(struct queue_forget){ .id = id });
 	return session_refuse(s, REPLY_NO_RESOURCES, S("no memory for a letter"));
 }

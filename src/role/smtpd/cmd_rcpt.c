@@ -5,13 +5,13 @@
 
 #define USER_WITHIN (30 * SECOND)
 
-/* What `user` said, as a reply. */
-static enum reply_id reply_of(uint8_t kind)
+/* What `user` said, as a reply.  Whoever left a letter here is gone: a report says what cannot be said. */
+static enum reply_id reply_of(const struct session *s, uint8_t kind)
 {
 	switch ((enum rcpt_answer)kind) {
 	case RCPT_OK: return REPLY_RCPT_OK;
-	case RCPT_REFUSED: return REPLY_NO_SUCH_USER;
-	case RCPT_NOT_OURS: return REPLY_RELAY_DENIED;
+	case RCPT_REFUSED: return s->sender == SENDER_DROP ? REPLY_RCPT_OK : REPLY_NO_SUCH_USER;
+	case RCPT_NOT_OURS: return s->t->is_ours ? REPLY_RCPT_OK : REPLY_RELAY_DENIED;
 	case RCPT_LOOP: return REPLY_LOOP;
 	case RCPT_LATER: return REPLY_ROUTE_LATER;
 	}
@@ -56,7 +56,7 @@ SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c)
 		ok = user_rcpt(link_to(ROLE_USER), &q, &r, s->a, &e);
 	if (!ok)
 		return refuse(s, REPLY_NO_ROUTE, str_from_z(e.text));
-	said = (struct reply){ reply_of(r.kind), r.text, false };
+	said = (struct reply){ reply_of(s, r.kind), r.text, false };
 	if (reply_is_error(said.id)) {
 		refuse(s, said.id, r.why);
 		return said;

@@ -6,7 +6,7 @@
 
 #define HANDSHAKE_WITHIN MINUTE
 
-SUSPENDS static struct reply tls_begin(struct session *s)
+SUSPENDS bool session_start_tls(struct session *s)
 {
 	struct err e = { 0 };
 	struct tls_facts f;
@@ -14,19 +14,27 @@ SUSPENDS static struct reply tls_begin(struct session *s)
 
 	session_forget(s);
 	session_forget_helo(s);
+	session_forget_sender(s);
 	s->is_idle = true;       /* a stop need not wait for it */
 	WITHIN(s->in->idle < HANDSHAKE_WITHIN ? s->in->idle : HANDSHAKE_WITHIN)
-		ok = conn_start_tls(&s->conn, front_tls(), &e);
+		ok = front_tls() ? conn_start_tls(&s->conn, front_tls(), &e) :
+				   fail(&e, FAULT_TEMP, "there is no usable certificate");
 	s->is_idle = false;
 	if (!ok) {
 		/* in the clear nothing more may be said, and in TLS nothing can */
 		s->is_done = true;
 		log_info("starttls", "peer=%s result=failed why=%s", s->peer, LOGQ(str_from_z(e.text)));
-		return answer(REPLY_NONE);
+		return false;
 	}
 	f = conn_tls_facts(&s->conn);
 	log_debug("starttls", "peer=%s tls=" STR_FMT " cipher=" STR_FMT " name=%s", s->peer, STR_ARG(f.version),
 		  STR_ARG(f.cipher), LOGQ(f.sni));
+	return true;
+}
+
+SUSPENDS static struct reply tls_begin(struct session *s)
+{
+	session_start_tls(s);
 	return answer(REPLY_NONE);
 }
 

@@ -13,7 +13,7 @@ SUSPENDS bool session_may_send(struct session *s, struct reply *ret)
 	struct user_letter_answer r;
 	struct err e = { 0 };
 
-	if (s->is_friend || s->is_unlimited || s->in->letters.n == 0)
+	if (s->is_friend || s->is_unlimited || s->in->letters.n == 0 || s->t->is_ours)
 		return true;
 	if (!user_letter(link_to(ROLE_USER), &q, &r, s->a, &e)) {
 		*ret = session_refuse(s, REPLY_TEMPFAIL, str_from_z(e.text));
@@ -32,8 +32,10 @@ SUSPENDS static bool commit(struct session *s, struct transaction *t, struct que
 	struct queue_commit q = {
 		.id = t->id, .size = t->body.dot.size, .is_piped = t->body.pipe >= 0,
 		.mail_from = t->mail_from, .body = (uint8_t)t->body_type, .smtputf8 = t->utf8, .ret = (uint8_t)t->ret,
-		.envid = t->envid, .received = time_now(), .peer = str_from_z(s->peer), .helo = str_from_z(s->helo),
+		.envid = t->envid, .received = time_now(), .peer = s->sender >= SENDER_LOCAL ? S("") : str_from_z(s->peer), .helo = str_from_z(s->helo),
 		.protocol = s->is_esmtp ? S("ESMTP") : S("SMTP"), .port = s->port, .is_friend = s->is_friend,
+		.sender = (uint8_t)(t->is_ours && s->sender == SENDER_STRANGER ? SENDER_NETWORK :
+				    t->is_ours ? s->sender : SENDER_STRANGER),
 		.session = s->number,
 		.rcpts = { t->rcpts, t->n_rcpts },
 	};

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -28,12 +29,13 @@ static const struct conf_listen *listen_of(const struct conf *c, uint32_t index,
 	if (index < c->listens.n && c->listens.p[index].port == port)
 		return &c->listens.p[index];
 	for (size_t i = 0; i < c->listens.n; i++)
-		if (c->listens.p[i].port == port && c->listens.p[i].proto == CONF_SMTP)
+		if (c->listens.p[i].port == port &&
+		    (c->listens.p[i].proto == CONF_SMTP || c->listens.p[i].proto == CONF_SUBMISSION))
 			return &c->listens.p[i];
 	return NULL;
 }
 
-struct session *session_open(int fd, const uint8_t addr[16], uint32_t listener, uint16_t port)
+static struct session *open_any(int fd, uint64_t number)
 {
 	struct session *s = calloc(1, sizeof(*s));
 
@@ -42,16 +44,41 @@ struct session *session_open(int fd, const uint8_t addr[16], uint32_t listener, 
 	conn_init(&s->conn, fd);
 	s->conf = conf_hold();
 	s->in = &s->conf->c.inbound;
+	s->number = number;
+	s->next = sessions;
+	if (sessions)
+		sessions->prev = s;
+	sessions = s;
+	return s;
+}
+
+struct session *session_open_local(int fd, uint64_t number, enum sender_kind sender)
+{
+	struct session *s = open_any(fd, number);
+
+	if (!s)
+		return NULL;
+	s->sender = sender;
+	snprintf(s->peer, sizeof(s->peer), "local");
+	return s;
+}
+
+struct session *session_open(int fd, uint64_t number, const uint8_t addr[16], uint32_t listener, uint16_t port)
+{
+	struct session *s = open_any(fd, number);
+
+	if (!s)
+		return NULL;
 	s->listen = listen_of(&s->conf->c, listener, port);
 	memcpy(s->addr, addr, sizeof(s->addr));
 	front_print_peer(addr, s->peer);
 	s->port = port;
 	s->is_friend = conf_nets_has(&s->in->friends, addr);
 	s->is_unlimited = conf_nets_has(&s->in->unlimited, addr);
-	s->next = sessions;
-	if (sessions)
-		sessions->prev = s;
-	sessions = s;
+	s->has_network = conf_network_of(&s->conf->c.submission.networks, addr);
+	s->claim = (struct claimant){ .conn = &s->conn, .peer = s->peer, .session = number,
+				      .protocol = CONF_SUBMISSION, .challenge = S("334 "),
+				      .is_clear_fine = s->listen && s->listen->tls == CONF_TLS_PLAINTEXT };
 	return s;
 }
 
@@ -63,6 +90,8 @@ void session_close(struct session *s)
 		sessions = s->next;
 	if (s->next)
 		s->next->prev = s->prev;
+	if (s->sender >= SENDER_LOCAL)
+		smtpd_local_ended();
 	session_forget(s);
 	session_forget_helo(s);
 	conn_end(&s->conn);
@@ -84,9 +113,40 @@ void session_forget_helo(struct session *s)
 	s->is_esmtp = false;
 }
 
+void session_forget_sender(struct session *s)
+{
+	claimant_log_out(&s->claim);
+	if (s->sender != SENDER_STRANGER && link_to(ROLE_QUEUE))
+		queue_session_end(link_to(ROLE_QUEUE), &(struct queue_session_end){ .session = s->number });
+	if (s->sender == SENDER_ACCOUNT)
+		s->sender = SENDER_STRANGER;
+}
+
 bool session_has_tls(const struct session *s)
 {
 	return s->conn.ssl;
+}
+
+bool session_is_submission(const struct session *s)
+{
+	return s->listen && s->listen->proto == CONF_SUBMISSION;
+}
+
+bool session_offers_auth(const struct session *s)
+{
+	return s->listen && (session_is_submission(s) || s->listen->auth) && s->sender == SENDER_STRANGER &&
+	       claimant_may_log_in(&s->claim);
+}
+
+bool session_is_trusted(const struct session *s)
+{
+	return s->sender != SENDER_STRANGER || session_is_submission(s) || s->is_friend || s->has_network;
+}
+
+/* Before its TLS nothing can be said. */
+static bool is_mute(const struct session *s)
+{
+	return s->listen && s->listen->tls == CONF_TLS_WRAPPED && !session_has_tls(s);
 }
 
 /* -- replies --------------------------------------------------------------- */
@@ -186,7 +246,7 @@ static void judge_conduct(struct session *s, enum smtp_verb v, struct reply *r)
 	s->stagnant += verb_of(v)->is_idle;
 	s->errors += code >= 500;
 	s->deferred += code >= 400 && code < 500;
-	if (r->close || s->is_friend)
+	if (r->close || s->is_friend || s->sender >= SENDER_LOCAL)
 		return;
 	if (s->errors > s->in->max_errors || s->deferred > DEFERRED_MAX)
 		*r = answer_last(REPLY_TOO_MANY_ERRORS);
@@ -204,8 +264,11 @@ SUSPENDS static bool say(struct session *s, enum smtp_verb v, struct reply r)
 	if (reply_is_error(r.id))
 		note_refusal(s, v, &r);
 	s->is_done |= r.close || reply_row(r.id)->code == 421;
+	s->is_done |= is_mute(s);
 	if (s->is_done)
 		s->then = NULL;
+	if (is_mute(s))
+		return false;
 	WITHIN(s->in->idle)
 		if (!write_reply(s, &r, &e))
 			s->is_done = true;
@@ -282,7 +345,7 @@ SUSPENDS static bool command_read(struct session *s, struct line *ret, struct er
 		*ret = (struct line){ .text = str_head(conn_pending(&s->conn), 1) };
 	else if (ok)
 		WITHIN(s->in->idle)
-			ok = line_read(&s->conn, SMTP_LINE_MAX, ret, e);
+			ok = line_read(&s->conn, session_offers_auth(s) ? SMTP_AUTH_LINE_MAX : SMTP_LINE_MAX, ret, e);
 	s->is_idle = false;
 	return ok;
 }
@@ -299,6 +362,8 @@ SUSPENDS static void converse(struct session *s)
 		s->a = &a;
 		s->note = (struct note){ 0 };
 		r = command_read(s, &line, &e) ? command_run(s, &line, &c) : session_lost(s, &e);
+		if (c.verb == SMTP_AUTH)
+			conn_wipe_eaten(&s->conn);
 		while (say(s, c.verb, r) && s->then) {
 			struct reply (*then)(struct session *) = s->then;
 
@@ -319,15 +384,26 @@ static bool talks_early(const struct session *s)
 	return recv(s->conn.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+static struct reply greeting(struct session *s)
+{
+	struct reply said = answer(REPLY_SERVICE_READY);
+
+	said.text = arena_printf(s->a, STR_FMT " %s", STR_ARG(s->conf->c.hostname),
+				 reply_row(REPLY_SERVICE_READY)->text);
+	return said;
+}
+
 SUSPENDS static struct reply welcome(struct session *s)
 {
-	bool is_submission = s->listen && s->listen->proto == CONF_SUBMISSION, ok = false;
-	struct user_connect q = { .peer = str_from_z(s->peer), .is_submission = is_submission };
+	struct user_connect q = { .peer = str_from_z(s->peer), .is_submission = session_is_submission(s) };
 	struct user_connect_answer r = { 0 };
 	struct err e = { 0 };
 	struct reply said;
+	bool ok = false;
 
 	s->note.kind = WHY_connection_refused;
+	if (s->sender != SENDER_STRANGER)        /* a program of this machine */
+		return greeting(s);
 	WITHIN(USER_WITHIN)
 		ok = user_connect(link_to(ROLE_USER), &q, &r, s->a, &e);
 	if (!ok) {
@@ -335,14 +411,21 @@ SUSPENDS static struct reply welcome(struct session *s)
 	} else if (!r.allow) {
 		session_refuse(s, REPLY_TOO_MANY_CONNECTIONS, r.why);
 		said = (struct reply){ REPLY_TOO_MANY_CONNECTIONS, r.why, true };
-	} else if (s->is_connected = true, talks_early(s)) {
-		said = answer_last(REPLY_PIPELINING);
+	} else if (s->is_connected = true, is_mute(s)) {
+		said = session_start_tls(s) ? greeting(s) : answer(REPLY_NONE);
 	} else {
-		said = answer(REPLY_SERVICE_READY);
-		said.text = arena_printf(s->a, STR_FMT " %s", STR_ARG(s->conf->c.hostname),
-					 reply_row(REPLY_SERVICE_READY)->text);
+		said = talks_early(s) ? answer_last(REPLY_PIPELINING) : greeting(s);
 	}
 	return said;
+}
+
+/* Nobody counts it any more. */
+static void take_leave(struct session *s)
+{
+	session_forget_sender(s);
+	if (s->is_connected && link_to(ROLE_USER))
+		user_disconnect(link_to(ROLE_USER), &(struct user_disconnect){
+				.peer = str_from_z(s->peer), .is_submission = session_is_submission(s) });
 }
 
 SUSPENDS void session_run(void *session)
@@ -366,10 +449,7 @@ SUSPENDS void session_run(void *session)
 		s->note = (struct note){ 0 };
 		say(s, SMTP_UNKNOWN, answer_last(REPLY_SHUTTING_DOWN));
 	}
-	if (s->is_connected && link_to(ROLE_USER))
-		user_disconnect(link_to(ROLE_USER), &(struct user_disconnect){
-				.peer = str_from_z(s->peer),
-				.is_submission = s->listen && s->listen->proto == CONF_SUBMISSION });
+	take_leave(s);
 	log_info("disconnect", "peer=%s helo=%s tls=" STR_FMT " letters=%u commands=%u errors=%u", s->peer,
 		 LOGQ(str_from_z(s->helo)), STR_ARG(conn_tls_facts(&s->conn).version), s->letters, s->commands, s->errors);
 	conn_close(&s->conn);

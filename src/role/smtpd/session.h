@@ -10,6 +10,8 @@
 
 #include "fiber/conn.h"
 #include "ipc/why.h"
+#include "ipc/sender.h"
+#include "role/credentials.h"
 #include "role/front.h"
 #include "role/smtpd/transaction.h"
 
@@ -28,6 +30,9 @@ struct session {
 	uint16_t port;                   /* ours */
 	bool is_friend;
 	bool is_unlimited;
+	bool has_network;                /* it may send without AUTH, by some addresses */
+	enum sender_kind sender;         /* ACCOUNT, LOCAL, DROP: whose letters these are is known */
+	struct claimant claim;           /* that it is somebody */
 
 	char *helo;                      /* as the client called itself; NULL: not yet */
 	bool is_esmtp;
@@ -55,8 +60,13 @@ struct session {
 };
 
 /* Takes fd; runs in a fiber of its own. */
-struct session *session_open(int fd, const uint8_t addr[16], uint32_t listener, uint16_t port);
+struct session *session_open(int fd, uint64_t number, const uint8_t addr[16], uint32_t listener, uint16_t port);
 SUSPENDS void session_run(void *session);
+/* smtpd.c: takes fd, a stream of a program of this machine.  false: it was turned away. */
+bool smtpd_converse_local(int fd, uint64_t number, enum sender_kind sender);
+void smtpd_local_ended(void);
+/* drop.c */
+SUSPENDS bool serve_drop(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 void session_close(struct session *s);
 /* Tell all that wait for a command to leave. */
 void sessions_stop(void);
@@ -77,6 +87,10 @@ struct reply session_refuse(struct session *s, enum reply_id id, struct str why)
 struct reply session_lost(struct session *s, const struct err *e);
 /* May it bring one more letter now?  Else *ret is the refusal. */
 SUSPENDS bool session_may_send(struct session *s, struct reply *ret);
+/* Shake hands; before and after it nothing that was said holds.  false: s->is_done. */
+SUSPENDS bool session_start_tls(struct session *s);
+/* Whoever has logged in is a stranger again. */
+void session_forget_sender(struct session *s);
 /* Whatever a transaction held is gone. */
 static inline void session_forget(struct session *s)
 {
@@ -85,6 +99,14 @@ static inline void session_forget(struct session *s)
 /* Until STARTTLS or for ever. */
 void session_forget_helo(struct session *s);
 bool session_has_tls(const struct session *s);
+/* Does nothing go without AUTH here? */
+bool session_is_submission(const struct session *s);
+/* Does it know its own people: can one log in here, and not yet? */
+bool session_offers_auth(const struct session *s);
+/* One of ours, or somebody that we know: no strictness about its name. */
+bool session_is_trusted(const struct session *s);
+/* The same for a program of this machine: no connection is counted, nothing is asked. */
+struct session *session_open_local(int fd, uint64_t number, enum sender_kind sender);
 
 /* verbs.c */
 enum session_has {
@@ -112,6 +134,7 @@ SUSPENDS struct reply cmd_mail(struct session *s, const struct smtp_command *c);
 SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c);
 SUSPENDS struct reply cmd_data(struct session *s, const struct smtp_command *c);
 SUSPENDS struct reply cmd_bdat(struct session *s, const struct smtp_command *c);
+SUSPENDS struct reply cmd_auth(struct session *s, const struct smtp_command *c);
 SUSPENDS struct reply cmd_starttls(struct session *s, const struct smtp_command *c);
 struct reply cmd_rset(struct session *s, const struct smtp_command *c);
 struct reply cmd_noop(struct session *s, const struct smtp_command *c);

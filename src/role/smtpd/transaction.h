@@ -18,6 +18,7 @@ struct transaction {
 	enum smtp_body body_type;
 	enum dsn_ret ret;
 	bool utf8;
+	bool is_ours;            /* its sender is one of ours: it may go anywhere */
 	struct ipc_rcpt *rcpts;
 	size_t n_rcpts, cap_rcpts;
 	unsigned n_refused;      /* recipients */

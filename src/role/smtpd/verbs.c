@@ -16,7 +16,7 @@ static const struct verb verbs[SMTP_VERB_COUNT] = {
 	[SMTP_EXPN] = { .run = cmd_not_implemented, .is_idle = true },
 	[SMTP_HELP] = { .run = cmd_help, .is_idle = true },
 	[SMTP_STARTTLS] = { .run = cmd_starttls, .not_with = HAS_TLS | HAS_MAIL, .ends_group = true, .is_idle = true },
-	[SMTP_AUTH] = { .run = cmd_not_implemented, .ends_group = true, .is_idle = true },
+	[SMTP_AUTH] = { .run = cmd_auth, .needs = HAS_HELLO, .not_with = HAS_MAIL, .ends_group = true, .is_idle = true },
 };
 
 const struct verb *verb_of(enum smtp_verb v)

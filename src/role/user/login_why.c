@@ -27,6 +27,8 @@ static void keep(const struct why *w)
 
 static struct str protocol_of(const struct user_login *q)
 {
+	if (q->protocol == CONF_SUBMISSION)
+		return S("submission");
 	return q->protocol == CONF_POP3 ? S("pop3") : S("imap");
 }
 
@@ -44,6 +46,7 @@ void why_login_refused(const struct user_login *q, struct str account, enum logi
 		[LOGIN_LATER] = { S("later"), S("") },
 		[LOGIN_DISABLED] = { S("disabled"), S("waxwing user enable") },
 		[LOGIN_LIMIT] = { S("limit"), S("login { connections }, or fewer programs") },
+		[LOGIN_NO_MAILBOX] = { S("no-mailbox"), S("user { kind full } gives it one") },
 		[LOGIN_UNAVAILABLE] = { S("unavailable"), S("") },
 	};
 	/* the two have the same fields; who is made to wait tries again in a moment, and is not worth a line */

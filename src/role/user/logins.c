@@ -57,7 +57,7 @@ struct held_session {
 static uint8_t secret[ACCESS_SECRET];
 static struct login_limits *limits;
 static struct auth_cache *cache;
-static struct map sessions;              /* login's instance and number → struct held_session */
+static struct map sessions;              /* role, instance and number → struct held_session */
 static struct map session_counts;        /* account → how many, as a pointer */
 
 /* -- the gate -------------------------------------------------------------- */
@@ -288,7 +288,8 @@ SUSPENDS static bool check(struct attempt *x, struct arena *a, struct err *e)
 
 struct session_key {
 	uint64_t session;
-	uint64_t instance;
+	uint32_t instance;
+	uint32_t role;
 };
 
 static struct str key_of(const struct session_key *k)
@@ -318,7 +319,7 @@ static void session_end(struct held_session *s)
 
 static void session_begin(struct link *l, uint64_t number, struct str account)
 {
-	struct session_key k = { number, l->instance };
+	struct session_key k = { number, l->instance, l->peer };
 	struct held_session *s, *was;
 
 	s = calloc(1, sizeof(*s));
@@ -333,7 +334,7 @@ static void session_begin(struct link *l, uint64_t number, struct str account)
 
 static void session_drop(const struct link *l, uint64_t number)
 {
-	struct session_key k = { number, l->instance };
+	struct session_key k = { number, l->instance, l->peer };
 	struct held_session *s = map_remove(&sessions, key_of(&k));
 
 	if (s)
@@ -370,6 +371,7 @@ static const char *const texts[LOGIN_RESULTS] = {
 	[LOGIN_LATER] = "Too many failed logins, try again later",
 	[LOGIN_DISABLED] = "This account is disabled",
 	[LOGIN_LIMIT] = "Too many sessions of this account are open; close some programs or devices",
+	[LOGIN_NO_MAILBOX] = "This account may only send and has no mailbox",
 	[LOGIN_UNAVAILABLE] = "The mailbox cannot be opened now, try again later",
 };
 
@@ -393,28 +395,44 @@ SUSPENDS static void refuse(const struct user_login *q, const struct attempt *x,
 		bans_punish(&x->from.client, q->peer, arena_printf(&a, "%u failed logins", conf.ban_after));
 }
 
+/* Why it may not, although the password is right; LOGIN_OK: it may. */
+static enum login_result hindrance(const struct user_login *q, const struct attempt *x, struct str *ret_why,
+				   struct arena *a)
+{
+	const struct conf_login *c = &conf_now()->login;
+
+	*ret_why = S("the password is right, and the account is disabled");
+	if (x->account.is_disabled)
+		return LOGIN_DISABLED;
+	*ret_why = S("the password is right, and the account may only send");
+	if (q->protocol != CONF_SUBMISSION && world_only_sends(x->who.key))
+		return LOGIN_NO_MAILBOX;
+	*ret_why = arena_printf(a, "%zu sessions of the account are open", count_of(x->who.key));
+	return c->connections && count_of(x->who.key) >= c->connections ? LOGIN_LIMIT : LOGIN_OK;
+}
+
 /* The password was right; may it come in? */
 SUSPENDS static void admit(struct link *l, const struct user_login *q, const struct attempt *x,
 			   struct user_login_answer *r, struct arena *a)
 {
-	const struct conf_login *c = &conf_now()->login;
 	struct parent_grant_answer granted;
 	uint32_t instance = l->instance;
+	enum login_result not_in;
 	struct err e = { 0 };
+	struct str why;
 	bool ok;
 
 	login_limits_succeeded(limits, &x->from);
-	if (x->account.is_disabled || (c->connections && count_of(x->who.key) >= c->connections)) {
-		say(r, x->account.is_disabled ? LOGIN_DISABLED : LOGIN_LIMIT);
-		why_login_refused(q, x->who.key, (enum login_result)r->result,
-				  x->account.is_disabled ? S("the password is right, and the account is disabled") :
-				  arena_printf(a, "%zu sessions of the account are open", count_of(x->who.key)));
+	not_in = hindrance(q, x, &why, a);
+	if (not_in != LOGIN_OK) {
+		say(r, not_in);
+		why_login_refused(q, x->who.key, not_in, why);
 		return;
 	}
 	if (l->is_dead)
 		return;          /* nobody waits for the answer */
 	session_begin(l, q->session, x->who.key);
-	ok = routes_tell_account(x->who.key, &e) &&
+	ok = (q->protocol == CONF_SUBMISSION || routes_tell_account(x->who.key, &e)) &&
 	     parent_grant(self.parent, &(struct parent_grant){ .instance = instance, .session = q->session,
 				.account = x->who.key, .protocol = q->protocol, .peer = q->peer, .tls = q->tls },
 			  &granted, a, &e);
@@ -439,11 +457,17 @@ static void wipe(struct str s)
 		explicit_bzero((void *)(uintptr_t)s.p, s.n);
 }
 
-static bool read_question(const struct user_login *q, struct attempt *x, struct arena *a, struct err *e)
+/* smtpd lets people send and nothing else. */
+static bool is_protocol_of(enum role r, uint8_t protocol)
+{
+	return r == ROLE_SMTPD ? protocol == CONF_SUBMISSION : protocol == CONF_IMAP || protocol == CONF_POP3;
+}
+
+static bool read_question(const struct link *l, const struct user_login *q, struct attempt *x, struct arena *a, struct err *e)
 {
 	struct net_address from;
 
-	if (!net_address_parse(q->peer, &from) || (q->protocol != CONF_IMAP && q->protocol != CONF_POP3))
+	if (!net_address_parse(q->peer, &from) || !is_protocol_of(l->peer, q->protocol))
 		return fail(e, FAULT_PERM, "no such session");
 	*x = (struct attempt){ .mechanism = q->mechanism, .password = q->password, .auth_message = q->auth_message,
 			       .proof = q->proof, .who = find_who(q->name, a) };
@@ -460,7 +484,7 @@ SUSPENDS static bool serve_login(struct link *l, void *question, void *answer, s
 	struct attempt x;
 	int64_t wait;
 
-	if (!read_question(q, &x, a, e)) {
+	if (!read_question(l, q, &x, a, e)) {
 		wipe(q->password);
 		return false;
 	}
@@ -556,13 +580,12 @@ static void tell_offers(struct link *l)
 static void tell_all(void)
 {
 	for (struct link *l = link_next(NULL); l; l = link_next(l))
-		if (l->peer == ROLE_LOGIN)
-			tell_offers(l);
+		logins_linked(l);
 }
 
 void logins_linked(struct link *l)
 {
-	if (l->peer == ROLE_LOGIN)
+	if (l->peer == ROLE_LOGIN || l->peer == ROLE_SMTPD)
 		tell_offers(l);
 }
 

@@ -74,8 +74,7 @@ static bool route_back(struct str *local, struct str *domain, struct arena *a, s
 	return true;
 }
 
-/* *ret holds until the next wait.  Failing needs no word to anybody: it is a route to later. */
-SUSPENDS static void route(struct str local, struct str domain, struct arena *a, struct route *ret)
+SUSPENDS void routes_follow(struct str local, struct str domain, struct arena *a, struct route *ret)
 {
 	struct arena_mark begin;
 	struct err e = { 0 };
@@ -125,7 +124,7 @@ SUSPENDS static bool serve_rcpt(struct link *l, void *question, void *answer, st
 	struct route found;
 
 	(void)l;
-	route(q->local, q->domain, &scratch, &found);
+	routes_follow(q->local, q->domain, &scratch, &found);
 	r->kind = (uint8_t)kind_of(&found);
 	r->epoch = world_epoch();
 	r->text = arena_str(a, found.text);
@@ -147,7 +146,7 @@ SUSPENDS static bool serve_explain(struct link *l, void *question, void *answer,
 		p = (struct smtp_path){ .local = q->address, .domain = S("localhost") };
 	else if (!address_parse(q->address, PATH_UTF8, &scratch, &p))
 		return fail(e, FAULT_PERM, "%s is no address", LOGQ(str_head(q->address, 100)));
-	route(p.local, p.domain, &scratch, &found);
+	routes_follow(p.local, p.domain, &scratch, &found);
 	buf_add_printable(&b, q->address, 400);
 	buf_add_char(&b, '\n');
 	route_print(&found, &b);
@@ -338,6 +337,7 @@ struct answer {
 	struct user_route_answer *r;
 	struct arena *a;
 	size_t bytes, room;              /* of the message; for targets */
+	bool may_relay;
 };
 
 static bool make_room(struct answer *x, size_t room)
@@ -382,8 +382,19 @@ static bool add_target(struct answer *x, size_t rcpt, size_t n_after, struct ipc
 	return put_target(x, t);
 }
 
-static bool add_all(struct answer *x, size_t rcpt, size_t n_after, const struct route *found)
+/* Not ours to route, and the sender is. */
+static bool is_elsewhere(const struct answer *x, const struct route *found)
 {
+	return x->may_relay && found->verdict == ROUTE_REFUSE && kind_of(found) == RCPT_NOT_OURS;
+}
+
+static bool add_all(struct answer *x, const struct ipc_rcpt *rcpts, size_t rcpt, size_t n_after,
+		    const struct route *found)
+{
+	if (is_elsewhere(x, found))
+		return add_target(x, rcpt, n_after, (struct ipc_target){
+			.kind = TARGET_REMOTE, .address = arena_str(x->a, rcpts[rcpt].address),
+			.steps = S("the domain is not ours, and the sender is") });
 	if (found->verdict != ROUTE_ACCEPT)
 		return add_target(x, rcpt, n_after, (struct ipc_target){
 			.kind = found->verdict == ROUTE_REFUSE ? TARGET_REFUSED : TARGET_LATER,
@@ -403,11 +414,12 @@ static bool add_all(struct answer *x, size_t rcpt, size_t n_after, const struct 
 
 /* Nothing here waits: *found lives in what the world may replace.  What does not fit in the message
  * is asked again with what waits. */
-static void add_route(struct answer *x, size_t rcpt, size_t n_after, const struct route *found)
+static void add_route(struct answer *x, const struct ipc_rcpt *rcpts, size_t rcpt, size_t n_after,
+		      const struct route *found)
 {
 	size_t n = x->r->targets.n, bytes = x->bytes;
 
-	if (add_all(x, rcpt, n_after, found))
+	if (add_all(x, rcpts, rcpt, n_after, found))
 		return;
 	x->r->targets.n = n;
 	x->bytes = bytes + LATER_BYTES;
@@ -419,7 +431,7 @@ SUSPENDS static bool serve_route(struct link *l, void *question, void *answer, s
 {
 	struct user_route *q = question;
 	struct user_route_answer *r = answer;
-	struct answer x = { .q = q, .r = r, .a = a };
+	struct answer x = { .q = q, .r = r, .a = a, .may_relay = q->may_relay };
 
 	(void)l;
 	r->epoch = world_epoch();
@@ -430,8 +442,8 @@ SUSPENDS static bool serve_route(struct link *l, void *question, void *answer, s
 		AUTO(arena_end) struct arena scratch = { .limit = ROUTE_MEMORY };
 		struct route found;
 
-		route(q->rcpts.p[i].local, q->rcpts.p[i].domain, &scratch, &found);
-		add_route(&x, i, q->rcpts.n - i - 1, &found);
+		routes_follow(q->rcpts.p[i].local, q->rcpts.p[i].domain, &scratch, &found);
+		add_route(&x, q->rcpts.p, i, q->rcpts.n - i - 1, &found);
 		if (a->full)
 			return fail(e, FAULT_TEMP, "not enough memory to route a letter");
 	}

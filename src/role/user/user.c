@@ -14,6 +14,7 @@ SUSPENDS static bool prepare(struct err *e)
 	bool ok = world_build(e) && accounts_open(e) && clients_open(e) && bans_open(secret, e) && routes_open(secret, e) &&
 		  app_passwords_open(e) && logins_open(secret, e);
 
+	rights_open();
 	explicit_bzero(secret, sizeof(secret));
 	return ok;
 }
@@ -39,6 +40,14 @@ static void configured(void)
 		log_error("config", "why=%s next=\"the old addresses stay in force\"", LOGQ(str_from_z(e.text)));
 }
 
+static void take_file(struct role_file *f)
+{
+	if (str_eq(f->what, S("passwd")))
+		senders_take_passwd(f);
+	else
+		files_take(f);
+}
+
 static void unlinked(struct link *l)
 {
 	clients_unlinked(l);
@@ -46,4 +55,4 @@ static void unlinked(struct link *l)
 }
 
 const struct role_def role_user = { .role = ROLE_USER, .prepare = prepare, .run = run, .configured = configured,
-				    .file = files_take, .linked = logins_linked, .unlinked = unlinked };
+				    .file = take_file, .linked = logins_linked, .unlinked = unlinked };

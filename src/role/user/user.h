@@ -10,6 +10,7 @@
 #include "user/account.h"
 #include "user/login_result.h"
 #include "user/route.h"
+#include "user/sender.h"
 
 /* -- world.c */
 
@@ -21,6 +22,11 @@ const struct route_world *world_now(void);
 bool world_has_user(struct str key);
 /* Those names: NULL at the end. */
 bool world_next_user(size_t *i, struct str *key);
+/* What the configuration lets an account do, or a Linux user ("local@domain", folded, or a name); what it says for
+ * all others if it says nothing.  false: the arena is full. */
+bool world_rights(struct str account, struct arena *a, struct sender_rights *ret);
+/* May it only send?  Then it has no mailbox. */
+bool world_only_sends(struct str account);
 /* A configured file has never been read: "no such user" may be wrong. */
 bool world_is_incomplete(void);
 /* Another number, never 0, after each change from which a route may follow. */
@@ -70,8 +76,18 @@ void linux_accounts_forget(void);
 
 bool routes_open(const uint8_t secret[ACCESS_SECRET], struct err *e);
 
+/* Where an address leads.  *ret holds until the next wait.  Failing needs no word to anybody: it is a route to
+ * later. */
+SUSPENDS void routes_follow(struct str local, struct str domain, struct arena *a, struct route *ret);
+
 /* Tell the parent who this account is: "local@domain", or a Linux name. */
 SUSPENDS bool routes_tell_account(struct str account, struct err *e);
+
+/* -- senders.c */
+
+void rights_open(void);
+/* Takes f->file. */
+void senders_take_passwd(struct role_file *f);
 
 /* -- bans.c */
 

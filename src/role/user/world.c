@@ -16,7 +16,8 @@ enum { WORLD_ARENA = 64 << 20 };
 struct world {
 	struct route_world w;            /* first: found from the pointer */
 	struct arena a;
-	struct map users;                /* folded "local@domain" → the world */
+	struct map users;                /* folded "local@domain", or a Linux name → struct conf_user, in a */
+	struct conf_rate per_account;
 	struct address_file **gathered;  /* ours: their lines belong to snapshots */
 	size_t n_gathered;
 	bool is_incomplete;
@@ -48,14 +49,31 @@ const struct route_world *world_now(void)
 
 bool world_has_user(struct str key)
 {
-	return map_get(&now->users, key) != NULL;
+	return str_has(key, '@') && map_get(&now->users, key) != NULL;
 }
 
 bool world_next_user(size_t *i, struct str *key)
 {
 	void *value;
 
-	return map_next(&now->users, i, key, &value);
+	while (map_next(&now->users, i, key, &value))
+		if (str_has(*key, '@'))
+			return true;
+	return false;
+}
+
+bool world_rights(struct str account, struct arena *a, struct sender_rights *ret)
+{
+	const struct conf_user *u = account.n ? map_get(&now->users, account) : NULL;
+
+	return sender_rights_copy(u, &now->per_account, a, ret);
+}
+
+bool world_only_sends(struct str account)
+{
+	const struct conf_user *u = account.n ? map_get(&now->users, account) : NULL;
+
+	return u && u->kind != CONF_USER_FULL;
 }
 
 bool world_is_incomplete(void)
@@ -65,15 +83,23 @@ bool world_is_incomplete(void)
 
 static enum known account_exists(const struct route_world *w, struct str local, struct str domain)
 {
+	AUTO(arena_end) struct arena a = { .limit = 4096 };
+	struct str key = arena_printf(&a, STR_FMT "@" STR_FMT, STR_ARG(local), STR_ARG(domain));
+
 	(void)w;
-	return accounts_have(local, domain) ? KNOWN_YES : KNOWN_NO;
+	return accounts_have(local, domain) && !world_only_sends(key) ? KNOWN_YES : KNOWN_NO;
 }
 
 /* Of the configuration, else of the database. */
 static struct str first_account(const struct route_world *w)
 {
+	const struct conf_users *users = &conf_now()->users;
+
 	(void)w;
-	return conf_now()->users.n ? conf_now()->users.p[0].text : accounts_first();
+	for (size_t i = 0; i < users->n; i++)
+		if (str_has(users->p[i].name, '@') && users->p[i].kind == CONF_USER_FULL)
+			return users->p[i].name;
+	return accounts_first();
 }
 
 static void world_close(struct world *x)
@@ -172,21 +198,44 @@ static bool add_domains(struct world *x, const struct conf *c, struct err *e)
 	return true;
 }
 
+/* The configuration may go before the world that was made of it. */
+static struct conf_user *keep_user(struct world *x, const struct conf_user *from)
+{
+	struct conf_user *u = ARENA_NEW(&x->a, struct conf_user);
+	struct conf_sender *list = ARENA_ARRAY(&x->a, struct conf_sender, from->may_send_as.n + 1);
+
+	if (!u || !list)
+		return NULL;
+	*u = *from;
+	u->name = arena_str(&x->a, from->name);
+	for (size_t i = 0; i < from->may_send_as.n; i++)
+		list[i] = (struct conf_sender){ from->may_send_as.p[i].kind, arena_str(&x->a, from->may_send_as.p[i].text) };
+	u->may_send_as.p = list;
+	return x->a.full ? NULL : u;
+}
+
 static bool add_users(struct world *x, const struct conf *c, struct err *e)
 {
 	for (size_t i = 0; i < c->users.n; i++) {
 		AUTO(arena_end) struct arena a = { .limit = 16384 };
+		struct conf_user *u = keep_user(x, &c->users.p[i]);
 		struct smtp_path p;
 		struct str domain, key;
 
-		if (!address_parse(c->users.p[i].text, PATH_UTF8, &a, &p))
-			return fail(e, FAULT_PERM, "user %s is no address", LOGQ(c->users.p[i].text));
+		if (!u)
+			return fail(e, FAULT_TEMP, "out of memory");
+		if (!str_has(u->name, '@')) {
+			map_put(&x->users, u->name, u);
+			continue;
+		}
+		if (!address_parse(u->name, PATH_UTF8, &a, &p))
+			return fail(e, FAULT_PERM, "user %s is no address", LOGQ(u->name));
 		if (!domain_fold(p.domain, &a, &domain, e))
 			return false;
 		key = arena_printf(&a, STR_FMT "@" STR_FMT, STR_ARG(local_fold(p.local, &a)), STR_ARG(domain));
 		if (a.full)
 			return fail(e, FAULT_TEMP, "out of memory");
-		map_put(&x->users, key, x);
+		map_put(&x->users, key, u);
 	}
 	return true;
 }
@@ -212,6 +261,7 @@ static bool fill(struct world *x, const struct conf *c, struct err *e)
 		return fail(e, FAULT_TEMP, "out of memory");
 	if (!domain_fold(c->hostname, &x->a, &w->hostname, e) || !add_domains(x, c, e) || !add_users(x, c, e))
 		return false;
+	x->per_account = c->submission.per_account;
 	w->contact = arena_str(&x->a, c->contact);
 	w->subaddress = c->subaddress;
 	w->domains_file = find_named(x, "domains", S(""), &c->domain_files);

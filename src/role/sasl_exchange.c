@@ -1,11 +1,12 @@
 /* sasl_exchange.c — SASL between a client and `user`; see sasl_exchange.h. */
-#include "role/login/sasl_exchange.h"
+#include "role/sasl_exchange.h"
 
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/rnd.h"
 #include "fiber/line.h"
-#include "role/login/guest.h"
+#include "fiber/conn.h"
+#include "role/runtime.h"
 
 #include <openssl/evp.h>
 
@@ -14,16 +15,16 @@ enum { ANSWER_MAX = 12288 };             /* octets of a line of the client (RFC 
 #define REFUSED_AFTER SECOND             /* what is wrong without being asked about takes as long */
 
 struct exchange {
-	struct guest *g;
+	struct claimant *c;
 	struct sasl *sasl;
 	enum sasl_mechanism mechanism;
 	struct arena *a;
 	struct sasl_end *end;
 };
 
-bool sasl_is_offered(const struct guest *g, enum sasl_mechanism m)
+bool sasl_is_offered(const struct claimant *c, enum sasl_mechanism m)
 {
-	if (!guest_may_log_in(g))
+	if (!claimant_may_log_in(c))
 		return false;
 	switch (m) {
 	case SASL_PLAIN:
@@ -32,7 +33,7 @@ bool sasl_is_offered(const struct guest *g, enum sasl_mechanism m)
 	case SASL_SCRAM_SHA_256:
 		return scram_is_offered();
 	case SASL_SCRAM_SHA_256_PLUS:
-		return scram_is_offered() && guest_has_tls(g);
+		return scram_is_offered() && c->conn->ssl;
 	case SASL_NONE:
 	case SASL_MECHANISM_COUNT:
 		break;
@@ -41,10 +42,10 @@ bool sasl_is_offered(const struct guest *g, enum sasl_mechanism m)
 }
 
 /* The strongest first: some clients take the first they know. */
-void sasl_add_offers(struct buf *b, const struct guest *g, struct str before)
+void sasl_add_offers(struct buf *b, const struct claimant *c, struct str before)
 {
 	for (int m = SASL_MECHANISM_COUNT - 1; m > SASL_NONE; m--) {
-		if (!sasl_is_offered(g, (enum sasl_mechanism)m))
+		if (!sasl_is_offered(c, (enum sasl_mechanism)m))
 			continue;
 		buf_add(b, before);
 		buf_add(b, sasl_mechanism_name((enum sasl_mechanism)m));
@@ -62,8 +63,8 @@ SUSPENDS static bool send_challenge(struct exchange *x, struct err *e)
 	if (!b64)
 		return fail(e, FAULT_TEMP, "out of memory");
 	n = EVP_EncodeBlock(b64, (const unsigned char *)(out.n ? out.p : ""), (int)out.n);
-	ok = conn_put(&x->g->conn, S("+ "), e) && conn_put(&x->g->conn, str_of(b64, (size_t)n), e) &&
-	     conn_write(&x->g->conn, S("\r\n"), e);
+	ok = conn_put(x->c->conn, x->c->challenge, e) && conn_put(x->c->conn, str_of(b64, (size_t)n), e) &&
+	     conn_write(x->c->conn, S("\r\n"), e);
 	arena_rewind(x->a, mark);
 	return ok;
 }
@@ -72,11 +73,11 @@ SUSPENDS static bool hear_answer(struct exchange *x, enum sasl_want *ret, struct
 {
 	struct line line;
 
-	if (!send_challenge(x, e) || !line_read(&x->g->conn, ANSWER_MAX, &line, e))
+	if (!send_challenge(x, e) || !line_read(x->c->conn, ANSWER_MAX, &line, e))
 		return false;
 	/* what is no base64 is refused as such; an empty line would be an answer */
 	*ret = sasl_answer(x->sasl, line.too_long ? S("!") : line.text);
-	conn_wipe_eaten(&x->g->conn);
+	conn_wipe_eaten(x->c->conn);
 	return true;
 }
 
@@ -89,10 +90,10 @@ static bool acts_for_itself(struct exchange *x)
 	return !x->end->is_for_other;
 }
 
-SUSPENDS static bool ask(struct exchange *x, const struct credentials *c, struct err *e)
+SUSPENDS static bool ask(struct exchange *x, const struct credentials *q, struct err *e)
 {
 	x->end->verdict = (struct verdict){ .result = LOGIN_FAILED };
-	return !acts_for_itself(x) || credentials_check(x->g, c, x->a, &x->end->verdict, e);
+	return !acts_for_itself(x) || credentials_check(x->c, q, x->a, &x->end->verdict, e);
 }
 
 SUSPENDS static bool ask_password(struct exchange *x, enum sasl_want *ret, struct err *e)
@@ -135,13 +136,11 @@ SUSPENDS static bool ask_proof(struct exchange *x, enum sasl_want *ret, struct e
 }
 
 /* It was right, and then the client did not want it any more. */
-static void give_back(struct guest *g)
+static void give_back(struct claimant *c)
 {
-	if (g->stream >= 0)
-		fd_end(&g->stream);
-	if (g->is_logged_in)
-		user_logout(link_to(ROLE_USER), &(struct user_logout){ .session = g->number });
-	g->is_logged_in = false;
+	if (c->is_logged_in && c->give_back)
+		c->give_back(c);
+	claimant_log_out(c);
 }
 
 SUSPENDS static bool refused(struct exchange *x, struct err *e)
@@ -150,10 +149,10 @@ SUSPENDS static bool refused(struct exchange *x, struct err *e)
 	/* the verdict says it better; but for a right password that was withdrawn there is none */
 	if (x->end->why == SASL_WHY_CREDENTIALS && x->end->verdict.text.n)
 		x->end->why = SASL_WHY_NONE;
-	give_back(x->g);
+	give_back(x->c);
 	if (x->end->why != SASL_WHY_CREDENTIALS && x->end->why != SASL_WHY_BINDING)
 		return true;
-	x->g->failures++;
+	x->c->failures++;
 	return fiber_sleep(REFUSED_AFTER, e);
 }
 
@@ -183,18 +182,18 @@ SUSPENDS static bool converse(struct exchange *x, enum sasl_want want, struct er
 	return false;
 }
 
-bool sasl_exchange(struct guest *g, enum sasl_mechanism m, bool has_initial, struct str initial, struct arena *a,
+bool sasl_exchange(struct claimant *c, enum sasl_mechanism m, bool has_initial, struct str initial, struct arena *a,
 		   struct sasl_end *ret, struct err *e)
 {
 	uint8_t nonce[SASL_NONCE], exporter[CONN_EXPORTER], end_point[CONN_END_POINT_MAX];
-	struct sasl_channel channel = { .plus_offered = sasl_is_offered(g, SASL_SCRAM_SHA_256_PLUS) };
+	struct sasl_channel channel = { .plus_offered = sasl_is_offered(c, SASL_SCRAM_SHA_256_PLUS) };
 	AUTO(sasl_end) struct sasl *sasl = NULL;
-	struct exchange x = { .g = g, .mechanism = m, .a = a, .end = ret };
+	struct exchange x = { .c = c, .mechanism = m, .a = a, .end = ret };
 
 	*ret = (struct sasl_end){ 0 };
-	if (conn_tls_exporter(&g->conn, exporter))
+	if (conn_tls_exporter(c->conn, exporter))
 		channel.tls_exporter = str_of(exporter, sizeof(exporter));
-	channel.tls_server_end_point = str_of(end_point, conn_tls_end_point(&g->conn, end_point));
+	channel.tls_server_end_point = str_of(end_point, conn_tls_end_point(c->conn, end_point));
 	rnd_bytes(nonce, sizeof(nonce));
 	sasl = sasl_open(m, &channel, nonce);
 	if (!sasl)
