@@ -18,6 +18,15 @@ static bool complain(const char *what, const char *word)
 	return false;
 }
 
+/* What a web form may have put into an argument is no line of SMTP. */
+static bool is_one_line(const char *v)
+{
+	for (; *v; v++)
+		if ((unsigned char)*v < ' ' || *v == 0x7f)
+			return complain("a control character in an argument", "");
+	return true;
+}
+
 static bool set_mode(struct sendmail *s, const char *v)
 {
 	switch (*v) {
@@ -69,6 +78,8 @@ static bool is_notify(struct str s)
 
 static bool set_value(struct sendmail *s, char letter, const char *v)
 {
+	if (!is_one_line(v))
+		return false;
 	switch (letter) {
 	case 'C':
 		s->conf_path = v;
@@ -146,5 +157,8 @@ bool sendmail_options(struct sendmail *s, int argc, char **argv)
 	}
 	s->args = argv + i;
 	s->n_args = i < argc ? argc - i : 0;
+	for (i = 0; i < s->n_args; i++)
+		if (!is_one_line(s->args[i]))
+			return false;
 	return true;
 }

@@ -5,18 +5,29 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
-/* parse(print(parse(x))) is parse(x), byte for byte */
-static void one_letter(struct str in)
+static bool printed_again(struct str in, struct buf *ret)
 {
 	AUTO(arena_end) struct arena a = { .limit = 64 << 20 };
-	AUTO(buf_end) struct buf again = buf_on_heap(LETTER_HEAD_MAX);
 	struct letter_record r;
 	struct err e;
 
 	if (!letter_record_parse(in, &a, &r, &e))
+		return false;
+	must(letter_record_print(&r, ret, &e), "what was read can be written");
+	return true;
+}
+
+/* parse(print(parse(x))) is parse(x), byte for byte; one of the version before becomes one of ours first. */
+static void one_letter(struct str in)
+{
+	AUTO(buf_end) struct buf first = buf_on_heap(LETTER_HEAD_MAX), again = buf_on_heap(LETTER_HEAD_MAX);
+
+	if (!printed_again(in, &first))
 		return;
-	must(letter_record_print(&r, &again, &e), "what was read can be written");
-	must(str_eq(buf_str(&again), in), "and is the same");
+	if (first.p[0] == in.p[0])
+		must(str_eq(buf_str(&first), in), "and is the same");
+	must(printed_again(buf_str(&first), &again), "what was written can be read");
+	must(str_eq(buf_str(&again), buf_str(&first)), "and is the same again");
 }
 
 static void all_records(struct segment_reader r)

@@ -39,6 +39,9 @@ static const struct {
 	{ SMTP_QUIT, 0, REPLY_NONE },
 	{ SMTP_VRFY, RCPT, REPLY_NONE },
 	{ SMTP_HELP, 0, REPLY_NONE },
+	{ SMTP_AUTH, 0, REPLY_NEED_HELLO },
+	{ SMTP_AUTH, HELLO | HAS_TLS, REPLY_NONE },
+	{ SMTP_AUTH, MAIL, REPLY_BAD_SEQUENCE },
 	{ SMTP_STARTTLS, HELLO, REPLY_NONE },
 	{ SMTP_STARTTLS, MAIL, REPLY_BAD_SEQUENCE },
 	{ SMTP_STARTTLS, HAS_TLS, REPLY_TLS_ALREADY },
@@ -59,7 +62,7 @@ static void test_group(void **unused)
 {
 	(void)unused;
 	assert_true(verb_of(SMTP_EHLO)->ends_group && verb_of(SMTP_DATA)->ends_group);
-	assert_true(verb_of(SMTP_STARTTLS)->ends_group && verb_of(SMTP_HELO)->ends_group);
+	assert_true(verb_of(SMTP_STARTTLS)->ends_group && verb_of(SMTP_HELO)->ends_group && verb_of(SMTP_AUTH)->ends_group);
 	assert_false(verb_of(SMTP_MAIL)->ends_group || verb_of(SMTP_RCPT)->ends_group ||
 		     verb_of(SMTP_RSET)->ends_group || verb_of(SMTP_BDAT)->ends_group);
 }

@@ -8,6 +8,7 @@ import socket
 import struct
 
 import server
+import submission
 import tap
 from letters import letter, token
 from server import shared
@@ -46,11 +47,17 @@ RCPT = [
 ]
 
 
-@cases([("D%d RCPT TO:%s" % (n, ascii(a)[2:-1]), a) for n, a in RCPT])
-def forms(address):
-    s, t = shared(), token()
+def listeners():
+    """The server of these tests has a second listener, where one can log in and nobody does."""
+    return [("", None)] + [(" at a port with auth", "auth")]
+
+
+@cases([("D%d RCPT TO:%s%s" % (n, ascii(a)[2:-1], words), a, port) for n, a in RCPT for words, port in listeners()])
+def forms(address, port):
+    s, t = shared() if not port else submission.shared("relay", lambda: submission.SubmissionServer(
+        inbound="friends 10.0.0.0/8 192.0.2.0/24", users=("alice", "bob", "carol", "user"), passwords={})), token()
     utf8 = b"" if all(b < 128 for b in address) else b" SMTPUTF8"
-    with s.client() as c:
+    with s.client() if not port else s.submission(port=port) as c:
         c.ehlo()
         equal(c.cmd(b"MAIL FROM:<s@client.example.net>" + utf8).code, 250, "MAIL")
         c.send(b"RCPT TO:" + address + b"\r\n")

@@ -115,7 +115,8 @@ def control_socket(s):
     for d, _dirs, files in os.walk(os.path.join(s.dir, "run")):
         for f in files:
             p = os.path.join(d, f)
-            if os.path.exists(p) and (os.stat(p).st_mode & 0o170000) == 0o140000:
+            # run/submit is for every program of the machine
+            if f != "submit" and os.path.exists(p) and (os.stat(p).st_mode & 0o170000) == 0o140000:
                 yield p
 
 
