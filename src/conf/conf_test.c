@@ -424,7 +424,8 @@ static const struct {
 	{ &conf_type_network, "127.0.0.0/8 ::1 as any y@x.example limit off" },
 	{ &conf_type_via, "via smtps://h.example:465 tls encrypt" },
 	{ &conf_type_route, "*.d.example from * via smtp://[::1]:26 user u \"secret:/s s\"" },
-	{ &conf_type_resolver, "forward 192.0.2.1:53 [2001:db8::1]:5353" }, { &conf_type_ipv6, "on" }, { &conf_type_ip, "192.0.2.7 ::1" }, { &conf_type_demand, "verify" },
+	{ &conf_type_ipv6, "on" }, { &conf_type_ip, "192.0.2.7 ::1" }, { &conf_type_demand, "verify" },
+	{ &conf_type_resolver, "forward 192.0.2.1:53 [2001:db8::1]:5353" },
 };
 
 static const char *sample_of(const struct conf_row *row, char *mem, size_t size)

@@ -133,7 +133,7 @@ void queue_lane_failed(struct queue *q, struct lane *l, struct str text, int64_t
 
 		if (!s->text)
 			step_text(s, l->text, NULL);
-		s->task = task_now(q, s, now);
+		s->task = (uint8_t)task_now(q, s, now);
 		s->retry_at = s->due.key > now ? s->due.key : now;
 		step_wait(&q->table, s, now);
 	}

@@ -23,19 +23,10 @@ const char *dane_kind_name(enum dane_kind kind)
 	return (unsigned)kind < ARRAY_LEN(names) ? names[kind] : "?";
 }
 
-enum dane_kind dane_judge(enum dns_outcome outcome, bool is_secure, const struct dns_tlsa *p, size_t n)
+enum dane_kind dane_judge(bool is_certain, bool is_secure, const struct dns_tlsa *p, size_t n)
 {
-	switch (outcome) {
-	case DNS_FOUND:
-		break;
-	case DNS_NONE:
-	case DNS_NO_NAME:
-		return DANE_NONE;
-	case DNS_TEMP:
-	case DNS_BOGUS:
-	case DNS_OUTCOME_COUNT:
+	if (!is_certain)
 		return DANE_DEFER;
-	}
 	if (!is_secure || n == 0)
 		return DANE_NONE;
 	for (size_t i = 0; i < n && i < DANE_RECORDS_MAX; i++)

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "base/err.h"
-#include "dns/outcome.h"
 #include "wire/dns_record.h"
 
 struct ssl_st;
@@ -19,8 +18,9 @@ enum dane_kind {
 	DANE_DEFER,      /* the records cannot be had, or are forged: not this server, not now */
 };
 
-/* What follows from the answer to the question for TLSA records. */
-enum dane_kind dane_judge(enum dns_outcome outcome, bool is_secure, const struct dns_tlsa *p, size_t n);
+/* What follows from the answer to the question for TLSA records, which may be that there are none.  is_certain: false if
+ * the DNS did not answer, or the answer was bogus. */
+enum dane_kind dane_judge(bool is_certain, bool is_secure, const struct dns_tlsa *p, size_t n);
 bool dane_is_usable(const struct dns_tlsa *r);
 const char *dane_kind_name(enum dane_kind kind);
 

@@ -64,7 +64,7 @@ def rcpt(s, address):
     ("fail@example.org", 550, []), ("defer@example.org", 451, []), ("hole@example.org", 250, []),
     ("plus+x@example.net", 250, ["alice"]), ("anything@example.net", 250, ["bob"]),
     ("x@a.sub.example.net", (250, 550), None), ("x@other.example.net", 550, []),
-    ("loop1@example.org", (451, 550, 554), []), ("far@example.org", 451, []),
+    ("loop1@example.org", (451, 550, 554), []), ("far@example.org", 250, []),
     ("far2@example.org", (250, 451), None), ("pipe@example.org", 451, []),
     ("file@example.org", 451, []), ("chain@example.org", 250, ["alice", "bob"]),
     ("alice@example.org", 250, ["alice"]), ("nobody@example.org", 550, [])]])

@@ -138,6 +138,8 @@ SUSPENDS static int run_test_address(struct command *c)
 
 	if (!user_explain(link_to(ROLE_USER), &(struct user_explain){ .address = c->args[0].text }, &r, c->a, &e))
 		return complain_err(c, &e);
+	if (r.is_remote)
+		return explain_remote(c, c->args[0].text);
 	if (c->is_json) {
 		struct buf b = buf_on_heap(256 * 1024);
 		struct json j = json_to(&b);

@@ -46,6 +46,11 @@ SUSPENDS int run_ban_list(struct command *c);
 SUSPENDS int run_ban_add(struct command *c);
 SUSPENDS int run_ban_remove(struct command *c);
 
+/* relay.c */
+SUSPENDS int run_test_smtp(struct command *c);
+/* An address that is not ours: which servers take its mail, by what TLS. */
+SUSPENDS int explain_remote(struct command *c, struct str address);
+
 /* dns.c */
 SUSPENDS int run_dns_lookup(struct command *c);
 

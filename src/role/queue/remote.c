@@ -144,15 +144,16 @@ static struct link *relay_of(const struct remote_line *l)
 
 /* -- dispatch -------------------------------------------------------------- */
 
-static void put_back(const struct queue_claim *claims, size_t n, int64_t again)
+/* With a text it counts as a try. */
+static void put_back(const struct queue_claim *claims, size_t n, int64_t again, struct str text)
 {
 	struct remote_result r = { .n = n };
 	AUTO(arena_end) struct arena a = { 0 };
 
 	r.outcomes = ARENA_ARRAY(&a, struct remote_outcome, n);
 	for (size_t i = 0; r.outcomes && i < n; i++)
-		r.outcomes[i] = (struct remote_outcome){ .ref = claims[i].ref, .outcome = OUTCOME_LATER, .is_mild = true,
-							 .again = again };
+		r.outcomes[i] = (struct remote_outcome){ .ref = claims[i].ref, .outcome = OUTCOME_LATER, .is_mild = !text.n,
+							 .again = again, .text = text };
 	if (r.outcomes)
 		remote_result_put(&r);
 }
@@ -195,7 +196,7 @@ SUSPENDS static void send_one(struct lane *lane)
 	if (!n)
 		return;
 	if (claims[0].is_suspect && remote_has_suspect()) {
-		put_back(claims, n, now + SECOND);
+		put_back(claims, n, now + SECOND, S(""));
 		return;
 	}
 	l->out++;
@@ -204,7 +205,7 @@ SUSPENDS static void send_one(struct lane *lane)
 		if (e.fault != FAULT_CANCEL)
 			log_warn("relay", "msg=%s to=%s why=%s", ID_Z(claims[0].ref.id), LOGQ(queue_lane_key(lane)),
 				 LOGQ(str_from_z(e.text)));
-		put_back(claims, n, now + MINUTE);
+		put_back(claims, n, now + RELAY_PAUSE, link_is_away(&e) ? S("") : str_from_z(e.text));
 		remote_line_back(l, standing, 0);
 	}
 }
@@ -246,8 +247,14 @@ void remote_lane_key(void *arg, const struct letter_record *l, const struct lett
 	destination_key(&d, ret);
 }
 
+/* Who slept may be reached otherwise now. */
 void remote_configured(void)
 {
 	queue_relane(queue);
+	for (struct remote_line *l = lines; l; l = l->next) {
+		l->fails = 0;
+		if (l->out < l->width)
+			queue_lane_open_at(queue, l->lane, 0);
+	}
 	remote_kick();
 }

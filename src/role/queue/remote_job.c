@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/map.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define JOB_WITHIN (3 * HOUR)            /* RFC 5321's times for each step of a long letter to several hosts */
@@ -136,7 +137,7 @@ SUSPENDS static bool tell(struct relay_job *q, struct link *to, struct err *e)
 	else if ((ok = fd_sealed("letter", body.bytes, &copy, e)))
 		q->letter = copy;
 	if (ok && !link_lives(to))
-		ok = fail(e, FAULT_TEMP, "the relay ended just now");
+		ok = fail_sys(e, FAULT_TEMP, ENOLINK, "the relay ended just now");
 	ok = ok && link_say(to, IPC_relay_job, q, e);
 	letter_body_end(&body);
 	return ok;
@@ -163,7 +164,7 @@ SUSPENDS bool remote_job_send(struct remote_line *l, const struct queue_claim *c
 	q.job = j->number;
 	if (!queue_take_up(queue, &claims[0], time_now(), &place)) {
 		free(j);
-		return fail(e, FAULT_TEMP, "the letter is held");
+		return fail_sys(e, FAULT_TEMP, ENOLINK, "the letter is not to be sent now");
 	}
 	ok = tell(&q, to, e);
 	queue_put_down(queue, place);

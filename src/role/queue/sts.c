@@ -98,11 +98,11 @@ SUSPENDS static void ask_fiber(void *arg)
 {
 	struct remote_line *l = arg;
 	struct sts *s = l->sts ? l->sts : calloc(1, sizeof(*s));
+	bool is_first = !l->sts, ok = false;
 	struct err e = { 0 };
-	bool ok = false;
 
 	must(s, "out of memory for a policy");
-	if (!l->sts)
+	if (is_first)
 		load(l, s);
 	WITHIN(ASK_WITHIN)
 		ok = ask(l, s, &e);
@@ -112,7 +112,7 @@ SUSPENDS static void ask_fiber(void *arg)
 	s->ask_at = time_mono() + (ok ? ASK_EVERY : ASK_AFTER_FAILURE);
 	l->sts = s;
 	l->is_asking = false;
-	if (l->out < l->width)
+	if (is_first)                    /* its letters waited for this */
 		queue_lane_open_at(queue, l->lane, 0);
 	remote_kick();
 }

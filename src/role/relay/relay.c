@@ -204,6 +204,8 @@ SUSPENDS static bool prepare(struct err *e)
 	our_addresses_note();
 	ipc_hear(IPC_relay_job, hear_job);
 	ipc_hear(IPC_relay_forget, hear_forget);
+	test_serve();
+	web_serve();
 	return true;
 }
 

@@ -268,7 +268,8 @@ SUSPENDS static bool resolve_tlsa(const struct resolver *r, struct target *to, s
 
 		if (!r->tlsa(name, a, &found, e))
 			return false;
-		to->dane = dane_judge(found.said.outcome, found.said.is_secure, found.p, found.n);
+		to->dane = dane_judge(found.said.outcome != DNS_TEMP && found.said.outcome != DNS_BOGUS,
+				      found.said.is_secure, found.p, found.n);
 		to->base = names[i];
 		to->tlsa = found.p;
 		to->n_tlsa = found.n;

@@ -151,6 +151,7 @@ SUSPENDS static bool serve_explain(struct link *l, void *question, void *answer,
 	buf_add_char(&b, '\n');
 	route_print(&found, &b);
 	r->found = found.verdict == ROUTE_ACCEPT;
+	r->is_remote = found.verdict == ROUTE_REFUSE && str_eq(str_from_z(found.status), S("5.7.1"));
 	r->text = arena_str(a, buf_str(&b));
 	buf_end(&b);
 	return a->full ? fail(e, FAULT_TEMP, "out of memory") : true;
