@@ -107,7 +107,7 @@ static void test_waiting(void **state)
 	queue_status(q, &s);
 	assert_int_equal(s.letters, n);
 	assert_int_equal(s.steps_waiting, n);
-	print_message("%zu letters: %zu bytes each, start %lld ms\n", n, after > before ? (after - before) / n : 0,
+	print_message("# %zu letters: %zu bytes each, start %lld ms\n", n, after > before ? (after - before) / n : 0,
 		      (long long)(took / MILLISECOND));
 #ifndef WAXWING_ASAN
 	assert_true(after < before + n * LETTER_BYTES + (4 << 20));    /* of SQLite and the journal */
