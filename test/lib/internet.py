@@ -80,8 +80,8 @@ class Zone:
 
 class Internet:
     def __init__(self):
+        self.lower = peers.unpack("dns", "nsd", "ldnsutils")     # before: it may have to fetch them
         enter()
-        self.lower = peers.unpack("dns", "nsd", "ldnsutils")
         self.env = dict(os.environ, LD_LIBRARY_PATH=self.lower + peers.ARCH_LIB)
         self.dir = tempfile.mkdtemp(prefix="wx-internet-")
         os.chmod(self.dir, 0o755)
