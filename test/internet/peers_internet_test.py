@@ -301,7 +301,7 @@ def opensmtpd():
             with open(folder + "/log", "w") as out:
                 daemon = root.spawn("/usr/sbin/smtpd", "-d", stdout=out, stderr=out)
             eventually(lambda: answers("127.5.0.5"), 20 * SLOW, 0.1, what=lambda: "OpenSMTPD answers:\n" + log()[-1500:])
-            to_peer(w, "open.test", folder + "/mail/%s/new/*", log, rb"550 .*[Ii]nvalid recipient")
+            to_peer(w, "open.test", folder + "/mail/%s/new/*", log, rb"524 5\.2\.4")
             from_peer(w, root, "u1@open.test", ["/usr/sbin/sendmail"], log)
         finally:
             if daemon:
