@@ -134,12 +134,15 @@ def add_accounts():
 def say_how(listeners):
     smtp = next(port for name, port, _, _ in listeners if name == "smtp")
     imap = next(port for name, port, words, _ in listeners if name == "imap" and words == "tls")
+    submission = next(port for name, port, words, _ in listeners if name == "submission" and words == "starttls")
     here = os.path.relpath(DEMO)
     print(f"""
 Accounts  {', '.join(f'{name} (password {password})' for name, password in ACCOUNTS)}
 Send      python3 -c 'import smtplib; smtplib.SMTP("127.0.0.1", {smtp}).sendmail(
               "me@example.org", "alice@example.test", "Subject: hello\\n\\nfirst letter\\n")'
      or   swaks --server 127.0.0.1:{smtp} --tls-optional --from me@example.org --to alice@example.test
+Log in    swaks --server 127.0.0.1:{submission} -tls --auth PLAIN --auth-user alice@example.test --auth-password alice-demo \\
+              --from alice@example.test --to bob@example.test
 Read      curl -k --user alice@example.test:alice-demo imaps://127.0.0.1:{imap}
      or   ls {here}/mail/example.test/alice/Maildir/new
 Ask       build/release/waxwing -c {here}/waxwing.conf status

@@ -242,8 +242,12 @@ def all_die():
                                what="%d deaths" % moment)
                 s.kill_all()
             s.start()
-            check(mid in held(s) if moment == 3 else mid not in held(s), "held after %d deaths" % moment)
+            # on a busy machine its mailbox has died more often by then
+            n = deaths(s, mid) or 0
+            check((mid in held(s)) == (n >= 3) and (moment < 3 or n >= 3), "held: %s after %d deaths" % (held(s), n))
             if moment < 3:
+                if n >= 3:
+                    equal(s.command("queue", "release", mid)[0], 0, "release")
                 s.wait(tok, limit=30)
         equal(s.command("queue", "release", mid)[0], 0, "release")
         for tok in toks:

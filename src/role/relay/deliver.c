@@ -192,7 +192,7 @@ SUSPENDS static bool try_address(struct way *w, const struct target *to, const s
 
 	if (w->route && w->route->user.n) {
 		c.user = w->route->user;
-		c.password = relay_password(w->j->route);
+		c.password = relay_password(w->route->secret);
 	}
 	if (!address->is_v4 && w->conf->outbound.ipv6 == CONF_IPV6_IF_PTR && w->all->is_by_mx && to->address[to->n - 1].is_v4)
 		c.may_come_from = our_address_has_name;

@@ -14,10 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROOTS_MAX = 4 << 20, PASSWORD_MAX = 1024, PASSWORDS_MAX = 4096, JOBS_MAX = 4000 };
+enum { ROOTS_MAX = 4 << 20, PASSWORD_MAX = 1024, PASSWORDS_MAX = 1000, JOBS_MAX = 4000 };
 
 static struct tls_client *tls;
-static char *passwords[PASSWORDS_MAX];   /* by the number of the way out */
+static struct map passwords;             /* path → text; not by number, for a job may have begun with other routes */
 static struct map jobs;                  /* job → struct job */
 
 struct tls_client *relay_tls(void)
@@ -25,9 +25,9 @@ struct tls_client *relay_tls(void)
 	return tls;
 }
 
-struct str relay_password(size_t route)
+struct str relay_password(struct str path)
 {
-	return route < PASSWORDS_MAX ? str_from_z(passwords[route]) : S("");
+	return str_from_z(map_get(&passwords, path));
 }
 
 /* -- files ---------------------------------------------------------------------------- */
@@ -45,31 +45,32 @@ static void take_roots(struct role_file *f)
 	free(pem);
 }
 
+static void wipe(char *secret, size_t n)
+{
+	if (secret)
+		explicit_bzero(secret, n);
+	free(secret);
+}
+
 /* Its first line. */
 static void take_password(struct role_file *f)
 {
-	struct err e = { 0 };
-	char *text = NULL, *to;
+	struct err e = { .text = "it cannot be opened" };
+	char *text = NULL, *was = map_remove(&passwords, f->path), *fresh = NULL;
 	struct str rest, line;
 	size_t n = 0;
 
-	if (f->index >= PASSWORDS_MAX)
-		return;
-	to = passwords[f->index];
-	if (to) {
-		explicit_bzero(to, strlen(to));
-		free(to);
-	}
-	passwords[f->index] = NULL;
-	if (f->file <= 0 || !fd_slurp(f->file, PASSWORD_MAX, &text, &n, &e)) {
-		log_error("secret", "path=%s why=%s", LOGQ(f->path), LOGQ(e.text[0] ? str_from_z(e.text) : S("it cannot be read")));
+	wipe(was, was ? strlen(was) : 0);
+	if (f->file <= 0 || passwords.n >= PASSWORDS_MAX || !fd_slurp(f->file, PASSWORD_MAX, &text, &n, &e)) {
+		log_error("secret", "path=%s why=%s", LOGQ(f->path), LOGQ(str_from_z(e.text)));
 		return;
 	}
 	line = str_trim(str_cut(str_of(text, n), '\n', &rest));
-	if (!str_has(line, '\0'))
-		passwords[f->index] = strndup(line.n ? line.p : "", line.n);
-	explicit_bzero(text, n);
-	free(text);
+	if (line.n && !str_has(line, '\0'))
+		fresh = strndup(line.p, line.n);
+	if (fresh)
+		map_put(&passwords, f->path, fresh);
+	wipe(text, n);
 }
 
 static void take_file(struct role_file *f)
@@ -119,9 +120,12 @@ SUSPENDS static void carry(void *arg)
 	if (!j->is_forgotten)
 		job_deliver(j);
 	job_decide(j, RELAY_LATER, S("451 4.4.0 the letter was taken back"));
-	map_remove(&jobs, key_of(&j->job));
 	log_job(j);
-	job_tell(j);
+	/* the numbers of another queue's jobs mean other letters */
+	if (!j->is_orphan) {
+		map_remove(&jobs, key_of(&j->job));
+		job_tell(j);
+	}
 	job_close(j);
 }
 
@@ -187,7 +191,8 @@ static void unlinked(struct link *l)
 	for (size_t i = 0; map_next(&jobs, &i, &key, &value);) {
 		struct job *j = value;
 
-		j->is_forgotten = true;
+		map_remove(&jobs, key);
+		j->is_forgotten = j->is_orphan = true;
 		if (j->fiber)
 			fiber_cancel(j->fiber);
 	}

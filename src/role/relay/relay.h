@@ -35,6 +35,7 @@ struct job {
 	struct conf_held *conf;
 	struct fiber *fiber;
 	bool is_forgotten;
+	bool is_orphan;                  /* the queue that told it has ended: nobody wants its result */
 	struct str destination, mail_from, envid, sts_text;
 	int64_t sts_until;
 	unsigned route;
@@ -80,8 +81,8 @@ SUSPENDS bool body_send_chunks(struct peer *s, struct job *j, struct err *e);
 
 /* relay.c */
 struct tls_client *relay_tls(void);
-/* The password of a way out; empty: it is not there. */
-struct str relay_password(size_t route);
+/* What stands in the file of a secret; empty: it is not there. */
+struct str relay_password(struct str path);
 /* our.c: are we listening there?  Does this address of ours have a name? */
 bool our_address(const uint8_t addr[16], uint16_t port);
 void our_addresses_note(void);

@@ -94,6 +94,8 @@ static bool complete(const struct scan_letter *q, struct str head, struct letter
 		refuse(r, REPLY_HEADER_TOO_BIG, a, "more authors or blind copies than one letter may have");
 	submitted_add(b, &s, &(struct submitted_facts){ .from = q->mail_from, .id = str_from_z(id.z),
 							.hostname = conf_now()->hostname, .when = q->received });
+	if (!s.has_message_id)
+		f->message_id = arena_printf(a, "<%s@" STR_FMT ">", id.z, STR_ARG(conf_now()->hostname));
 	r->authors.p = ARENA_ARRAY(a, struct ipc_text, s.n_authors + 1);
 	for (; r->authors.p && r->authors.n < s.n_authors; r->authors.n++)
 		r->authors.p[r->authors.n].text = s.authors[r->authors.n];
