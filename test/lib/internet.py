@@ -80,8 +80,8 @@ class Zone:
 
 class Internet:
     def __init__(self):
+        self.lower = peers.unpack("dns", "nsd", "ldnsutils")     # before: it may have to fetch them
         enter()
-        self.lower = peers.unpack("dns", "nsd", "ldnsutils")
         self.env = dict(os.environ, LD_LIBRARY_PATH=self.lower + peers.ARCH_LIB)
         self.dir = tempfile.mkdtemp(prefix="wx-internet-")
         os.chmod(self.dir, 0o755)
@@ -197,22 +197,34 @@ class Internet:
     def start(self):
         self.make_zones()
         for name, ip in SERVERS.items():
-            conf = SERVER_CONF % {"dir": self.dir, "name": name, "ip": ip}
-            for z in self.zones.values():
-                if z.at == name or (z.at == "broken" and name == "hosts"):
-                    conf += 'zone:\n    name: "%s"\n    zonefile: "%s"\n' % (z.name, self.file_of(z))
-            path = os.path.join(self.dir, "nsd-%s.conf" % name)
-            with open(path, "w") as f:
-                f.write(conf)
-            self.daemons[name] = subprocess.Popen(
-                [self.lower + "/usr/sbin/nsd", "-d", "-c", path], env=self.env, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.start_server(name, ip, lambda z, name=name: z.at == name or (z.at == "broken" and name == "hosts"))
         for name, ip in SERVERS.items():
-            tap.eventually(lambda ip=ip: answers(ip), 10, what=lambda name=name: "nsd %s answers: %s" % (
-                name, self.log(name)[-600:]))
-            if re.search(r"error: .*(syntax|read with)", self.log(name)):
-                tap.fail("nsd %s: %s" % (name, self.log(name)[-600:]))
+            self.wait_server(name, ip)
         return self
+
+    def start_server(self, name, ip, has):
+        """An nsd with all zones of which has(zone) is true."""
+        conf = SERVER_CONF % {"dir": self.dir, "name": name, "ip": ip}
+        for z in filter(has, self.zones.values()):
+            conf += 'zone:\n    name: "%s"\n    zonefile: "%s"\n' % (z.name, self.file_of(z))
+        path = os.path.join(self.dir, "nsd-%s.conf" % name)
+        with open(path, "w") as f:
+            f.write(conf)
+        self.daemons[name] = subprocess.Popen(
+            [self.lower + "/usr/sbin/nsd", "-d", "-c", path], env=self.env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def wait_server(self, name, ip):
+        tap.eventually(lambda: answers(ip), 10, what=lambda: "nsd %s answers: %s" % (name, self.log(name)[-600:]))
+        if re.search(r"error: .*(syntax|read with)", self.log(name)):
+            tap.fail("nsd %s: %s" % (name, self.log(name)[-600:]))
+
+    def resolver(self):
+        """For those who cannot resolve by themselves: the line of a resolv.conf; one nsd that has every zone."""
+        ip = "127.1.0.53"
+        self.start_server("resolver", ip, lambda z: z.at in SERVERS)
+        self.wait_server("resolver", ip)
+        return "nameserver %s\n" % ip
 
     def stop_server(self, name):
         d = self.daemons.pop(name, None)
