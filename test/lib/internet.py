@@ -71,8 +71,8 @@ def enter():
 
 
 class Zone:
-    def __init__(self, name, text, dnssec, at):
-        self.name, self.text, self.dnssec, self.at = name, text, dnssec, at
+    def __init__(self, name, text, dnssec, at, spoil):
+        self.name, self.text, self.dnssec, self.at, self.spoil = name, text, dnssec, at, spoil
         self.hosts, self.kids = [], []
         self.serial = 1
         self.key = None         # the base name of its key's files
@@ -95,11 +95,12 @@ class Internet:
 
     # What there is
 
-    def zone(self, name, text, dnssec="secure", at=None):
-        """text: lines of a zone file; SOA, NS and the delegation are added."""
+    def zone(self, name, text, dnssec="secure", at=None, spoil=None):
+        """text: lines of a zone file; SOA, NS and the delegation are added.  spoil(text) changes the
+        file once it is signed."""
         if at is None:
             at = "root" if name == "." else "hosts" if "." in name and name != REVERSE else "tld"
-        self.zones[name] = Zone(name, text, dnssec, at)
+        self.zones[name] = Zone(name, text, dnssec, at, spoil)
 
     def add_host(self, name, ip):
         """An address record, and the way back; an IPv6 address is added to lo."""
@@ -161,6 +162,8 @@ class Internet:
         if z.dnssec == "bogus":
             # a record that its signature does not fit
             text = text.replace("original", "forged")
+        if z.spoil:
+            text = z.spoil(text)
         with open(path + ".new", "w") as f:
             f.write(text)
         os.rename(path + ".new", path)
@@ -293,6 +296,7 @@ class Scripted:
                 if not packet:
                     return                      # closed
                 q = dns_wire.Query(packet)
+                q.peer = who
                 self.count(q)
                 for reply in self.answer(q, False):
                     self.udp.sendto(reply, who)
