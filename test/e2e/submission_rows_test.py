@@ -27,9 +27,12 @@ class Way(SubmissionServer):
     """Letters to dots.test go out behind DATA, those to chunks.test in BDAT."""
 
     def __init__(self, more="", **kw):
+        port = server.free_port()
+        more += "\nlisten smtp 127.0.0.1:%d {\nallow-bare-newline 127.0.0.0/8\n}\n" % port
         super().__init__("users file users.txt\noutbound {\nretry 1s 2s give-up 1h\npatience 5\n"
                          "route dots.test via smtp://127.0.0.1:%d tls off\nroute chunks.test via smtp://127.0.0.1:%d tls off\n}\n%s"
                          % (DOTS.port, CHUNKS.port, more), **kw)
+        self.ports["bare"] = port
         with open(self.dir + "/users.txt", "w") as f:
             f.write("away@example.org: x@dots.test, x@chunks.test\n")
         os.symlink(self.binary, self.dir + "/sendmail")
@@ -84,8 +87,8 @@ def by_chunks(s, whole):
             return False
 
 
-def by_alias(s, whole):
-    with s.at("smtp") as c:
+def by_alias(s, whole, port="smtp"):
+    with s.at(port) as c:
         c.ehlo()
         c.mail("s@sender.test")
         c.rcpt("away@example.org")
@@ -93,6 +96,10 @@ def by_alias(s, whole):
             return c.bdat(whole + b"\r\n").code == 250
         except Closed:
             return False
+
+
+def by_mended(s, whole):
+    return by_alias(s, whole, "bare")
 
 
 def by_program(s, whole):
@@ -107,7 +114,8 @@ def is_sound(raw, dotted):
 
 
 @cases([("A26 A27 no sequence ends a letter for the next server: " + n, fn) for n, fn in [
-    ("submission, DATA", by_data), ("submission, BDAT", by_chunks), ("an alias that leads away", by_alias), ("sendmail", by_program)]],
+    ("submission, DATA", by_data), ("submission, BDAT", by_chunks), ("an alias that leads away", by_alias),
+    ("a client whose CR and LF alone are mended", by_mended), ("sendmail", by_program)]],
     limit=120)
 def smuggled(give):
     s, taken = shared(), []
@@ -116,7 +124,8 @@ def smuggled(give):
         if give is by_data and q == b"\r\n.\r\n":
             continue                    # that is the end
         tok = token()
-        if give(s, head(tok) + b"before" + q + inner(tok) + q + b"behind\r\n"):
+        more = inner(tok) if give is not by_data else inner(tok).replace(b"\r\n.\r\n", b"\r\n..\r\n")
+        if give(s, head(tok) + b"before" + q + more + q + b"behind\r\n"):
             taken.append((q, tok))
     check(len(taken) >= 2, "all but %d were refused" % len(taken))
 

@@ -27,7 +27,7 @@ def hostile(q, is_tcp):
     good = w.a(own, "127.2.0.9")
     if q.type != w.TYPES["A"]:
         return [q.reply([w.ns(own, "ns." + zone)] if q.type == w.TYPES["NS"] and q.name.lower() == zone else [], [w.soa(zone)])]
-    if kind == "fine":
+    if kind.startswith("fine"):
         return [q.reply([good])]
     if kind == "wrongid":
         return [q.reply([good], id=q.id ^ 1)]
@@ -72,6 +72,8 @@ def hostile(q, is_tcp):
         return [q.reply([good], additional=[b"\0" + struct.pack(">HHIH", 41, 1232, 0, len(many)) + many])]
     if kind == "huge":
         return [q.reply([w.a(own, "127.2.%d.%d" % (i >> 8, i & 255)) for i in range(3900)])] if is_tcp else [q.reply([], flags=0x8600)]
+    if kind == "drip":
+        return [bytearray(q.reply([good] * 4000))] if is_tcp else [q.reply([], flags=0x8600)]
     if kind == "poison":
         # what nobody asked for, and is not this zone's to say
         return [q.reply([good, w.a("mail.good.test", "127.66.6.6")], [w.ns("good.test", "ns.steady.test")],
@@ -92,11 +94,19 @@ def hostile(q, is_tcp):
 
 
 def nxns(q, is_tcp):
-    """A referral to very many name servers that are not there (NXNS, CVE-2020-12662)."""
+    """A referral to very many name servers that are not there (NXNS, CVE-2020-12662; a thousand and a half:
+    CVE-2022-3204), or two zones whose servers lie in each other (TsuNAME)."""
     label = q.name.lower()
     if label == "nxns.test" or q.type != w.TYPES["A"]:
         return [q.reply([], [w.soa("nxns.test")])]
-    return [q.reply([], [w.ns(".".join(label.split(".")[-3:]), "ns%d.victim.test" % i) for i in range(60)], flags=0x8000)]
+    zone = ".".join(label.split(".")[-3:])
+    kind = zone.split(".")[0]
+    if kind in ("circle1", "circle2"):
+        return [q.reply([], [w.ns(zone, "ns.circle%d.nxns.test" % (3 - int(kind[-1])))], flags=0x8000)]
+    n = 1500 if kind == "very-many" else 60
+    if n > 60 and not is_tcp:
+        return [q.reply([], flags=0x8200)]
+    return [q.reply([], [w.ns(zone, "ns%d.victim.test" % i) for i in range(n)], flags=0x8000)]
 
 
 def victim(q, is_tcp):
@@ -381,7 +391,7 @@ def randomness():
     inner.answer = lambda q, t: (seen.append((q.id, q.peer[1])) if not t else None, cases_seen.add(q.name), was(q, t))[-1]
     try:
         for i in range(24):
-            look("A", "fine.r%d.steady.test" % i)
+            look("A", "fine%d.steady.test" % i)
     finally:
         inner.answer = was
     check(len(seen) >= 24, "%d questions" % len(seen))
@@ -423,6 +433,26 @@ def nxns_test():
     equal(r["outcome"], "temporary")
     asked = net().servers["127.9.0.4"].total - before
     check(asked <= 64, "%d questions to the victim" % asked)
+
+
+@cases([("L3 a referral to 1,500 servers", "a.very-many.nxns.test"), ("L3 two zones whose servers lie in each other", "a.circle1.nxns.test"),
+        ("L5 an answer of one octet a second", "drip.steady.test")],
+       name="{0} ends as temporary, with few questions and little work", limit=90)
+def bounded(name):
+    s = server()
+    look("A", "mail.good.test")
+    pid = s.roles()["dns"][0]
+    ticks, at = proc_stat(pid)[2], [net().servers[ip] for ip in ("127.9.0.3", "127.9.0.4", "127.9.0.5")]
+    before = sum(x.total for x in at)
+    begun = time.monotonic()
+    r = look("A", name, timeout=60)
+    equal((r["outcome"], r["records"]), ("temporary", []), json.dumps(r))
+    check(time.monotonic() - begun < 30 * SLOW, "%.1f s" % (time.monotonic() - begun))
+    asked, spent = sum(x.total for x in at) - before, proc_stat(pid)[2] - ticks
+    print("# %s: %d questions, %d ticks" % (name, asked, spent))
+    check(asked <= 100, "%d questions" % asked)
+    check(spent < 2 * os.sysconf("SC_CLK_TCK") * SLOW, "%d ticks of CPU" % spent)
+    equal(look("A", "mail.good.test")["records"], ["127.2.0.1"])
 
 
 @test("L3 1,000 questions that hang stop nobody else", limit=150)

@@ -234,7 +234,8 @@ class Internet:
         return self.scripted(ip, lambda q, is_tcp: ())
 
     def scripted(self, ip, answer):
-        """answer(Query, is_tcp) gives the packets that go back; over TCP each with its length."""
+        """answer(Query, is_tcp) gives the packets that go back; over TCP each with its length, a bytearray
+        one octet a second."""
         s = Scripted(ip, answer)
         self.closers.append(s)
         return s
@@ -323,7 +324,11 @@ class Scripted:
                     self.count(q)
                     replies = list(self.answer(q, True))
                     for reply in replies:
-                        c.sendall(len(reply).to_bytes(2, "big") + reply)
+                        whole = len(reply).to_bytes(2, "big") + reply
+                        step = 1 if isinstance(reply, bytearray) else len(whole)
+                        for i in range(0, len(whole), step):
+                            c.sendall(whole[i:i + step])
+                            time.sleep(0 if step > 1 else 1)
                     if not replies:
                         time.sleep(30)
         except OSError:
