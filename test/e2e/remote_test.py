@@ -214,6 +214,10 @@ def person():
         equal(len(json.loads(s.command("--json", "queue", "list", "--held")[1])), 3, "held")
         equal(s.command("queue", "list", "--older", "1h")[1], "", "older than an hour")
         equal(s.command("queue", "release", "--held")[0], 0, "release")
+        # they are tried at once
+        tap.eventually(lambda: all(r["tries"] > 1 for l in queue(s) for r in l["recipients"] if r["address"].startswith("away")) and
+                       all(r["state"] == "waiting" for l in queue(s) for r in l["recipients"]), 10 * SLOW,
+                       what=lambda: "a second try, but %s" % queue(s))
         code, out, err = s.command("queue", "drop", "--to", "@other.test")
         check(code == 2 and "3 letters, 3 recipients" in out and "--yes" in err, (code, out, err))
         equal(s.command("queue", "drop")[0], 2, "drop of nothing said")

@@ -71,8 +71,8 @@ def enter():
 
 
 class Zone:
-    def __init__(self, name, text, dnssec, at):
-        self.name, self.text, self.dnssec, self.at = name, text, dnssec, at
+    def __init__(self, name, text, dnssec, at, spoil):
+        self.name, self.text, self.dnssec, self.at, self.spoil = name, text, dnssec, at, spoil
         self.hosts, self.kids = [], []
         self.serial = 1
         self.key = None         # the base name of its key's files
@@ -95,11 +95,12 @@ class Internet:
 
     # What there is
 
-    def zone(self, name, text, dnssec="secure", at=None):
-        """text: lines of a zone file; SOA, NS and the delegation are added."""
+    def zone(self, name, text, dnssec="secure", at=None, spoil=None):
+        """text: lines of a zone file; SOA, NS and the delegation are added.  spoil(text) changes the
+        file once it is signed."""
         if at is None:
             at = "root" if name == "." else "hosts" if "." in name and name != REVERSE else "tld"
-        self.zones[name] = Zone(name, text, dnssec, at)
+        self.zones[name] = Zone(name, text, dnssec, at, spoil)
 
     def add_host(self, name, ip):
         """An address record, and the way back; an IPv6 address is added to lo."""
@@ -161,6 +162,8 @@ class Internet:
         if z.dnssec == "bogus":
             # a record that its signature does not fit
             text = text.replace("original", "forged")
+        if z.spoil:
+            text = z.spoil(text)
         with open(path + ".new", "w") as f:
             f.write(text)
         os.rename(path + ".new", path)
@@ -243,7 +246,8 @@ class Internet:
         return self.scripted(ip, lambda q, is_tcp: ())
 
     def scripted(self, ip, answer):
-        """answer(Query, is_tcp) gives the packets that go back; over TCP each with its length."""
+        """answer(Query, is_tcp) gives the packets that go back; over TCP each with its length, a bytearray
+        one octet a second."""
         s = Scripted(ip, answer)
         self.closers.append(s)
         return s
@@ -305,6 +309,7 @@ class Scripted:
                 if not packet:
                     return                      # closed
                 q = dns_wire.Query(packet)
+                q.peer = who
                 self.count(q)
                 for reply in self.answer(q, False):
                     self.udp.sendto(reply, who)
@@ -331,7 +336,11 @@ class Scripted:
                     self.count(q)
                     replies = list(self.answer(q, True))
                     for reply in replies:
-                        c.sendall(len(reply).to_bytes(2, "big") + reply)
+                        whole = len(reply).to_bytes(2, "big") + reply
+                        step = 1 if isinstance(reply, bytearray) else len(whole)
+                        for i in range(0, len(whole), step):
+                            c.sendall(whole[i:i + step])
+                            time.sleep(0 if step > 1 else 1)
                     if not replies:
                         time.sleep(30)
         except OSError:

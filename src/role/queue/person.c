@@ -80,12 +80,14 @@ static int by_waiting(const void *x, const void *y)
 	return a->waiting == b->waiting ? str_cmp(a->name, b->name) : a->waiting < b->waiting ? 1 : -1;
 }
 
-static struct ipc_lane print_lane(const struct lane *lane)
+static struct ipc_lane print_lane(const struct lane *lane, struct arena *a)
 {
 	const struct remote_line *l = queue_lane_owner(lane);
 	struct str name, key = queue_lane_key(lane);
 
 	(void)str_cut(key, ' ', &name);
+	if (!name.n && l && conf_route_at(conf_now(), l->to.route))
+		name = arena_printf(a, "via " STR_FMT, STR_ARG(conf_route_at(conf_now(), l->to.route)->host));
 	return (struct ipc_lane){ .name = name.n ? name : key, .waiting = queue_lane_waiting(lane),
 				  .out = l ? l->out : 0, .width = l ? l->width : 0, .fails = l ? l->fails : 0,
 				  .open_at = queue_lane_opens(lane) == INT64_MAX ? 0 : queue_lane_opens(lane),
@@ -107,7 +109,7 @@ bool serve_lanes(struct link *k, void *question, void *answer, struct arena *a, 
 	at = 0;
 	for (const struct lane *lane; (lane = queue_lane_each(queue, &at));)
 		if (queue_lane_waiting(lane) || queue_lane_owner(lane))
-			r->lanes.p[r->lanes.n++] = print_lane(lane);
+			r->lanes.p[r->lanes.n++] = print_lane(lane, a);
 	qsort(r->lanes.p, r->lanes.n, sizeof(r->lanes.p[0]), by_waiting);
 	for (; r->lanes.n > LANES_MOST; r->others++)
 		r->others_waiting += r->lanes.p[--r->lanes.n].waiting;
