@@ -291,6 +291,8 @@ def opensmtpd():
     daemon = None
     with peers.Root("opensmtpd", ["opensmtpd"], share=[folder]) as root:
         root.write("/etc/resolv.conf", w.resolv)
+        # its resolver gives no address to a machine that has none but 127.0.0.1
+        certs.run("ip", "address", "add", "127.5.0.5/32", "dev", "lo")
         root.sh(OPENSMTPD_USERS % {"folder": folder})
         root.write("/etc/smtpd.conf", OPENSMTPD % {"folder": folder})
 
@@ -301,13 +303,12 @@ def opensmtpd():
             with open(folder + "/log", "w") as out:
                 daemon = root.spawn("/usr/sbin/smtpd", "-d", stdout=out, stderr=out)
             eventually(lambda: answers("127.5.0.5"), 20 * SLOW, 0.1, what=lambda: "OpenSMTPD answers:\n" + log()[-1500:])
-            to_peer(w, "open.test", folder + "/mail/%s/new/*", log, rb"550 .*[Ii]nvalid recipient")
+            to_peer(w, "open.test", folder + "/mail/%s/new/*", log, rb"524 5\.2\.4")
             from_peer(w, root, "u1@open.test", ["/usr/sbin/sendmail"], log)
         finally:
             if daemon:
                 daemon.kill()
                 daemon.wait()
-            if os.environ.get("KEEP"): print(log())
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -143,6 +143,8 @@ Row("MX: all down", LATER, "4.4.1", mx="10 a, 20 b", hosts={"a": DOWN, "b": DOWN
 Row("MX: by a CNAME", "a clear", mx="10 alias", more="alias.@ CNAME a.@")
 Row("MX: of a domain that is a CNAME", "a clear", zone="plain", mx="", more="@ CNAME real.@\nreal.@ MX 10 a.@")
 Row("MX: implicit", "@ clear", mx="", hosts={"@": {}})
+Row("an address literal", "a clear", domain="[127.3.%d.1]" % len(ROWS))
+Row("an address literal of ourselves", NEVER, "554 5.4.6", domain="[%s]" % OWN, hosts={})
 Row("MX: null", NEVER, "556 5.1.10", mx="0 .", hosts={"@": {}}, look=lambda r: not r.sinks["@"].sessions)
 Row("MX: to a name that does not exist", LATER, "no address", mx="10 nobody", hosts={"@": {}},
     look=lambda r: not r.sinks["@"].sessions)
@@ -248,6 +250,8 @@ Row("MTA-STS: its web server's certificate is nobody's", "a clear", zone="plain"
 Row("MTA-STS: its web server is down", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], by="down"))
 Row("MTA-STS and DANE: DANE counts", "a verified", hosts={"a": SELF}, tlsa={"a": "3 1 1 stranger"}, sts=Sts("enforce", ["a.@"]))
 Row("MTA-STS good, DANE bad: DANE counts", LATER, "4.7.5", hosts={"a": GOOD}, tlsa={"a": "3 1 1 stranger"},
+    sts=Sts("enforce", ["a.@"]), look=lambda r: not mails(r, "a"))
+Row("MTA-STS enforce beside TLSA of no use: the policy holds (RFC 8461 §5)", LATER, "4.7.5", hosts={"a": SELF}, tlsa={"a": "1 1 1 good"},
     sts=Sts("enforce", ["a.@"]), look=lambda r: not mails(r, "a"))
 Row("MTA-STS: what is known holds", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"]))
 STALE = ROWS["MTA-STS: what is known holds"]
