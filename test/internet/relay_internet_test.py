@@ -186,6 +186,10 @@ Row("DANE 2 0 1 fits, another's name", LATER, "4.7.5", hosts={"a": NAMELESS}, tl
     look=lambda r: not mails(r, "a"))
 Row("DANE 3 1 1 is of another key", LATER, "4.7.5", hosts={"a": GOOD}, tlsa={"a": "3 1 1 stranger"}, look=lambda r: not mails(r, "a"))
 Row("DANE: one of several fits", "a verified", hosts={"a": SELF}, tlsa={"a": ["3 1 1 good", "3 1 1 stranger", "1 1 1 good"]})
+Row("K9 DANE: forty records, one fits", "a verified", hosts={"a": SELF},
+    tlsa={"a": ["TLSA 3 1 1 %064x" % i for i in range(39)] + ["3 1 1 stranger"]})
+Row("K9 DANE: a thousand records, more than anybody checks: not in the clear, not unproven", LATER, "TLSA", hosts={"a": GOOD},
+    tlsa={"a": ["TLSA 3 1 1 %064x" % i for i in range(1000)]}, look=lambda r: not mails(r, "a"))
 Row("DANE: no TLS offered", LATER, "TLS is demanded .DANE", tlsa={"a": "3 1 1 good"}, look=lambda r: not mails(r, "a"))
 Row("DANE: STARTTLS stripped", LATER, "TLS is demanded .DANE", hosts={"a": STRIPPED}, tlsa={"a": "3 1 1 good"},
     look=lambda r: not mails(r, "a"))
@@ -196,7 +200,7 @@ Row("DANE: EHLO refused, no way back to HELO", LATER, "502", hosts={"a": {"cert"
     tlsa={"a": "3 1 1 good"}, look=lambda r: not r.sinks["a"].commands("HELO"))
 Row("DANE: the best does not fit, the next does", "b verified", mx="10 a, 20 b", hosts={"a": GOOD, "b": GOOD},
     tlsa={"a": "3 1 1 stranger", "b": "3 1 1 good"}, look=lambda r: not mails(r, "a"))
-Row("DANE: no record of use, TLS all the same (RFC 7672 §2.2)", "a tls", hosts={"a": SELF},
+Row("K9 DANE: no record of use, TLS all the same (RFC 7672 §2.2)", "a tls", hosts={"a": SELF},
     tlsa={"a": ["0 1 1 good", "1 1 1 good", "TLSA 3 9 1 00", "TLSA 3 1 9 00"]})
 Row("DANE: no record of use, and no TLS", LATER, "TLS is demanded", tlsa={"a": ["1 1 1 good"]}, look=lambda r: not mails(r, "a"))
 Row("DANE: at the end of a CNAME", "a verified", mx="10 alias", hosts={"a": SELF}, more="alias.@ CNAME a.@",
@@ -243,11 +247,12 @@ Row("MTA-STS testing: no TLS", "a clear", zone="plain", sts=Sts("testing", ["a.@
 Row("MTA-STS testing: a server that it does not name", "a tls", zone="plain", hosts={"a": SELF}, sts=Sts("testing", ["b.@"]))
 Row("MTA-STS none", "a clear", zone="plain", sts=Sts("none", []))
 Row("MTA-STS: no policy there (404)", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], status=404))
-Row("MTA-STS: redirects are not followed", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], status=302),
+Row("K9 MTA-STS: redirects are not followed", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], status=302),
     look=lambda r: len(r.sts.asked) == 1)
 Row("MTA-STS: not text/plain", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], kind="text/html"))
-Row("MTA-STS: its web server's certificate is nobody's", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], by="stranger"))
+Row("K9 MTA-STS: its web server's certificate is nobody's", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], by="stranger"))
 Row("MTA-STS: its web server is down", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], by="down"))
+Row("K9 MTA-STS: max_age beyond all numbers", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"], age=10 ** 30))
 Row("MTA-STS and DANE: DANE counts", "a verified", hosts={"a": SELF}, tlsa={"a": "3 1 1 stranger"}, sts=Sts("enforce", ["a.@"]))
 Row("MTA-STS good, DANE bad: DANE counts", LATER, "4.7.5", hosts={"a": GOOD}, tlsa={"a": "3 1 1 stranger"},
     sts=Sts("enforce", ["a.@"]), look=lambda r: not mails(r, "a"))
