@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { SYNC_AT_ONCE = 64 };              /* files */
+
 /* One job on the spool, in a thread. */
 struct job {
 	struct disk *d;
@@ -152,18 +154,35 @@ static void disk_status(const struct queue *q, struct queue_status *ret)
 
 /* ---- spool ---- */
 
+/* All files start to be written before the first is waited for: then one commit of the file
+ * system's own journal carries most of them. */
+static bool files_write(struct job *j, struct letter **letters, size_t n)
+{
+	int fds[SYNC_AT_ONCE];
+	bool ok = true;
+
+	for (size_t i = 0; i < n; i++) {
+		char name[LETTER_NAME_MAX + 1];
+
+		fds[i] = -1;
+		snprintf(name, sizeof name, "moved/%s", ID_Z(letters[i]->r.id));
+		if (ok && letters[i]->r.file.n == 0)
+			ok = spool_file_write(j->d->spool, name, letters[i]->r.body, &fds[i], &j->err);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (ok && fds[i] >= 0)
+			ok = spool_file_sync(fds[i], &j->err);
+		fd_end(&fds[i]);
+	}
+	return ok;
+}
+
 /* Files first, then their directories, then the rows. */
 static bool spool_run(struct job *j)
 {
-	for (size_t i = 0; i < j->n; i++) {
-		char name[LETTER_NAME_MAX + 1];
-
-		if (j->letters[i]->r.file.n > 0)
-			continue;
-		snprintf(name, sizeof name, "moved/%s", ID_Z(j->letters[i]->r.id));
-		if (!spool_file_write(j->d->spool, name, j->letters[i]->r.body, &j->err))
+	for (size_t i = 0; i < j->n; i += SYNC_AT_ONCE)
+		if (!files_write(j, j->letters + i, j->n - i < SYNC_AT_ONCE ? j->n - i : SYNC_AT_ONCE))
 			return false;
-	}
 	return spool_dirs_sync(j->d->spool, &j->err) &&
 	       spool_rows_write(j->d->spool, j->rows, j->n, &j->err);
 }

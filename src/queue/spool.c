@@ -48,18 +48,25 @@ bool spool_file_new(struct spool *s, const char *name, int *ret_fd, struct err *
 	return *ret_fd >= 0 || fail_sys(e, FAULT_TEMP, errno, "spool/%s", name);
 }
 
-bool spool_file_write(struct spool *s, const char *name, struct str bytes, struct err *e)
+bool spool_file_write(struct spool *s, const char *name, struct str bytes, int *ret_fd, struct err *e)
 {
 	AUTO(fd_end) int fd = -1;
 
 	unlinkat(s->dir, name, 0);
 	if (!spool_file_new(s, name, &fd, e))
 		return false;
-	if (FAULT_IN(spool_write, e) || !fd_write_all(fd, bytes, e) || FAULT_IN(spool_sync, e) || !fd_sync(fd, e)) {
+	if (FAULT_IN(spool_write, e) || !fd_write_all(fd, bytes, e)) {
 		unlinkat(s->dir, name, 0);
 		return fail_in(e, "spool/%s", name);
 	}
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	*ret_fd = fd_take(&fd);
 	return true;
+}
+
+bool spool_file_sync(int fd, struct err *e)
+{
+	return (!FAULT_IN(spool_sync, e) && fd_sync(fd, e)) || fail_in(e, "a letter in the spool");
 }
 
 bool spool_file_open(struct spool *s, struct str name, int *ret_fd, struct err *e)
@@ -110,11 +117,10 @@ static bool sweep_place(struct spool *s, const char *place, int64_t now, int64_t
 		return false;
 	}
 	while ((de = readdir(d))) {
-		if (fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
-			continue;
 		snprintf(name, sizeof name, "%s/%s", place, de->d_name);
-		if ((int64_t)st.st_mtime * SECOND > now - ORPHAN_AGE || (int64_t)st.st_mtime * SECOND <= spared ||
-		    is_known(arg, str_from_z(name)))
+		if (is_known(arg, str_from_z(name)) || fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    !S_ISREG(st.st_mode) || (int64_t)st.st_mtime * SECOND > now - ORPHAN_AGE ||
+		    (int64_t)st.st_mtime * SECOND <= spared)
 			continue;
 		if (unlinkat(fd, de->d_name, 0) == 0)
 			++*removed;

@@ -35,8 +35,10 @@ bool spool_open(int dir, const char *db, struct spool **ret, struct err *e);
 void spool_close(struct spool *s);
 
 bool spool_file_new(struct spool *s, const char *name, int *ret_fd, struct err *e);
-/* The bytes under this name, durable; what was there from a move that was cut off goes. */
-bool spool_file_write(struct spool *s, const char *name, struct str bytes, struct err *e);
+/* The bytes under this name, on their way to the disk but not yet durable: that is for spool_file_sync().
+ * What was there from a move that was cut off goes. */
+bool spool_file_write(struct spool *s, const char *name, struct str bytes, int *ret_fd, struct err *e);
+bool spool_file_sync(int fd, struct err *e);
 bool spool_file_open(struct spool *s, struct str name, int *ret_fd, struct err *e);
 /* Both directories durable. */
 bool spool_dirs_sync(struct spool *s, struct err *e);
