@@ -7,6 +7,7 @@
 
 #include "base/id.h"
 #include "base/time.h"
+#include "base/utf8.h"
 #include "queue/advice.h"
 #include "queue/bytes.h"
 
@@ -39,14 +40,22 @@ static bool has_high(struct str s)
 	return false;
 }
 
-/* One field's worth: control bytes become '?', high bytes too unless allowed. */
+/* One field's worth of whole characters: what is no UTF-8 and control characters (C1 too) become '?',
+ * other characters than ASCII unless allowed. */
 static void clean(struct buf *b, struct str s, bool utf8)
 {
-	s = str_head(s, FIELD_MAX);
-	for (size_t i = 0; i < s.n; i++) {
-		int c = str_at(s, i);
+	size_t used = 0;
 
-		buf_add_char(b, c < 32 || c == 127 || (c >= 128 && !utf8) ? '?' : (char)c);
+	while (s.n) {
+		uint32_t c = 0;
+		size_t n = utf8_char(s, &c);
+		bool is_fine = n && c >= 32 && (c < 127 || (c >= 160 && utf8));
+
+		if (used + (is_fine ? n : 1) > FIELD_MAX)
+			return;
+		used += is_fine ? n : 1;
+		buf_add(b, is_fine ? str_head(s, n) : S("?"));
+		s = str_from(s, n ? n : 1);
 	}
 }
 

@@ -81,14 +81,15 @@ struct str srs_make(const uint8_t secret[SRS_SECRET], struct str local, struct s
 		    struct arena *a)
 {
 	int64_t day = now / DAY % DAYS_MODULO;
-	struct str rest;
+	struct str rest, behind;
 
 	if (is_tagged(local, '0'))
 		return with_hash(secret, '1', arena_printf(a, STR_FMT "=" STR_FMT, STR_ARG(domain),
 							   STR_ARG(str_from(local, 4))), a);
 	if (is_tagged(local, '1')) {
 		(void)str_cut(str_from(local, 5), '=', &rest);
-		if (rest.n)
+		/* one that leads nowhere is a name like others */
+		if (str_cut(rest, '=', &behind).n && behind.n)
 			return with_hash(secret, '1', rest, a);
 	}
 	return with_hash(secret, '0', arena_printf(a, "%c%c=" STR_FMT "=" STR_FMT, base32[day / 32], base32[day % 32],

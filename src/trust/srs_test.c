@@ -28,6 +28,8 @@ static void test_there_and_back(void **state)
 		{ S("with space"), S("a.example") },
 		{ S("j\xc3\xb6rg"), S("m\xc3\xbcller.example") },
 		{ S("x"), S("[192.0.2.1]") },
+		{ S("SRS1=x=x="), S("a.example") },              /* leads nowhere: a name like others */
+		{ S("SRS1=x"), S("a.example") },
 	};
 
 	(void)state;

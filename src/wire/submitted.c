@@ -118,11 +118,13 @@ static bool begins_with_text(struct str letter)
 	       !str_starts(letter, S("\n"));
 }
 
-/* "From nad Sun Nov 22 …": what a mailbox in one file has between letters. */
+/* "From nad Sun Nov 22 …": what a mailbox in one file has between letters.  "From : nad" is a field. */
 static void cut_mbox_line(struct reading *r, struct str letter)
 {
-	if (str_starts(letter, S("From ")))
-		cut_field(r, r->s->cuts, &r->s->n_cuts, &(struct field){ .n = str_head(letter, str_find(letter, '\n') + 1).n });
+	struct str line = str_head(letter, str_find(letter, '\n') + 1);
+
+	if (str_starts(line, S("From ")) && str_at(str_trim(str_from(line, 5)), 0) != ':')
+		cut_field(r, r->s->cuts, &r->s->n_cuts, &(struct field){ .n = line.n });
 }
 
 bool submitted_read(struct str letter, struct arena *a, struct submitted *ret)

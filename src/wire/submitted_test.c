@@ -28,6 +28,7 @@ static const struct {
 	{ ALL "From: a@x\r\nno field\r\nBcc: c@x\r\n\r\n", "", "a@x", ALL "From: a@x\r\nno field\r\n\r\n",
 	  ALL "From: a@x\r\nno field\r\nBcc: c@x\r\n\r\n" },
 	{ ALL "From: root (Cron Daemon)\r\n\r\n", "F", "root", ALL "\r\n", ALL "\r\n" },
+	{ "From : root (Cron Daemon)\r\n" ALL "\r\n", "F", "root", ALL "\r\n", ALL "\r\n" },
 	{ ALL "From:  \r\n\r\n", "F", "", ALL "\r\n", ALL "\r\n" },
 	{ ALL "From: <>\r\nfrom: a:;\r\n\r\n", "F", "", ALL "\r\n", ALL "\r\n" },
 	{ "From: a@x\r\nDate:\r\nMessage-Id: \r\nCc: b@x\r\n\r\n", "DM", "a@x", "From: a@x\r\nCc: b@x\r\n\r\n",

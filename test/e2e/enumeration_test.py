@@ -18,12 +18,13 @@ from logins import LoginServer                                        # noqa: E4
 from imap import Imap                                                 # noqa: E402
 from server import SLOW                                               # noqa: E402
 from smtp import Smtp                                                 # noqa: E402
+from submission import scram                                          # noqa: E402
 from tap import cases, check, equal, main, test                       # noqa: E402
 
 KNOWN = ["known%02d" % i for i in range(16)]
 TRIES = 3                       # of each name that nothing slows down
 AT_ONCE = 5
-WAYS = ("LOGIN", "PLAIN", "SCRAM", "POP3 PASS", "POP3 AUTH")
+WAYS = ("LOGIN", "PLAIN", "SCRAM", "POP3 PASS", "POP3 AUTH", "SMTP PLAIN", "SMTP LOGIN", "SMTP SCRAM")
 ENOUGH = 200e-6
 ACCIDENT = 4.0                  # standard deviations
 
@@ -44,6 +45,18 @@ def attempt(s, way, name):
                 at = time.monotonic()
                 text = c.authenticate("PLAIN", initial=plain(name, "wrong"))
             return text.decode(), time.monotonic() - at
+    if way.startswith("SMTP"):
+        with Smtp(("127.0.0.1", s.ports["clear"]), slow=SLOW) as c:
+            c.ehlo()
+            at = time.monotonic()
+            if way == "SMTP PLAIN":
+                r = c.cmd(b"AUTH PLAIN " + base64.b64encode(plain(name, "wrong")))
+            elif way == "SMTP SCRAM":
+                r = scram(c, name, "wrong")[0]
+            else:
+                c.cmd(b"AUTH LOGIN " + base64.b64encode(name.encode()))
+                r = c.cmd(base64.b64encode(b"wrong"))
+            return str(r), time.monotonic() - at
     with s.imap() as c:
         at = time.monotonic()
         if way == "LOGIN":

@@ -168,6 +168,24 @@ Row("B9 bytes behind STARTTLS where TLS is demanded", L, "4.7.5", route="tls enc
 Row("TLS is demanded and not offered", L, "4.4.1 .*TLS is demanded", route="tls encrypt", look=no("MAIL", 0))
 Row("TLS is demanded and refused", L, "454", route="tls encrypt", cert=GOOD, STARTTLS="454 4.7.0 not now", look=no("MAIL", 0))
 Row("B13 TLS is demanded, EHLO refused: no HELO", L, "502", route="tls encrypt", cert=GOOD, EHLO="502 what", look=no("HELO", 0))
+# A server, or who sits before it, says things before it is asked, or other things in the clear than behind TLS.
+for name, said in (("answers to what was not asked yet", {"CONNECT": b"220 mx\r\n250-mx\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n"}),
+                   ("answers up to the 220 of STARTTLS", {"CONNECT": b"220 mx\r\n250-mx\r\n250 STARTTLS\r\n220 go\r\n"}),
+                   ("a whole session said at once", {"CONNECT": b"220 mx\r\n250 mx\r\n235 in\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n"})):
+    Row("B11 B12 %s: nothing goes in the clear" % name, L, route="tls encrypt", cert=GOOD, look=no("MAIL", 0), **said)
+for name, said in (("250 for 220", "250 go"), ("two codes in one reply", b"220-go\r\n250 go\r\n"), ("a 5xx", "554 no"), ("closed", CLOSE),
+                   ("reset", RESET), ("nonsense", b"\xff\xfe\0\r\n"), ("a handshake at once", b"\x16\x03\x03\0\x05hello\r\n"),
+                   ("220 and clear replies for a handshake", b"220 go\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n")):
+    Row("B13 STARTTLS, %s: no letter, no password" % name, L, route=SECRET + " tls encrypt", cert=GOOD, auth="PLAIN LOGIN",
+        auth_clear=True, passwords={"carl": "right secret"}, STARTTLS=said, look=lambda s: no("MAIL", 0)(s) and no("AUTH", 0)(s))
+Row("B13 STARTTLS left out: no letter, no password", L, route=SECRET + " tls encrypt", auth="PLAIN LOGIN", auth_clear=True,
+    passwords={"carl": "right secret"}, look=lambda s: no("MAIL", 0)(s) and no("AUTH", 0)(s))
+Row("B10 AUTH offered in the clear alone is not there behind TLS", L, "no way to log in", route=SECRET + " tls verify", cert=GOOD,
+    EHLO=lambda n, l: "250-mx\r\n250-AUTH PLAIN\r\n250 STARTTLS" if n == 1 else None,
+    look=lambda s: s.sessions[0].tls and no("AUTH", 0)(s))
+Row("B10 CHUNKING, 8BITMIME offered in the clear alone are not there behind TLS", S1, cert=GOOD, ehlo=("SIZE 50000000",),
+    EHLO=lambda n, l: "250-mx\r\n250-CHUNKING\r\n250-8BITMIME\r\n250 STARTTLS" if n == 1 else None,
+    look=lambda s: s.sessions[0].tls and no("BDAT", 0)(s) and s.letters)
 Row("require-tls, a right certificate", S1, route="require-tls", cert=GOOD, look=lambda s: s.sessions[0].tls)
 Row("require-tls, nobody's certificate", L, "4.7.5 .*not believed", route="require-tls", cert=STRANGER, look=no("MAIL", 0))
 Row("require-tls, another's certificate", L, "4.7.5 .*not believed", route="require-tls", cert=OTHER, look=no("MAIL", 0))

@@ -48,8 +48,8 @@ RCPT = [
 
 
 def listeners():
-    """The server of these tests has a second listener, where one can log in and nobody does."""
-    return [("", None)] + [(" at a port with auth", "auth")]
+    """The server of these tests has other listeners too, where one can log in and nobody does."""
+    return [("", None), (" at a port with auth", "auth")] + [(" at %s" % p, p) for p in ("submission", "submissions", "clear")]
 
 
 @cases([("D%d RCPT TO:%s%s" % (n, ascii(a)[2:-1], words), a, port) for n, a in RCPT for words, port in listeners()])
@@ -59,7 +59,8 @@ def forms(address, port):
     utf8 = b"" if all(b < 128 for b in address) else b" SMTPUTF8"
     with s.client() if not port else s.submission(port=port) as c:
         c.ehlo()
-        equal(c.cmd(b"MAIL FROM:<s@client.example.net>" + utf8).code, 250, "MAIL")
+        wants_auth = port in ("submission", "submissions", "clear")
+        equal(c.cmd(b"MAIL FROM:<s@client.example.net>" + utf8).code, 530 if wants_auth else 250, "MAIL")
         c.send(b"RCPT TO:" + address + b"\r\n")
         try:
             r = c.reply()
@@ -69,9 +70,10 @@ def forms(address, port):
             check(r.code in REFUSED, "reply %r" % r)
             if b"\n" in address or b"\r" in address:
                 return
-            equal(c.rcpt("alice@example.org").code, 250, "a good RCPT behind it")
+            equal(c.rcpt("alice@example.org").code in REFUSED, wants_auth, "a good RCPT behind it is refused")
+            check(not wants_auth or c.cmd("DATA").code in REFUSED, "DATA")
             return
-        check(b"user+" in address, "taken: %r" % r)
+        check(b"user+" in address and not wants_auth, "taken: %r" % r)
         equal(c.data(letter(t)).code, 250, "DATA")
     s.wait(t, "user")
     equal([p for p in s.anywhere(t) if "/example.org/user/" not in p], [], "other places")

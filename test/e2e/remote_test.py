@@ -134,6 +134,37 @@ def refused_for_good():
             check(code == 0 and want in out, "%r is not in the trace:\n%s" % (want, out))
 
 
+FORGED = b"550-5.1.1 a\r\n550-\r\n550-Final-Recipient: rfc822;forged@x.test\r\n550 5.1.1 x\n\r\nX-Evil: 1\r\n.\r\n--=_\r\n"
+HOSTILE = [
+    ("lines that look like fields", FORGED),
+    ("controls and bidi", b"550 5.1.1 \x1b[2J\x00\x07\r\xe2\x80\xae\xff gone\r\n"),
+    ("40 lines", b"550-5.1.1 no\r\n" * 40 + b"550 5.1.1 no\r\n"),
+    ("a long line", b"550 5.1.1 " + b"y" * 480 + b"\r\n"),
+    ("formats", b"550 5.1.1 %s%n%x {} $(id) <script>\r\n"),
+]
+
+
+@test("E3 N1 what a refusing server says forges nothing in the report: fields, parts, lines", limit=90)
+def forged_reports():
+    users = "".join("e%d@example.org: x@e%d.test\n" % (i, i) for i in range(len(HOSTILE)))
+    sinks = [Sink(RCPT=said) for _, said in HOSTILE]
+    for x in sinks:
+        x.__enter__()
+    with world(routes=[("e%d.test" % i, x) for i, x in enumerate(sinks)], users=users) as s:
+        for i, (name, _) in enumerate(HOSTILE):
+            _, mid = give(s, "e%d@example.org" % i, "alice@example.org")
+            raw = s.wait("The number of your message here is " + mid, limit=20 * SLOW).raw
+            lines = raw.split(b"\n")
+            equal([l for l in lines if l.startswith((b"Final-Recipient:", b"X-Evil"))], [b"Final-Recipient: rfc822;x@e%d.test" % i], name)
+            equal(len([l for l in lines if l.startswith(b"--=_")]), 4, name + ": parts")
+            check(max(map(len, lines)) <= 998, name + ": a long line")
+            check(not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|\xe2\x80\xae", raw), "%s: controls in %r" % (name, raw))
+            raw.decode("utf-8")
+        empty(s)
+    for x in sinks:
+        x.__exit__()
+
+
 @test("NOTIFY=SUCCESS: delivered, relayed, or left to a server that reports")
 def success():
     """NOTIFY=SUCCESS: delivered here; relayed to a server without DSN; left to one with it."""

@@ -1,6 +1,8 @@
 """The role dns against the small internet: how each question ends, DNSSEC, hostile servers."""
+import base64
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -9,7 +11,7 @@ import time
 import dns_wire as w
 import internet
 import tap
-from server import SLOW, Server
+from server import SLOW, Server, proc_stat
 from tap import cases, check, equal, eventually, test
 
 BUILD = os.path.dirname(os.path.abspath(os.environ.get("WAXWING", os.path.join(internet.peers.TOP, "build/release/waxwing"))))
@@ -25,7 +27,7 @@ def hostile(q, is_tcp):
     good = w.a(own, "127.2.0.9")
     if q.type != w.TYPES["A"]:
         return [q.reply([w.ns(own, "ns." + zone)] if q.type == w.TYPES["NS"] and q.name.lower() == zone else [], [w.soa(zone)])]
-    if kind == "fine":
+    if kind.startswith("fine"):
         return [q.reply([good])]
     if kind == "wrongid":
         return [q.reply([good], id=q.id ^ 1)]
@@ -70,6 +72,8 @@ def hostile(q, is_tcp):
         return [q.reply([good], additional=[b"\0" + struct.pack(">HHIH", 41, 1232, 0, len(many)) + many])]
     if kind == "huge":
         return [q.reply([w.a(own, "127.2.%d.%d" % (i >> 8, i & 255)) for i in range(3900)])] if is_tcp else [q.reply([], flags=0x8600)]
+    if kind == "drip":
+        return [bytearray(q.reply([good] * 4000))] if is_tcp else [q.reply([], flags=0x8600)]
     if kind == "poison":
         # what nobody asked for, and is not this zone's to say
         return [q.reply([good, w.a("mail.good.test", "127.66.6.6")], [w.ns("good.test", "ns.steady.test")],
@@ -90,15 +94,49 @@ def hostile(q, is_tcp):
 
 
 def nxns(q, is_tcp):
-    """A referral to very many name servers that are not there (NXNS, CVE-2020-12662)."""
+    """A referral to very many name servers that are not there (NXNS, CVE-2020-12662; a thousand and a half:
+    CVE-2022-3204), or two zones whose servers lie in each other (TsuNAME)."""
     label = q.name.lower()
     if label == "nxns.test" or q.type != w.TYPES["A"]:
         return [q.reply([], [w.soa("nxns.test")])]
-    return [q.reply([], [w.ns(".".join(label.split(".")[-3:]), "ns%d.victim.test" % i) for i in range(60)], flags=0x8000)]
+    zone = ".".join(label.split(".")[-3:])
+    kind = zone.split(".")[0]
+    if kind in ("circle1", "circle2"):
+        return [q.reply([], [w.ns(zone, "ns.circle%d.nxns.test" % (3 - int(kind[-1])))], flags=0x8000)]
+    n = 1500 if kind == "very-many" else 60
+    if n > 60 and not is_tcp:
+        return [q.reply([], flags=0x8200)]
+    return [q.reply([], [w.ns(zone, "ns%d.victim.test" % i) for i in range(n)], flags=0x8000)]
 
 
 def victim(q, is_tcp):
     return [q.reply([], [w.soa("victim.test")], rcode=3)]
+
+
+TRAP_TAG, TRAPS, TRAP_NAMES = 4711, 60, 8
+
+
+def trap_key():
+    """An RSA key of the tag that all have; its exponent is as long as its modulus, so that a check costs much."""
+    number = bytearray(b"\0\1\0" + os.urandom(255) + b"\1" + b"\x80" + os.urandom(254) + b"\1")
+    number[100:102] = b"\0\0"
+    data = b"\1\0\3\x08" + number
+    plain = sum(b << 8 if i % 2 == 0 else b for i, b in enumerate(data))
+    for x in range(1 << 16):
+        if (plain + x + (plain + x >> 16)) & 0xFFFF == TRAP_TAG:
+            number[100:102] = struct.pack(">H", x)
+            return base64.b64encode(number).decode()
+    return trap_key()
+
+
+def set_trap(text):
+    """Each address of the zone has sixty signatures, and each may be by any of sixty keys (CVE-2023-50387)."""
+    def many(m):
+        return "\n".join("%s 8 %s %d %s %s" % (m.group(1), m.group(2), TRAP_TAG, m.group(3), base64.b64encode(
+            b"\x7f" + os.urandom(255)).decode()) for _ in range(TRAPS))
+    changed, n = re.subn(r"(?m)^(x\d+\.trap\.test\.\s.*RRSIG\s+A) 13 (\d+ \d+ \d+ \d+) \d+ (\S+) \S+$", many, text)
+    equal(n, TRAP_NAMES, "signatures of addresses")
+    return changed
 
 
 def world():
@@ -117,6 +155,8 @@ def world():
     net.zone("bogus.test", "@ TXT original\n@ MX 10 original\n@ A 127.2.0.5\n_25._tcp TLSA 3 1 1 00\noriginal A 127.2.0.6", dnssec="bogus")
     net.zone("expired.test", "@ TXT a\n@ MX 10 mail\nmail A 127.2.0.5\n_25._tcp.mail TLSA 3 1 1 00", dnssec="expired")
     net.zone("stripped.test", "@ TXT a\n@ MX 10 mail\nmail A 127.2.0.5", dnssec="stripped")
+    net.zone("trap.test", "\n".join(["@ DNSKEY 256 3 8 " + trap_key() for _ in range(TRAPS)] +
+                                     ["x%d A 127.2.0.5" % i for i in range(TRAP_NAMES)]), spoil=set_trap)
     net.zone("steps.test", "@ A 127.2.0.5", dnssec="nsec3 2500")
     net.zone("few.test", "@ A 127.2.0.5", dnssec="nsec3 1")
     net.zone("lame.test", "", dnssec="insecure", at="lame")
@@ -252,7 +292,7 @@ def outcome(kind, name, want, secure, records, canonical):
 
 
 @cases([
-    ("L6 %s of bogus.test" % t, t, n) for t, n in (("A", "bogus.test"), ("MX", "bogus.test"), ("TXT", "bogus.test"))
+    ("L6 %s of bogus.test" % t, t, "bogus.test") for t in ("MX", "TXT")     # only what was changed is forged
 ] + [
     ("L6 %s of expired.test" % t, t, n) for t, n in
     (("A", "mail.expired.test"), ("MX", "expired.test"), ("TXT", "expired.test"), ("TLSA", "_25._tcp.mail.expired.test"),
@@ -262,8 +302,6 @@ def outcome(kind, name, want, secure, records, canonical):
     (("A", "mail.stripped.test"), ("MX", "stripped.test"), ("A", "gone.stripped.test"))
 ])
 def bogus(kind, name):
-    if name == "bogus.test" and kind != "MX" and kind != "TXT":
-        return                          # only what was changed is forged
     for _ in range(2):                  # also from the cache
         r = look(kind, name)
         equal((r["outcome"], r["secure"], r["records"]), ("bogus", False, []), json.dumps(r))
@@ -347,17 +385,45 @@ def bailiwick():
 
 @test("L4 questions have random ids, ports and letter case")
 def randomness():
-    ids, cases_seen = set(), set()
+    seen, cases_seen = [], set()
     inner = net().servers["127.9.0.5"]
     was = inner.answer
-    inner.answer = lambda q, t: (ids.add(q.id), cases_seen.add(q.name), was(q, t))[-1]
+    inner.answer = lambda q, t: (seen.append((q.id, q.peer[1])) if not t else None, cases_seen.add(q.name), was(q, t))[-1]
     try:
-        for i in range(12):
-            look("A", "fine.r%d.steady.test" % i)
+        for i in range(24):
+            look("A", "fine%d.steady.test" % i)
     finally:
         inner.answer = was
-    check(len(ids) >= 10, "%d ids" % len(ids))
+    check(len(seen) >= 24, "%d questions" % len(seen))
+    for what, numbers in (("ids", [x[0] for x in seen]), ("ports", [x[1] for x in seen])):
+        # 24 of 65,536 (ports: above 1,023): two equal ones happen, neighbours in a row and narrow ranges do not
+        check(len(set(numbers)) >= len(numbers) - 2, "%s: %s" % (what, numbers))
+        check(max(numbers) - min(numbers) > 20000, "%s lie in a narrow range: %s" % (what, numbers))
+        steps = [b - a for a, b in zip(numbers, numbers[1:])]
+        check(len(set(steps)) >= len(steps) - 3, "%s in even steps: %s" % (what, numbers))
+        check(sum(x > 0 for x in steps) not in (0, len(steps)), "%s only rise or fall: %s" % (what, numbers))
     check(any(n != n.lower() for n in cases_seen), "0x20: %s" % cases_seen)
+
+
+@test("L1 sixty keys of one tag, sixty signatures by it: few are tried, and others wait for nothing", limit=90)
+def keytrap():
+    s = server()
+    look("A", "mail.good.test")
+    pid = s.roles()["dns"][0]
+    before = proc_stat(pid)[2]
+    asked = [subprocess.Popen([s.binary, "-c", s.conf, "--json", "dns", "lookup", "A", "x%d.trap.test" % i],
+                              stdout=subprocess.PIPE, text=True) for i in range(TRAP_NAMES)]
+    beside = load("mail.good.test", "A", 300, 1, 1)
+    for p in asked:
+        r = json.loads(p.communicate(timeout=40 * SLOW)[0])
+        check(r["outcome"] in ("bogus", "temporary") and not r["records"], json.dumps(r))
+    spent = proc_stat(pid)[2] - before
+    print("# %d ticks for %d traps; the slowest other answer took %.3f s" % (spent, TRAP_NAMES, beside["longest"]))
+    equal(beside["found"], 300, "answers beside")
+    # were each signature tried with each key: 28,800 checks of some milliseconds each
+    check(spent < 3 * os.sysconf("SC_CLK_TCK") * SLOW, "%d ticks of CPU" % spent)
+    check(beside["longest"] < 0.5 * SLOW, "another answer took %.3f s" % beside["longest"])
+    equal(s.roles()["dns"][0], pid, "the same process")
 
 
 @test("L3 a referral to sixty servers that are not there costs few questions", limit=60)
@@ -367,6 +433,26 @@ def nxns_test():
     equal(r["outcome"], "temporary")
     asked = net().servers["127.9.0.4"].total - before
     check(asked <= 64, "%d questions to the victim" % asked)
+
+
+@cases([("L3 a referral to 1,500 servers", "a.very-many.nxns.test"), ("L3 two zones whose servers lie in each other", "a.circle1.nxns.test"),
+        ("L5 an answer of one octet a second", "drip.steady.test")],
+       name="{0} ends as temporary, with few questions and little work", limit=90)
+def bounded(name):
+    s = server()
+    look("A", "mail.good.test")
+    pid = s.roles()["dns"][0]
+    ticks, at = proc_stat(pid)[2], [net().servers[ip] for ip in ("127.9.0.3", "127.9.0.4", "127.9.0.5")]
+    before = sum(x.total for x in at)
+    begun = time.monotonic()
+    r = look("A", name, timeout=60)
+    equal((r["outcome"], r["records"]), ("temporary", []), json.dumps(r))
+    check(time.monotonic() - begun < 30 * SLOW, "%.1f s" % (time.monotonic() - begun))
+    asked, spent = sum(x.total for x in at) - before, proc_stat(pid)[2] - ticks
+    print("# %s: %d questions, %d ticks" % (name, asked, spent))
+    check(asked <= 100, "%d questions" % asked)
+    check(spent < 2 * os.sysconf("SC_CLK_TCK") * SLOW, "%d ticks of CPU" % spent)
+    equal(look("A", "mail.good.test")["records"], ["127.2.0.1"])
 
 
 @test("L3 1,000 questions that hang stop nobody else", limit=150)

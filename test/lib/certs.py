@@ -1,4 +1,5 @@
 """Certificates for tests, made with the openssl command."""
+import hashlib
 import os
 import subprocess
 
@@ -39,3 +40,37 @@ def common_name(der):
     out = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-subject"],
                          input=der, capture_output=True).stdout.decode()
     return out.strip().split("CN = ")[-1]
+
+
+def authority(folder, name):
+    """An authority of our own; (certificate, key) of it."""
+    crt, key = os.path.join(folder, name + ".pem"), os.path.join(folder, name + ".key")
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+        "-out", crt, "-days", "30", "-subj", "/CN=" + name, "-addext", "basicConstraints=critical,CA:TRUE",
+        "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    return crt, key
+
+
+def signed(folder, name, by, sans):
+    """A certificate for `sans` that an authority has signed, with the authority's own behind it; (chain, key)."""
+    crt, key = os.path.join(folder, name + ".pem"), os.path.join(folder, name + ".key")
+    with open(crt + ".ext", "w") as f:
+        f.write("subjectAltName=%s\nextendedKeyUsage=serverAuth\n" % ",".join("DNS:" + n for n in sans))
+    run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+        "-out", crt + ".csr", "-subj", "/CN=" + name)
+    run("openssl", "x509", "-req", "-in", crt + ".csr", "-CA", by[0], "-CAkey", by[1], "-CAcreateserial", "-days", "30",
+        "-extfile", crt + ".ext", "-out", crt)
+    with open(crt, "a") as out, open(by[0]) as f:
+        out.write(f.read())
+    return crt, key
+
+
+def tlsa(crt, usage, selector, matching):
+    """The TLSA record that fits a certificate (RFC 6698)."""
+    form = ["-outform", "DER"] if not selector else ["-noout", "-pubkey"]
+    data = subprocess.run(["openssl", "x509", "-in", crt] + form, check=True, capture_output=True).stdout
+    if selector:
+        data = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=data, check=True,
+                              capture_output=True).stdout
+    data = [data, hashlib.sha256(data).digest(), hashlib.sha512(data).digest()][matching]
+    return "TLSA %d %d %d %s" % (usage, selector, matching, data.hex())

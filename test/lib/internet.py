@@ -71,8 +71,8 @@ def enter():
 
 
 class Zone:
-    def __init__(self, name, text, dnssec, at):
-        self.name, self.text, self.dnssec, self.at = name, text, dnssec, at
+    def __init__(self, name, text, dnssec, at, spoil):
+        self.name, self.text, self.dnssec, self.at, self.spoil = name, text, dnssec, at, spoil
         self.hosts, self.kids = [], []
         self.serial = 1
         self.key = None         # the base name of its key's files
@@ -80,8 +80,8 @@ class Zone:
 
 class Internet:
     def __init__(self):
+        self.lower = peers.unpack("dns", "nsd", "ldnsutils")     # before: it may have to fetch them
         enter()
-        self.lower = peers.unpack("dns", "nsd", "ldnsutils")
         self.env = dict(os.environ, LD_LIBRARY_PATH=self.lower + peers.ARCH_LIB)
         self.dir = tempfile.mkdtemp(prefix="wx-internet-")
         os.chmod(self.dir, 0o755)
@@ -95,11 +95,12 @@ class Internet:
 
     # What there is
 
-    def zone(self, name, text, dnssec="secure", at=None):
-        """text: lines of a zone file; SOA, NS and the delegation are added."""
+    def zone(self, name, text, dnssec="secure", at=None, spoil=None):
+        """text: lines of a zone file; SOA, NS and the delegation are added.  spoil(text) changes the
+        file once it is signed."""
         if at is None:
             at = "root" if name == "." else "hosts" if "." in name and name != REVERSE else "tld"
-        self.zones[name] = Zone(name, text, dnssec, at)
+        self.zones[name] = Zone(name, text, dnssec, at, spoil)
 
     def add_host(self, name, ip):
         """An address record, and the way back; an IPv6 address is added to lo."""
@@ -161,6 +162,8 @@ class Internet:
         if z.dnssec == "bogus":
             # a record that its signature does not fit
             text = text.replace("original", "forged")
+        if z.spoil:
+            text = z.spoil(text)
         with open(path + ".new", "w") as f:
             f.write(text)
         os.rename(path + ".new", path)
@@ -197,22 +200,34 @@ class Internet:
     def start(self):
         self.make_zones()
         for name, ip in SERVERS.items():
-            conf = SERVER_CONF % {"dir": self.dir, "name": name, "ip": ip}
-            for z in self.zones.values():
-                if z.at == name or (z.at == "broken" and name == "hosts"):
-                    conf += 'zone:\n    name: "%s"\n    zonefile: "%s"\n' % (z.name, self.file_of(z))
-            path = os.path.join(self.dir, "nsd-%s.conf" % name)
-            with open(path, "w") as f:
-                f.write(conf)
-            self.daemons[name] = subprocess.Popen(
-                [self.lower + "/usr/sbin/nsd", "-d", "-c", path], env=self.env, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.start_server(name, ip, lambda z, name=name: z.at == name or (z.at == "broken" and name == "hosts"))
         for name, ip in SERVERS.items():
-            tap.eventually(lambda ip=ip: answers(ip), 10, what=lambda name=name: "nsd %s answers: %s" % (
-                name, self.log(name)[-600:]))
-            if re.search(r"error: .*(syntax|read with)", self.log(name)):
-                tap.fail("nsd %s: %s" % (name, self.log(name)[-600:]))
+            self.wait_server(name, ip)
         return self
+
+    def start_server(self, name, ip, has):
+        """An nsd with all zones of which has(zone) is true."""
+        conf = SERVER_CONF % {"dir": self.dir, "name": name, "ip": ip}
+        for z in filter(has, self.zones.values()):
+            conf += 'zone:\n    name: "%s"\n    zonefile: "%s"\n' % (z.name, self.file_of(z))
+        path = os.path.join(self.dir, "nsd-%s.conf" % name)
+        with open(path, "w") as f:
+            f.write(conf)
+        self.daemons[name] = subprocess.Popen(
+            [self.lower + "/usr/sbin/nsd", "-d", "-c", path], env=self.env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def wait_server(self, name, ip):
+        tap.eventually(lambda: answers(ip), 10, what=lambda: "nsd %s answers: %s" % (name, self.log(name)[-600:]))
+        if re.search(r"error: .*(syntax|read with)", self.log(name)):
+            tap.fail("nsd %s: %s" % (name, self.log(name)[-600:]))
+
+    def resolver(self):
+        """For those who cannot resolve by themselves: the line of a resolv.conf; one nsd that has every zone."""
+        ip = "127.1.0.53"
+        self.start_server("resolver", ip, lambda z: z.at in SERVERS)
+        self.wait_server("resolver", ip)
+        return "nameserver %s\n" % ip
 
     def stop_server(self, name):
         d = self.daemons.pop(name, None)
@@ -231,7 +246,8 @@ class Internet:
         return self.scripted(ip, lambda q, is_tcp: ())
 
     def scripted(self, ip, answer):
-        """answer(Query, is_tcp) gives the packets that go back; over TCP each with its length."""
+        """answer(Query, is_tcp) gives the packets that go back; over TCP each with its length, a bytearray
+        one octet a second."""
         s = Scripted(ip, answer)
         self.closers.append(s)
         return s
@@ -293,6 +309,7 @@ class Scripted:
                 if not packet:
                     return                      # closed
                 q = dns_wire.Query(packet)
+                q.peer = who
                 self.count(q)
                 for reply in self.answer(q, False):
                     self.udp.sendto(reply, who)
@@ -319,7 +336,11 @@ class Scripted:
                     self.count(q)
                     replies = list(self.answer(q, True))
                     for reply in replies:
-                        c.sendall(len(reply).to_bytes(2, "big") + reply)
+                        whole = len(reply).to_bytes(2, "big") + reply
+                        step = 1 if isinstance(reply, bytearray) else len(whole)
+                        for i in range(0, len(whole), step):
+                            c.sendall(whole[i:i + step])
+                            time.sleep(0 if step > 1 else 1)
                     if not replies:
                         time.sleep(30)
         except OSError:

@@ -31,11 +31,12 @@ class LoginServer(Server):
     """A server with IMAP and POP3, also on a stranger's side, and passwords."""
 
     def __init__(self, login="", conf="", passwords=True, address="0.0.0.0", **kw):
-        self.ports = {n: free_port() for n in ("imap", "imaps", "pop3", "pop3s", "plain", "plainpop", "smtp")}
+        self.ports = {n: free_port() for n in ("imap", "imaps", "pop3", "pop3s", "plain", "plainpop", "smtp", "clear")}
         p = self.ports
         listen = ["smtp *:%d" % p["smtp"], "imap *:%d starttls" % p["imap"], "imap *:%d tls" % p["imaps"],
                   "pop3 *:%d starttls" % p["pop3"], "pop3 *:%d tls" % p["pop3s"],
-                  "imap 127.0.0.1:%d plaintext" % p["plain"], "pop3 127.0.0.1:%d plaintext" % p["plainpop"]]
+                  "imap 127.0.0.1:%d plaintext" % p["plain"], "pop3 127.0.0.1:%d plaintext" % p["plainpop"],
+                  "submission 127.0.0.1:%d plaintext" % p["clear"]]
         if login:
             conf += "\nlogin {\n%s\n}\n" % login
         super().__init__(conf, listen=listen, **kw)

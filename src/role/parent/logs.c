@@ -3,7 +3,9 @@
  *
  * It never waits: what standard error does not take at once is counted and said
  * with the next line that goes through.  The lines that came together are written
- * together. */
+ * together.  A day that fills its gigabyte keeps warnings and errors only, and a
+ * quarter more ends it: who makes us say much shall not fill the disk that letters
+ * need (attack N4). */
 #include "role/parent/parent.h"
 
 #include "base/fd.h"
@@ -12,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,10 +31,12 @@ struct log_pipe {
 
 enum { KEEP_DAYS = 30, LINE_MAX_READ = 8192, HELD_MAX = 64 * 1024 };
 #define KEEP_BYTES (INT64_C(1) << 30)
+#define WARN_BYTES (KEEP_BYTES / 4)      /* more of one day, for warnings and errors */
 #define GATHER_FOR (10 * MILLISECOND)    /* its time is as much late then */
 
 static int dir_fd = -1, file_fd = -1;
 static int64_t file_day = -1;
+static int64_t file_size;
 static unsigned long unsaid;
 
 static void take_own_line(struct str line)
@@ -92,6 +97,7 @@ static void turn_file(int64_t now)
 {
 	struct time_parts t = time_split(now);
 	int64_t today = now / DAY, oldest;
+	struct stat st;
 	char name[32];
 
 	if (file_day == today)
@@ -101,6 +107,7 @@ static void turn_file(int64_t now)
 	snprintf(name, sizeof(name), "%04d-%02d-%02d", t.year, t.month, t.day);
 	file_fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 	file_day = today;
+	file_size = file_fd >= 0 && fstat(file_fd, &st) == 0 ? st.st_size : 0;
 	while (total_size(&oldest) > KEEP_BYTES || oldest < today - KEEP_DAYS) {
 		if (oldest >= today)
 			break;
@@ -114,19 +121,41 @@ static struct buf held = { .p = held_mem, .cap = HELD_MAX, .limit = HELD_MAX };
 static struct buf said = { .p = said_mem, .cap = HELD_MAX, .limit = HELD_MAX };
 static bool is_gathering;
 
-static void flush(void)
+/* A reader that has stopped must not stop us: poll() promises room for PIPE_BUF octets, no more. */
+static void flush_said(void)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	struct str left = buf_str(&said);
 
-	if (said.n && (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) || write(STDERR_FILENO, said.p, said.n) < 0))
-		unsaid++;
-	if (dir_fd >= 0 && held.n) {
-		turn_file(time_now());
-		if (file_fd < 0 || write(file_fd, held.p, held.n) < 0)
+	while (left.n) {
+		struct str piece = str_head(left, PIPE_BUF);
+		size_t whole = str_rfind(piece, '\n');
+
+		if (whole < piece.n)
+			piece.n = whole + 1;
+		if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT) || write(STDERR_FILENO, piece.p, piece.n) < 0) {
 			unsaid++;
+			break;
+		}
+		left = str_from(left, piece.n);
+	}
+	buf_clear(&said);
+}
+
+static void flush(void)
+{
+	flush_said();
+	if (dir_fd >= 0 && held.n) {
+		ssize_t n;
+
+		turn_file(time_now());
+		n = file_fd >= 0 ? write(file_fd, held.p, held.n) : -1;
+		if (n != (ssize_t)held.n)
+			unsaid++;
+		if (n > 0)
+			file_size += n;
 	}
 	buf_clear(&held);
-	buf_clear(&said);
 }
 
 static void hold(struct buf *to, struct str line)
@@ -141,7 +170,9 @@ void logs_line(struct str who, struct str line)
 	static char mem[LINE_MAX_READ + 256];
 	struct buf b = buf_over(mem, sizeof(mem) - 1);
 	struct str rest = line, level = str_word(&rest), context = str_word(&rest);
+	bool is_bad = str_eq(level, S("error")) || str_eq(level, S("warn"));
 	int64_t now = time_now();
+	bool is_kept = file_day != now / DAY || file_size < KEEP_BYTES + (is_bad ? WARN_BYTES : 0);
 
 	time_add_rfc3339(&b, now);
 	buf_add_char(&b, ' ');
@@ -152,16 +183,17 @@ void logs_line(struct str who, struct str line)
 	}
 	buf_add_char(&b, ' ');
 	buf_add(&b, str_trim(rest));
-	if (str_eq(level, S("error")) || str_eq(level, S("warn")))
+	if (is_bad)
 		buf_addf(&b, " level=" STR_FMT, STR_ARG(level));
 	if (unsaid)
 		buf_addf(&b, " unsaid=%lu", unsaid);
 	b.full = false;
 	mem[b.n++] = '\n';
-	unsaid = 0;
+	unsaid = is_kept ? 0 : unsaid + 1;
 	if (!parent.is_helper || str_eq(level, S("error")))
 		hold(&said, buf_str(&b));
-	hold(&held, buf_str(&b));
+	if (is_kept)
+		hold(&held, buf_str(&b));
 	if (!is_gathering)
 		flush();
 }

@@ -309,9 +309,9 @@ static bool is_ourselves(const char *server)
 
 static void note_server(struct peer *s, struct str text)
 {
-	struct str rest, first = str_cut(text, '\n', &rest);
+	struct str rest, first = str_cut(text, '\n', &rest), name = str_head(str_word(&first), PEER_NAME_MAX);
 
-	snprintf(s->server, sizeof(s->server), STR_FMT, STR_ARG(str_head(str_word(&first), PEER_NAME_MAX)));
+	snprintf(s->server, sizeof(s->server), STR_FMT, STR_ARG(name));
 }
 
 SUSPENDS static bool hello(struct peer *s, bool may_helo, struct err *e)

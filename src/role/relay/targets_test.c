@@ -293,6 +293,10 @@ static void test_tls(void **state)
 		/* RFC 8461 §2: MTA-STS never overrides DANE */
 		{ DANE_VERIFY, "enforce", "bad.test", CONF_TLS_IF_OFFERED, TLS_USE_ALWAYS, TLS_TRUST_DANE, "DANE" },
 		{ DANE_DEFER, "enforce", "good.test", CONF_TLS_IF_OFFERED, -1, 0, "" },
+		/* TLSA records of no use authenticate nobody: what the policy demands holds (§5) */
+		{ DANE_ENCRYPT, "enforce", "good.test", CONF_TLS_IF_OFFERED, TLS_USE_ALWAYS, TLS_TRUST_ROOTS, "MTA-STS" },
+		{ DANE_ENCRYPT, "enforce", "bad.test", CONF_TLS_IF_OFFERED, -1, 0, "" },
+		{ DANE_ENCRYPT, "testing", "bad.test", CONF_TLS_IF_OFFERED, TLS_USE_ALWAYS, TLS_TRUST_ANYBODY, "DANE" },
 	};
 
 	(void)state;

@@ -75,10 +75,13 @@ bool tls_want_of(const struct target *to, const struct targets *all, const struc
 		return fail(e, FAULT_TEMP, STR_FMT ": %s", STR_ARG(str_head(to->name, 60)), to->why);
 	if (to->dane == DANE_VERIFY || to->dane == DANE_ENCRYPT)
 		take_dane(&w, to, all);
-	else if (verdict == STS_ENFORCE_BAD)
+	/* DANE that authenticates needs no policy beside it; records of no use do not put one out of force (RFC 8461 §5) */
+	if (to->dane == DANE_VERIFY)
+		verdict = STS_NOTHING;
+	if (verdict == STS_ENFORCE_BAD)
 		return fail(e, FAULT_TEMP, STR_FMT " is not named by the MTA-STS policy of the domain",
 			    STR_ARG(str_head(to->name, 80)));
-	else if (verdict == STS_ENFORCE_OK)
+	if (verdict == STS_ENFORCE_OK)
 		demand(&w, TLS_USE_ALWAYS, TLS_TRUST_ROOTS, "MTA-STS");
 	*ret = w;
 	return true;
