@@ -5,6 +5,7 @@ lacks) and unpacks them under build/peers/NAME/root, once.  Root(name) runs prog
 mount and PID namespace whose / is that folder laid over this machine's / (the upper layer
 is a tmpfs, so nothing is written); the folders in `share` are the same inside and out.
 Everything in it ends with its first process."""
+import fcntl
 import os
 import shutil
 import signal
@@ -27,6 +28,16 @@ def unpack(name, *packages):
         return root
     if os.getuid() != 0:
         tap.skip("peers need root")
+    os.makedirs(PEERS, exist_ok=True)
+    with open(os.path.join(PEERS, name + ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)         # several test files want the same one
+        if not os.path.exists(stamp):
+            unpack_anew(base, root, packages)
+            open(stamp, "w").close()
+    return root
+
+
+def unpack_anew(base, root, packages):
     debs = os.path.join(base, "deb")
     shutil.rmtree(base, ignore_errors=True)
     os.makedirs(os.path.join(debs, "partial"))
@@ -49,8 +60,6 @@ def unpack(name, *packages):
             subprocess.run(["cp", "-a", os.path.join(root, d), os.path.join(root, "usr/")],
                            check=True)
             shutil.rmtree(os.path.join(root, d))
-    open(stamp, "w").close()
-    return root
 
 
 def smtp_source():
