@@ -37,17 +37,25 @@ def unpack(name, *packages):
     return root
 
 
+def fetched(cmd):
+    try:
+        return subprocess.run(cmd, capture_output=True, text=True, timeout=180)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(cmd, 1, "", "no answer within 180 s")
+
+
 def unpack_anew(base, root, packages):
     debs = os.path.join(base, "deb")
     shutil.rmtree(base, ignore_errors=True)
     os.makedirs(os.path.join(debs, "partial"))
     cmd = ["apt-get", "-qq", "-y", "--no-install-recommends", "--download-only",
            "-o", "Dir::Cache::archives=" + debs, "-o", "Debug::NoLocking=1",
-           "-o", "APT::Sandbox::User=root", "install"] + list(packages)
-    p = subprocess.run(cmd, capture_output=True, text=True)
+           "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20",
+           "install"] + list(packages)
+    p = fetched(cmd)
     if p.returncode:
-        subprocess.run(["apt-get", "-qq", "update"], capture_output=True)
-        p = subprocess.run(cmd, capture_output=True, text=True)
+        fetched(["apt-get", "-qq", "update"])
+        p = fetched(cmd)
     if p.returncode:
         tap.skip("cannot fetch %s: %s" % (" ".join(packages), p.stderr.strip()[-200:]))
     os.makedirs(root)
