@@ -5,7 +5,7 @@
 A row no test has reached is "later", never "passed".  With --need it also fails unless
 every row that must hold by now has passed.
 
-security_table.py [--need] [--out FILE] [RESULTS.tap …]   (build/e2e/results.tap, build/test/*)"""
+security_table.py [--need] [--out FILE] [RESULTS.tap …]   (build/e2e/results.tap; unit tests, hooks in build/test)"""
 import collections
 import glob
 import os
@@ -67,7 +67,7 @@ def main():
         else:
             paths.append(a)
     paths = paths or [p for p in [os.path.join(TOP, "build/e2e/results.tap")] + glob.glob(
-        os.path.join(TOP, "build/test/unit*")) if os.path.isfile(p)]
+        os.path.join(TOP, "build/test/unit*")) + [os.path.join(TOP, "build/test/e2e_hooks.tap")] if os.path.isfile(p)]
     if not paths:
         sys.exit("security_table: no results; run test/e2e/run --all first")
     rows = read(paths)

@@ -117,14 +117,14 @@ static struct letter_step *step_new(struct decision *d)
 static void add_local(struct decision *d, const struct ipc_target *t, const struct spans *cuts, uint16_t number)
 {
 	struct letter_step *s = step_new(d);
-	struct buf base = buf_on_heap(LETTER_NAME_MAX);
+	char mem[LETTER_NAME_MAX];
+	struct buf base = buf_over(mem, sizeof(mem));
 
 	letter_base_name(&base, d->q->id, t->rcpt, number, conf_now()->hostname);
 	*s = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_LOCAL, .target = t->account,
 				   .folder = d->scan.verdict == VERDICT_JUNK ? S("Junk") : S(""),
 				   .base = arena_str(d->a, buf_str(&base)), .cuts = cuts->p, .n_cuts = cuts->n,
 				   .prefix = make_prefix(d, &d->q->rcpts.p[t->rcpt], t->account) };
-	buf_end(&base);
 }
 
 static void add_remote(struct decision *d, const struct ipc_target *t, const struct spans *cuts, uint16_t number)
@@ -138,14 +138,14 @@ static void add_remote(struct decision *d, const struct ipc_target *t, const str
 static void add_copy(struct decision *d, const struct spans *cuts)
 {
 	uint32_t rcpt = (uint32_t)d->q->rcpts.n;
-	struct buf base = buf_on_heap(LETTER_NAME_MAX);
+	char mem[LETTER_NAME_MAX];
+	struct buf base = buf_over(mem, sizeof(mem));
 
 	letter_base_name(&base, d->q->id, rcpt, 0, conf_now()->hostname);
 	*step_new(d) = (struct letter_step){ .rcpt = rcpt, .kind = STEP_LOCAL, .target = d->verdict.owner,
 					     .folder = S(FOLDER_OF_SENT), .flags = S("S"),
 					     .base = arena_str(d->a, buf_str(&base)), .prefix = d->scan.prefix,
 					     .cuts = cuts->p, .n_cuts = cuts->n };
-	buf_end(&base);
 }
 
 /* A recipient that `user` refuses now, although RCPT was answered 250 (a file has changed, or one

@@ -36,7 +36,8 @@ static struct str prefix_of(struct report *r, struct str to)
 static void add_step(struct report *r, const struct ipc_target *t)
 {
 	struct letter_step *s = &r->steps[r->record.n_steps];
-	struct buf base = buf_on_heap(LETTER_NAME_MAX);
+	char mem[LETTER_NAME_MAX];
+	struct buf base = buf_over(mem, sizeof(mem));
 
 	if (r->record.n_steps == REPORT_TARGETS || (t->kind != TARGET_ACCOUNT && t->kind != TARGET_REMOTE))
 		return;
@@ -46,7 +47,6 @@ static void add_step(struct report *r, const struct ipc_target *t)
 				   .target = t->kind == TARGET_ACCOUNT ? t->account : t->address,
 				   .base = t->kind == TARGET_ACCOUNT ? arena_str(&r->a, buf_str(&base)) : S(""),
 				   .prefix = t->kind == TARGET_ACCOUNT ? prefix_of(r, t->account) : S("") };
-	buf_end(&base);
 	r->record.n_steps++;
 }
 
