@@ -111,6 +111,20 @@ def moved_clock():
         equal(s.command("test", "clock", "tomorrow")[0], 2, "a move that is none")
 
 
+def until_given_up(s, waits, *rcpt):
+    """Every try comes when it should, and after four days there is none: how many there were."""
+    passed = tries = 0
+    while True:
+        at = next_try(s, tries + 1, waits[tries], *rcpt)
+        if at == GIVEN_UP:
+            break
+        tries += 1
+        passed += at[1] + 1
+        clock(s, "+%ds" % (at[1] + 1))
+    check(4 * DAY <= passed < 4 * DAY + 4 * HOUR, "given up after %d s" % passed)
+    return tries
+
+
 def four_days():
     """5m 15m 1h 4h … give-up 4d warn 4h, with the quick tries of a mailbox here in front."""
     waits = [1, 5, 20, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR] + 40 * [4 * HOUR]
@@ -121,15 +135,7 @@ def four_days():
         with s.client() as c:
             c.ehlo()
             equal(c.deliver("alice@example.org", letter(tok), sender="bob@example.org").code, 250, "reply")
-        passed = tries = 0
-        while True:
-            at = next_try(s, tries + 1, waits[tries])
-            if at == GIVEN_UP:
-                break
-            tries += 1
-            passed += at[1] + 1
-            clock(s, "+%ds" % (at[1] + 1))
-        check(4 * DAY <= passed < 4 * DAY + 4 * HOUR, "given up after %d s" % passed)
+        until_given_up(s, waits)
         reports = tap.eventually(lambda: len(s.letters("bob")) >= 3 and s.letters("bob"), 5 * SLOW,
                                  what="a warning and a bounce")
         kinds = sorted(m for l in reports for m in re.findall(rb"^Action: (\w+)", l.raw, re.M))
@@ -175,15 +181,7 @@ def four_days_elsewhere():
                 sink = stack.enter_context(Sink(port=port, RCPT="450 4.2.0 come again"))
             with remote_server(port) as s:
                 give_away(s)
-                passed = tries = 0
-                while True:
-                    at = next_try(s, tries + 1, waits[tries], "away")
-                    if at == GIVEN_UP:
-                        break
-                    tries += 1
-                    passed += at[1] + 1
-                    clock(s, "+%ds" % (at[1] + 1))
-                check(4 * DAY <= passed < 4 * DAY + 4 * HOUR, "given up after %d s" % passed)
+                tries = until_given_up(s, waits, "away")
                 reports = tap.eventually(lambda: len(s.letters("bob")) >= 2 and s.letters("bob"), 5 * SLOW,
                                          what="a warning and a bounce")
                 kinds = sorted(m for l in reports for m in re.findall(rb"^Action: (\w+)", l.raw, re.M))
