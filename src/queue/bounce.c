@@ -196,7 +196,7 @@ static void print_person(const struct bounce *b, const struct bounce_rcpt *r, st
 	if (r->remote.n) {
 		buf_add(out, S("    The server "));
 		clean(out, r->remote, true);
-		buf_add(out, S(" said:\r\n"));
+		buf_add(out, str_has(r->remote, ',') ? S(", said:\r\n") : S(" said:\r\n"));
 	}
 	print_wrapped(out, r->text);
 	if (advice.n) {
