@@ -51,6 +51,10 @@ SUSPENDS int run_test_smtp(struct command *c);
 /* An address that is not ours: which servers take its mail, by what TLS. */
 SUSPENDS int explain_remote(struct command *c, struct str address);
 
+/* checks.c */
+SUSPENDS int run_test_rcpt(struct command *c);
+SUSPENDS int status_lists(struct command *c);
+
 /* dns.c */
 SUSPENDS int run_dns_lookup(struct command *c);
 

@@ -37,7 +37,7 @@ SUSPENDS static bool commit(struct session *s, struct transaction *t, struct que
 		.sender = (uint8_t)(t->is_ours && s->sender == SENDER_STRANGER ? SENDER_NETWORK :
 				    t->is_ours ? s->sender : SENDER_STRANGER),
 		.session = s->number,
-		.rcpts = { t->rcpts, t->n_rcpts },
+		.rcpts = { t->rcpts, t->n_rcpts }, .signals = { t->signals, t->n_signals },
 	};
 	bool ok = false;
 

@@ -21,6 +21,9 @@ struct transaction {
 	bool is_ours;            /* its sender is one of ours: it may go anywhere */
 	struct ipc_rcpt *rcpts;
 	size_t n_rcpts, cap_rcpts;
+	bool is_checked;         /* signals hold */
+	struct ipc_signal *signals;      /* what the checks found that does not refuse it */
+	size_t n_signals;
 	unsigned n_refused;      /* recipients */
 	bool is_chunked;         /* BDAT has begun */
 	struct body body;
