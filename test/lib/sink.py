@@ -6,7 +6,7 @@
 
 A reply is text (lines by CRLF are the caller's), bytes (sent as they are), a Drip, or one of
 HANG, CLOSE, RESET.  s.sessions lists what happened: .lines (commands), .letters
-(bytes as they stood behind DATA, dots and all), .bdat, .tls, .peer.  Names of steps are
+(bytes as they stood behind DATA, dots and all), .bdat, .tls, .resumed, .sni, .peer.  Names of steps are
 CONNECT, EHLO, HELO, STARTTLS, TLS (before the handshake), AUTH, MAIL, RCPT, DATA, END (behind the
 dot), BODY (in the middle), BDAT, RSET, QUIT."""
 import base64
@@ -31,7 +31,7 @@ class Session:
         self.sock, self.sink, self.buf, self.peer = sock, sink, b"", sock.getpeername()[0]
         self.lines, self.letters, self.bdat, self.tls = [], [], [], None
         self.count, self.done, self.over, self.sni = {}, False, threading.Event(), None
-        self.after_quit = False
+        self.resumed = False
 
     def fill(self):
         got = self.sock.recv(65536)
@@ -93,7 +93,7 @@ class Session:
             self.sni = name
         self.sink.tls.sni_callback = named
         self.sock = self.sink.tls.wrap_socket(self.sock, server_side=True)
-        self.tls = self.sock.version()
+        self.tls, self.resumed = self.sock.version(), self.sock.session_reused
         self.buf = b""
 
     def data(self):
