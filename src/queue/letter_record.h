@@ -75,7 +75,7 @@ struct letter_step {
 	uint8_t kind;                    /* enum step_kind */
 	struct str target;
 	struct str folder, flags;        /* STEP_LOCAL: empty folder is INBOX */
-	struct str base;                 /* STEP_LOCAL: SECONDS.ID-RCPT-STEP.host */
+	struct str base;                 /* STEP_LOCAL with an account: SECONDS.ID-RCPT-STEP.host, never empty */
 	struct str prefix;               /* in front of the letter's bytes */
 	struct str sender;               /* STEP_REMOTE: MAIL FROM if it is not the letter's; or empty */
 	const struct letter_span *cuts;  /* sorted, apart */

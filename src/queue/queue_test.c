@@ -147,8 +147,8 @@ static uint64_t accept_letter(struct world *w, struct str from)
 	static const struct letter_span cuts[] = { { 0, 14 } };
 	static const struct letter_step steps[STEPS] = {
 		{ .rcpt = 0, .kind = STEP_LOCAL, .target = { "alice", 5 }, .base = { "1.a.h", 5 } },
-		{ .rcpt = 1, .kind = STEP_LOCAL, .target = { "bob", 3 }, .cuts = cuts, .n_cuts = 1 },
-		{ .rcpt = 1, .number = 1, .kind = STEP_LOCAL, .target = { "carol", 5 } },
+		{ .rcpt = 1, .kind = STEP_LOCAL, .target = { "bob", 3 }, .base = { "1.b.h", 5 }, .cuts = cuts, .n_cuts = 1 },
+		{ .rcpt = 1, .number = 1, .kind = STEP_LOCAL, .target = { "carol", 5 }, .base = { "1.c.h", 5 } },
 	};
 	struct letter_record r = {
 		.id = queue_id(w->q, w->now), .accepted = w->now, .from = from,
@@ -285,7 +285,7 @@ static size_t claim_tasks(struct world *w, enum queue_task task, struct step_ref
 static struct letter_record report_letter(struct world *w, uint64_t about)
 {
 	static const struct letter_rcpt rcpt = { .address = { "s@example.org", 13 } };
-	static const struct letter_step step = { .kind = STEP_LOCAL, .target = { "s", 1 } };
+	static const struct letter_step step = { .kind = STEP_LOCAL, .target = { "s", 1 }, .base = { "2.s.h", 5 } };
 
 	return (struct letter_record){
 		.id = queue_id(w->q, w->now), .parent = about, .accepted = w->now,
@@ -520,7 +520,7 @@ static void walk_goes_on(struct world *w)
 static void big_file(struct world *w)
 {
 	static const struct letter_rcpt rcpt = { .address = { "a@b", 3 } };
-	static const struct letter_step step = { .kind = STEP_LOCAL, .target = { "a", 1 } };
+	static const struct letter_step step = { .kind = STEP_LOCAL, .target = { "a", 1 }, .base = { "3.a.h", 5 } };
 	char name[LETTER_NAME_MAX + 1];
 	struct err e = { 0 };
 	struct letter_record r = {
