@@ -84,7 +84,7 @@ static bool job_rows(struct job *j, struct disk *d, struct letter **letters, siz
 		*states = buf_on_heap(LETTER_HEAD_MAX);
 		letter_states_print(letters[i], states);
 		j->rows[i] = (struct spool_row){
-			.id = letters[i]->r.id, .states = buf_str(states),
+			.id = letters[i]->id, .states = buf_str(states),
 			.is_held = letters[i]->is_held,
 		};
 	}
@@ -165,9 +165,9 @@ static bool files_write(struct job *j, struct letter **letters, size_t n)
 		char name[LETTER_NAME_MAX + 1];
 
 		fds[i] = -1;
-		snprintf(name, sizeof name, "moved/%s", ID_Z(letters[i]->r.id));
-		if (ok && letters[i]->r.file.n == 0)
-			ok = spool_file_write(j->d->spool, name, letters[i]->r.body, &fds[i], &j->err);
+		snprintf(name, sizeof name, "moved/%s", ID_Z(letters[i]->id));
+		if (ok && letters[i]->thick->r.file.n == 0)
+			ok = spool_file_write(j->d->spool, name, letters[i]->thick->r.body, &fds[i], &j->err);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (ok && fds[i] >= 0)
@@ -191,24 +191,26 @@ static bool spool_run(struct job *j)
 SUSPENDS static bool spool_prepare(struct queue *q, struct letter *l, struct buf *record,
 				   struct err *e)
 {
-	struct letter_record r = l->r;
+	struct thick *k = l->thick;
+	struct letter_record r = k->r;
 	char name[LETTER_NAME_MAX + 1];
 
 	if (r.file.n > 0)
 		return letter_record_print(&r, record, e);
-	if (!l->body) {
+	if (!k->body) {
 		struct letter_body body;
 
 		if (!q->engine->body(q, l, &body, e))
 			return false;
-		l->body = malloc(body.size ? body.size : 1);
-		if (l->body && body.size)
-			memcpy(l->body, body.bytes.p, body.size);
+		k->body = malloc(body.size ? body.size : 1);
+		if (k->body && body.size)
+			memcpy(k->body, body.bytes.p, body.size);
 		letter_body_end(&body);
-		if (!l->body)
+		if (!k->body)
 			return fail(e, FAULT_TEMP, "no memory");
+		k->r.body = str_of(k->body, r.body_size);
+		table_weigh(&q->table, l);
 	}
-	l->r.body = str_of(l->body, l->r.body_size);
 	snprintf(name, sizeof name, "moved/%s", ID_Z(r.id));
 	r.file = str_from_z(name);
 	return letter_record_print(&r, record, e);
@@ -226,10 +228,10 @@ SUSPENDS static bool disk_spool(struct queue *q, struct letter **letters, size_t
 	}
 	ok = ok && job_do(&j, e);
 	for (size_t i = 0; ok && i < n; i++) {
-		struct letter *l = letters[i];
+		struct thick *k = letters[i]->thick;
 
-		if (l->r.file.n == 0)
-			l->r.file = arena_printf(&l->arena, "moved/%s", ID_Z(l->r.id));
+		if (k->r.file.n == 0)
+			k->r.file = arena_printf(&k->arena, "moved/%s", ID_Z(letters[i]->id));
 	}
 	job_end(&j);
 	return ok;
@@ -258,11 +260,46 @@ static bool record_run(struct job *j)
 	return spool_row_record(j->d->spool, j->id, j->record, &j->err);
 }
 
-SUSPENDS static bool disk_record(struct queue *q, uint64_t id, struct buf *ret, struct err *e)
+/* The whole journal record in which the letter stands; the caller frees it.  Its segment stays while it is read,
+ * even if the letter leaves the journal meanwhile. */
+SUSPENDS static bool journal_record(struct disk *d, const struct letter *l, char **ret, size_t *ret_n, struct err *e)
 {
-	struct job j = { .d = q->own, .run = record_run, .id = id, .record = ret };
+	struct journal_at at = l->at;
+	char *record = malloc(at.length ? at.length : 1);
+	bool ok;
 
-	return job_do(&j, e);
+	if (!record)
+		return fail(e, FAULT_TEMP, "no memory");
+	journal_pin(d->journal, &at);
+	ok = journal_read(d->journal, &at, record, e);
+	journal_unpin(d->journal, &at);
+	if (!ok) {
+		free(record);
+		return false;
+	}
+	*ret = record;
+	*ret_n = at.length;
+	return true;
+}
+
+SUSPENDS static bool disk_record(struct queue *q, const struct letter *l, struct buf *ret, struct err *e)
+{
+	AUTO(buf_end) struct buf row = buf_on_heap(LETTER_HEAD_MAX);
+	struct job j = { .d = q->own, .run = record_run, .id = l->id, .record = &row };
+	char *record;
+	size_t n;
+
+	if (l->is_spooled) {
+		if (!job_do(&j, e))
+			return false;
+		put_str(ret, buf_str(&row));
+	} else {
+		if (!journal_record(j.d, l, &record, &n, e))
+			return false;
+		buf_add(ret, str_from(str_of(record, n), l->skip));
+		free(record);
+	}
+	return !ret->full || fail(e, FAULT_TEMP, "no memory");
 }
 
 static bool file_new_run(struct job *j)
@@ -324,11 +361,12 @@ static void file_open_run(void *arg)
 SUSPENDS static bool disk_body(struct queue *q, struct letter *l, struct letter_body *ret,
 			       struct err *e)
 {
-	struct job j = { .d = q->own, .file = l->r.file };
-	char *record;
+	const struct letter_record *r = &l->thick->r;
+	struct job j = { .d = q->own, .file = r->file };
+	size_t n;
 
-	*ret = (struct letter_body){ .fd = -1, .size = l->r.body_size };
-	if (l->r.file.n > 0) {
+	*ret = (struct letter_body){ .fd = -1, .size = r->body_size };
+	if (r->file.n > 0) {
 		off_loop(file_open_run, &j);
 		if (!j.ok) {
 			*e = j.err;
@@ -337,15 +375,10 @@ SUSPENDS static bool disk_body(struct queue *q, struct letter *l, struct letter_
 		ret->fd = j.fd;
 		return true;
 	}
-	record = malloc(l->at.length ? l->at.length : 1);
-	if (!record)
-		return fail(e, FAULT_TEMP, "no memory");
-	if (!journal_read(j.d->journal, &l->at, record, e)) {
-		free(record);
+	if (!journal_record(j.d, l, &ret->owned, &n, e))
 		return false;
-	}
-	ret->owned = record;
-	ret->bytes = str_of(record + l->body_skip, l->r.body_size);
+	must(n >= ret->size, "a letter's bytes are the end of its record");
+	ret->bytes = str_from(str_of(ret->owned, n), n - ret->size);
 	return true;
 }
 

@@ -169,8 +169,8 @@ int64_t queue_next_due(const struct queue *q);
 struct lane *queue_lane_due(const struct queue *q, int64_t now);
 /* When there will be one, or INT64_MAX. */
 int64_t queue_lane_next(const struct queue *q);
-/* Its first step as it waits there; false: it is empty. */
-bool queue_lane_peek(const struct lane *l, struct queue_claim *ret);
+/* Its first step as it waits there; false: it is empty.  Holds until somebody waits or looks at another one. */
+bool queue_lane_peek(const struct queue *q, const struct lane *l, struct queue_claim *ret);
 /* The first step that is due and, with it, those of the same letter that get the same view from the same sender:
  * at most n.  Those of a suspect come, too: see is_suspect. */
 SUSPENDS size_t queue_claim_lane(struct queue *q, struct lane *l, struct queue_claim *ret, size_t n, int64_t now, int64_t until);
@@ -268,7 +268,9 @@ struct queue_entry {
 	bool is_held;
 	unsigned deaths;
 };
-/* Walk the steps; *at starts as { 0 }.  Between two calls letters may come and go. */
+/* Walk the steps; *at starts as { 0 }.  Between two calls letters may come and go.  A claim's letter and step
+ * hold until the next call, their strings until somebody waits; a letter that waits has of them only its
+ * sender, and of each recipient address, target and base name. */
 struct queue_walk {
 	uint64_t id;
 	uint32_t step;

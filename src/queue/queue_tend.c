@@ -13,7 +13,6 @@
 enum { ACCOUNTS_AT_ONCE = 8, MOVE_AT_ONCE = 128 };
 
 #define BUSY_SPOOL_AFTER (5 * SECOND)
-#define SLIM_EVERY (10 * SECOND)
 
 struct checkpoint {
 	struct queue *q;
@@ -40,10 +39,10 @@ static bool checkpoint_fill(struct checkpoint *c, struct err *e)
 	if (!c->claims || !c->letters || !c->ok)
 		return fail(e, FAULT_TEMP, "no memory for a checkpoint");
 	for (struct letter *l = c->q->table.first; l; l = l->next)
-		for (uint32_t i = 0; i < l->r.n_steps && got < n; i++) {
+		for (uint32_t i = 0; i < l->n_steps && got < n; i++) {
 			if (l->steps[i].state != STEP_DONE)
 				continue;
-			claim_fill(&l->steps[i], &c->claims[got]);
+			claim_fill(&c->q->table, &l->steps[i], &c->claims[got]);
 			c->letters[got++] = l;
 			l->holds++;
 		}
@@ -158,15 +157,17 @@ SUSPENDS static bool move_some(struct queue *q, struct letter **letters, size_t 
 	struct buf b = buf_over(ids, sizeof ids);
 	struct journal_at at;
 	struct str payload;
-	bool ok;
+	bool ok = true;
 
 	for (size_t i = 0; i < n; i++) {
 		letters[i]->holds++;
 		letters[i]->is_moving = true;
-		put_u64(&b, letters[i]->r.id);
+		put_u64(&b, letters[i]->id);
 	}
 	payload = buf_str(&b);
-	ok = q->engine->spool(q, letters, n, e) &&
+	for (size_t i = 0; i < n && ok; i++)
+		ok = letters[i]->thick || letter_thicken(q, letters[i], e);
+	ok = ok && q->engine->spool(q, letters, n, e) &&
 	     q->engine->append(q, JOURNAL_MOVED, &payload, 1, &at, e);
 	if (ok)
 		q->engine->release(q, &at);
@@ -184,8 +185,13 @@ SUSPENDS static bool move_some(struct queue *q, struct letter **letters, size_t 
 	/* what was noted while they moved */
 	if (ok)
 		ok = q->engine->rows(q, letters, n, e);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		letters[i]->holds--;
+		if (ok && q->engine->record && !letters[i]->is_finished && letter_is_idle(letters[i]))
+			table_slim(&q->table, letters[i]);
+		letters[i]->holds++;
 		letter_release(q, letters[i]);
+	}
 	return ok;
 }
 
@@ -207,19 +213,6 @@ SUSPENDS static bool move_waiting(struct queue *q, int64_t before, bool all, str
 	return true;
 }
 
-/* Letters that wait long take as little memory as they can. */
-static void slim_waiting(struct queue *q)
-{
-	for (struct letter *l = q->table.first; l && q->engine->record; l = l->next) {
-		bool is_idle = l->is_spooled && !l->is_slim && !l->is_moving && !l->holds && !l->readers;
-
-		for (uint32_t i = 0; is_idle && i < l->r.n_steps; i++)
-			is_idle = l->steps[i].state == STEP_WAITING || l->steps[i].state == STEP_SAFE;
-		if (is_idle)
-			letter_slim(l);
-	}
-}
-
 SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e)
 {
 	struct queue_status status;
@@ -239,10 +232,8 @@ SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e)
 	}
 	if (ok && status.segments_full > 0 && !q->is_checkpointing)
 		ok = queue_checkpoint(q, e);
-	if (now - q->slimmed >= SLIM_EVERY || now < q->slimmed) {
-		q->slimmed = now;
-		slim_waiting(q);
-	}
+	if (q->engine->record)
+		table_trim(&q->table, QUEUE_THICK_BYTES, q->table.n);
 	return ok;
 }
 
