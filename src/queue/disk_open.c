@@ -88,6 +88,8 @@ static bool letter_seen(struct reading *r, struct str payload, size_t skip,
 		return false;
 	l->at = *at;
 	l->skip = (uint32_t)skip;
+	if (r->q->conf.found)
+		r->q->conf.found(r->q->conf.found_arg, &record);
 	letter_found(r, l);
 	return true;
 }
@@ -219,17 +221,10 @@ static bool record_seen(void *arg, enum journal_kind kind, struct str payload,
 	return ok;
 }
 
-static bool letter_is_kept(struct reading *r, struct str payload, size_t skip,
-			   const struct journal_at *at)
+static bool letter_is_kept(struct reading *r, struct str payload, const struct journal_at *at)
 {
-	AUTO(arena_end) struct arena a = { .limit = LETTER_ARENA };
-	struct letter_record found;
-	const struct letter *l;
-	struct err e;
+	const struct letter *l = table_get(&r->q->table, letter_payload_id(payload));
 
-	if (!letter_payload_parse(str_from(payload, skip), &a, &found, &e))
-		return false;
-	l = table_get(&r->q->table, found.id);
 	return l && !l->is_finished && !l->is_spooled && l->at.sequence == at->sequence;
 }
 
@@ -242,7 +237,7 @@ static bool record_keep(void *arg, enum journal_kind kind, struct str payload,
 	bool any = false;
 
 	if (kind == JOURNAL_LETTER)
-		return letter_is_kept(r, payload, 0, at);
+		return letter_is_kept(r, payload, at);
 	if (kind == JOURNAL_MOVED)
 		return false;
 	if (kind == JOURNAL_HELD || kind == JOURNAL_DIED) {
@@ -255,7 +250,7 @@ static bool record_keep(void *arg, enum journal_kind kind, struct str payload,
 		return any;
 	}
 	refs_take(&c, take_u32(&c), ref_is_open, r, &any);
-	return any || (c.in.n > 0 && letter_is_kept(r, payload, payload.n - c.in.n, at));
+	return any || (c.in.n > 0 && letter_is_kept(r, c.in, at));
 }
 
 /* The copy is pinned for its letter; a note needs no pin.  Letters stand in the table in

@@ -192,6 +192,14 @@ bool letter_payload_split(struct str payload, struct str *ret_head, struct str *
 	return !c.bad || fail(e, FAULT_PERM, "a letter's record is cut off");
 }
 
+uint64_t letter_payload_id(struct str payload)
+{
+	struct cursor c = { .in = payload };
+
+	(void)take(&c, 4 + LETTER_ID_AT);
+	return take_u64(&c);
+}
+
 bool letter_payload_parse(struct str payload, struct arena *a, struct letter_record *ret, struct err *e)
 {
 	struct str head, body;

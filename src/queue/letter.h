@@ -87,6 +87,8 @@ struct str letter_file_name(const struct letter *l, struct look *k, char mem[LET
 
 /* Payload of a LETTER, or the end of another record's: head length u32, head, inline bytes. */
 bool letter_payload_split(struct str payload, struct str *ret_head, struct str *ret_body, struct err *e);
+/* The letter's id alone; 0: cut off. */
+uint64_t letter_payload_id(struct str payload);
 /* The record in it; slices point into payload, arrays live in the arena. */
 bool letter_payload_parse(struct str payload, struct arena *a, struct letter_record *ret, struct err *e);
 enum { LETTER_ARENA = 16 * 1024 * 1024 };

@@ -32,6 +32,7 @@ enum {
 	LETTER_FACTS_MAX = 64 * 1024,
 	LETTER_WHY_MAX = 256 * 1024,
 	LETTER_HEAD_MAX = 4 * 1024 * 1024,
+	LETTER_ID_AT = 3,                /* where in an encoding its id begins */
 	LETTER_INLINE_MAX = 256 * 1024,  /* longer letters stand in the spool */
 };
 

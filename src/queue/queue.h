@@ -112,6 +112,9 @@ struct queue_conf {
 	/* The lane of a step to another server; NULL: no lanes, queue_claim() gives all. */
 	void (*lane_key)(void *arg, const struct letter_record *l, const struct letter_step *s, struct buf *ret);
 	void *lane_arg;
+	/* Each letter that a start finds in the journal, in order, with all that its record says; or NULL. */
+	void (*found)(void *arg, const struct letter_record *l);
+	void *found_arg;
 	const struct journal_ops *journal_ops;   /* NULL but in tests */
 };
 

@@ -270,7 +270,8 @@ SUSPENDS static bool prepare(struct err *e)
 	int64_t now = time_now();
 	struct queue_conf c = { .storage = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 				.path = ".",
-				.schedule = schedule_of(&conf_now()->outbound.retry), .lane_key = remote_lane_key };
+				.schedule = schedule_of(&conf_now()->outbound.retry), .lane_key = remote_lane_key,
+				.found = why_found };
 
 	deaths_prepare();
 	if (c.storage < 0)
@@ -344,7 +345,6 @@ SUSPENDS static void tend(void *unused)
 
 SUSPENDS static bool run(struct err *e)
 {
-	why_begin();
 	if (!fiber_start(&self.fibers, "carry", carry_run, NULL) || !fiber_start(&self.fibers, "tend", tend, NULL) ||
 	    !fiber_start(&self.fibers, "remote", remote_run, NULL) ||
 	    !fiber_start(&self.fibers, "results", remote_result_run, NULL))
