@@ -220,8 +220,9 @@ SUSPENDS bool queue_checkpoint(struct queue *q, struct err *e);
 /* Housekeeping: spare segments, checkpoints when a segment is full, the way to the spool for
  * what waits longer than QUEUE_SPOOL_AFTER, leases that ran out. */
 SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e);
-/* Before a clean stop: everything safe or in the spool, the journal empty. */
-SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, struct err *e);
+/* Before a clean stop: what is done is made safe, what waits goes to the spool until `within` is over.  The rest stays
+ * in the journal, which the next start reads faster than a disk syncs so many files. */
+SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, int64_t within, struct err *e);
 
 /* -- who dies of it.  Between take_up and put_down a step is being carried out: if this process dies
  *    meanwhile, the next start counts it as a death of the letter, as queue_died() does for the death

@@ -195,8 +195,8 @@ SUSPENDS static bool move_some(struct queue *q, struct letter **letters, size_t 
 	return ok;
 }
 
-/* Letters with something left to do that came before `before`. */
-SUSPENDS static bool move_waiting(struct queue *q, int64_t before, bool all, struct err *e)
+/* Letters with something left to do that came before `before`; until it is `end` on the monotonic clock. */
+SUSPENDS static bool move_waiting(struct queue *q, int64_t before, bool all, int64_t end, struct err *e)
 {
 	struct letter *letters[MOVE_AT_ONCE];
 	size_t n;
@@ -209,7 +209,7 @@ SUSPENDS static bool move_waiting(struct queue *q, int64_t before, bool all, str
 				letters[n++] = l;
 		if (n > 0 && !move_some(q, letters, n, e))
 			return false;
-	} while (n == MOVE_AT_ONCE);
+	} while (n == MOVE_AT_ONCE && time_mono() < end);
 	return true;
 }
 
@@ -227,7 +227,7 @@ SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e)
 	if (!q->is_moving) {
 		q->is_moving = true;
 		ok = move_waiting(q, now - (is_busy ? BUSY_SPOOL_AFTER : QUEUE_SPOOL_AFTER), false,
-				  e);
+				  INT64_MAX, e);
 		q->is_moving = false;
 	}
 	if (ok && status.segments_full > 0 && !q->is_checkpointing)
@@ -237,11 +237,13 @@ SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e)
 	return ok;
 }
 
-SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, struct err *e)
+SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, int64_t within, struct err *e)
 {
+	int64_t end = time_mono() + within;
+
 	if (!queue_checkpoint(q, e))
 		return false;
-	if (!move_waiting(q, now > 0 ? INT64_MAX : 0, true, e))
+	if (!move_waiting(q, now > 0 ? INT64_MAX : 0, true, end, e))
 		return false;
 	return q->engine->give_back(q, true, e);
 }

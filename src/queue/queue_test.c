@@ -608,7 +608,7 @@ static void test_disk_deaths(void **state)
 		assert_int_equal(q.is_held, i == 3);
 		w->now += MINUTE;
 	}
-	assert_true(queue_tend_all(w->q, w->now, &e));   /* no note in the journal is left */
+	assert_true(queue_tend_all(w->q, w->now, MINUTE, &e));   /* no note in the journal is left */
 	world_restart(w);
 	assert_true(entry_of(w, id).is_held);
 	assert_int_equal(carry_out(w, OUTCOME_DONE, ""), 0);
@@ -797,7 +797,7 @@ static void test_disk_segments(void **state)
 			w->n_done = 0;
 	}
 	assert_true(status_of(w).segments_full <= 1);
-	assert_true(queue_tend_all(w->q, w->now, &e));
+	assert_true(queue_tend_all(w->q, w->now, MINUTE, &e));
 	assert_int_equal(status_of(w).segments_full, 0);
 	world_restart(w);
 	assert_int_equal(status_of(w).letters, 0);
@@ -812,7 +812,7 @@ static void test_disk_clean_stop(void **state)
 	(void)state;
 	for (int i = 0; i < 200; i++)
 		accept_letter(w, S("s@example.org"));
-	assert_true(queue_tend_all(w->q, w->now, &e));
+	assert_true(queue_tend_all(w->q, w->now, MINUTE, &e));
 	assert_int_equal(status_of(w).segments_full, 0);
 	world_restart(w);
 	assert_int_equal(status_of(w).letters, 200);
@@ -821,6 +821,28 @@ static void test_disk_clean_stop(void **state)
 }
 
 /* A walk: accept, carry out, fail, note, tend, kill; what was promised is never forgotten. */
+/* With no time left what waits stays in the journal, and the next start has it. */
+static void test_disk_quick_stop(void **state)
+{
+	struct world *w = world_new(true);
+	uint64_t id[200];
+	struct err e = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(id); i++)
+		id[i] = accept_letter(w, S("s@example.org"));
+	assert_true(queue_tend_all(w->q, w->now, 0, &e));
+	assert_int_not_equal(status_of(w).in_journal, 0);
+	assert_true(status_of(w).in_journal < ARRAY_LEN(id));    /* some went, as many as go at once */
+	world_restart(w);
+	assert_int_equal(status_of(w).letters, ARRAY_LEN(id));
+	for (size_t i = 0; i < ARRAY_LEN(id); i++)
+		body_is_right(w, id[i]);
+	assert_int_equal(carry_out(w, OUTCOME_SAFE, ""), ARRAY_LEN(id) * STEPS);
+	assert_int_equal(status_of(w).letters, 0);
+	world_free(w);
+}
+
 static void test_disk_walk(void **state)
 {
 	struct world *w = world_new(true);
@@ -1118,6 +1140,7 @@ int main(void)
 		cmocka_unit_test(test_disk_spool),
 		cmocka_unit_test(test_disk_segments),
 		cmocka_unit_test(test_disk_clean_stop),
+		cmocka_unit_test(test_disk_quick_stop),
 		cmocka_unit_test(test_disk_walk),
 		cmocka_unit_test(test_by_account),
 		cmocka_unit_test(test_busy),

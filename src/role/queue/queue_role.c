@@ -23,6 +23,7 @@ enum {
 	IDLE_AFTER = 5, IDLE_AGAIN = 60,         /* seconds */
 };
 #define STOP_WITHIN (30 * SECOND)
+#define SPOOL_WITHIN (2 * SECOND)        /* of it, for what waits */
 
 struct queue *queue;
 struct queue_totals totals;
@@ -353,7 +354,7 @@ SUSPENDS static bool run(struct err *e)
 	remote_settle();
 	remote_result_settle();
 	WITHIN(STOP_WITHIN)
-		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), e))
+		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), SPOOL_WITHIN, e))
 			log_warn("stop", "why=%s next=\"what is not done is done at the next start\"",
 				 LOGQ(str_from_z(e->text)));
 	why_flush();
