@@ -47,6 +47,7 @@ struct letter {
 	int64_t since;                   /* when it came into this table */
 	struct thick *thick;             /* NULL: it is slim */
 	struct letter *prev, *next;      /* in order of arrival */
+	uint64_t order;                  /* counts up along that */
 	struct journal_at at;            /* the record with its bytes; sequence 0: none */
 	uint32_t skip;                   /* where in that record it begins */
 	uint32_t face_n;                 /* bytes of its face */

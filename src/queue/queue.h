@@ -277,6 +277,7 @@ struct queue_entry {
  * sender, and of each recipient address, target and base name. */
 struct queue_walk {
 	uint64_t id;
+	uint64_t order;                  /* of that letter; 0: if it has left, that was all */
 	uint32_t step;
 	bool with_done;                  /* those that are carried out, too */
 };

@@ -145,10 +145,10 @@ static const struct letter *walk_at(const struct queue *q, struct queue_walk *at
 {
 	const struct letter *l = at->id ? table_get(&q->table, at->id) : q->table.first;
 
-	if (l)
+	if (l || !at->order)
 		return l;
 	at->step = 0;
-	for (l = q->table.first; l && l->id <= at->id;)
+	for (l = q->table.first; l && l->order < at->order;)
 		l = l->next;
 	return l;
 }
@@ -168,6 +168,7 @@ bool queue_next(const struct queue *q, struct queue_walk *at, struct queue_entry
 				ret->due = s->lane->open_at;
 			claim_fill(&q->table, s, &ret->claim);
 			at->id = l->id;
+			at->order = l->order;
 			at->step = i + 1;
 			return true;
 		}

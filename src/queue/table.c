@@ -207,6 +207,7 @@ void table_add(struct table *t, struct letter *l, int64_t now)
 	else
 		t->first = l;
 	t->last = l;
+	l->order = ++t->last_order;
 	t->n++;
 	l->since = now;
 	l->open = l->todo = l->n_steps;

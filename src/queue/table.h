@@ -40,6 +40,7 @@ struct table {
 	lane_key_fn *lane_key;           /* NULL: no lanes */
 	void *lane_arg;
 	struct letter *first, *last;
+	uint64_t last_order;
 	struct thick *oldest, *newest;   /* of letters with something left to do */
 	size_t thick;                    /* bytes of those */
 	struct look *look;

@@ -39,7 +39,7 @@ bool serve_queued(struct link *l, void *question, void *answer, struct arena *a,
 {
 	struct queue_queued *q = question;
 	struct queue_queued_answer *r = answer;
-	struct queue_walk at = { .id = q->at, .step = q->step, .with_done = q->with_done };
+	struct queue_walk at = { .id = q->at, .order = q->order, .step = q->step, .with_done = q->with_done };
 	struct queue_select select = q->select.n ? select_of(&q->select.p[0]) : (struct queue_select){ 0 };
 	struct queue_entry found;
 	size_t sum = 0, looked = 0;
@@ -52,6 +52,7 @@ bool serve_queued(struct link *l, void *question, void *answer, struct arena *a,
 		struct ipc_queued *s = &r->steps.p[r->steps.n];
 
 		r->at = at.id;
+		r->order = at.order;
 		r->step = at.step;
 		if ((found.claim.ref.id & q->mask) != (q->id & q->mask) || !queue_selects(&select, &found))
 			continue;
@@ -208,7 +209,7 @@ SUSPENDS static bool act_on(const struct queue_act *q, const struct queue_select
 static size_t find_letters(const struct queue_act *q, const struct queue_select *select, uint64_t *ret,
 			   struct queue_act_answer *r)
 {
-	struct queue_walk at = { .id = q->at, .step = UINT32_MAX };
+	struct queue_walk at = { .id = q->at, .order = q->order, .step = UINT32_MAX };
 	struct queue_entry found;
 	size_t n = 0, looked = 0;
 
@@ -218,6 +219,7 @@ static size_t find_letters(const struct queue_act *q, const struct queue_select 
 		if (looked++ >= LOOK_MOST && at.id != r->at)
 			break;
 		r->at = at.id;
+		r->order = at.order;
 		if (!queue_selects(select, &found))
 			continue;
 		ret[n++] = at.id;
