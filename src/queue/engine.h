@@ -58,5 +58,3 @@ SUSPENDS size_t claims_thicken(struct queue *q, struct queue_claim *claims, size
 /* The bytes in memory are no longer wanted. */
 void letter_body_drop(struct queue *q, struct letter *l);
 enum { STEP_REF_BYTES = 12 };
-/* Of letters that wait so much is kept in memory, so that what comes and goes at once is not read again. */
-enum { QUEUE_THICK_BYTES = 16 * 1024 * 1024 };

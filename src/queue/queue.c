@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TRIM_LOOKS = 4 };                 /* at letters, for each that becomes thick */
+enum {
+	THICK_BYTES = 16 * 1024 * 1024,  /* of letters that came last: what leaves at once is not read again */
+	TRIM_LOOKS = 4,                  /* at letters, for each that becomes thick */
+};
 
 bool queue_new(const struct queue_conf *conf, const struct engine *engine, void *own,
 	       struct queue **ret, struct err *e)
@@ -28,6 +31,8 @@ bool queue_new(const struct queue_conf *conf, const struct engine *engine, void 
 		return fail(e, FAULT_TEMP, "no memory");
 	}
 	q->conf = *conf;
+	if (!q->conf.thick)
+		q->conf.thick = THICK_BYTES;
 	if (q->conf.schedule.n_waits == 0)
 		q->conf.schedule = schedule_default;
 	q->engine = engine;
@@ -170,7 +175,7 @@ SUSPENDS static void letter_enter(struct queue *q, struct letter *l, int64_t now
 	l->is_finished = l->open == 0;
 	l->holds++;
 	if (q->engine->record)
-		table_trim(&q->table, QUEUE_THICK_BYTES, TRIM_LOOKS);
+		table_trim(&q->table, q->conf.thick, TRIM_LOOKS);
 	letter_release(q, l);
 }
 
@@ -209,8 +214,8 @@ SUSPENDS bool letter_thicken(struct queue *q, struct letter *l, struct err *e)
 	if (ok && !l->thick) {           /* somebody else may have done it meanwhile */
 		ok = letter_payload_split(buf_str(&b), &head, &body, e) && letter_fatten(l, head, body, e);
 		table_weigh(&q->table, l);
-		table_trim(&q->table, QUEUE_THICK_BYTES, TRIM_LOOKS);
-		if (q->table.thick > QUEUE_THICK_BYTES)
+		table_trim(&q->table, q->conf.thick, TRIM_LOOKS);
+		if (q->table.thick > q->conf.thick)
 			letter_body_drop(q, l);
 	}
 	letter_release(q, l);

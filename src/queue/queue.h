@@ -106,6 +106,7 @@ struct queue_conf {
 	int storage;                     /* directory; holds journal/ spool/ db/ */
 	const char *path;                /* the same as a path, for SQLite; NULL: "." */
 	uint32_t segment_size;           /* 0: 32 MiB; tests take smaller ones */
+	size_t thick;                    /* bytes of letters that wait kept at hand; 0: 16 MiB; tests take fewer */
 	unsigned node;                   /* of ids */
 	struct schedule schedule;
 	struct queue_sync sync;

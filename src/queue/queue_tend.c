@@ -233,7 +233,7 @@ SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e)
 	if (ok && status.segments_full > 0 && !q->is_checkpointing)
 		ok = queue_checkpoint(q, e);
 	if (q->engine->record)
-		table_trim(&q->table, QUEUE_THICK_BYTES, q->table.n);
+		table_trim(&q->table, q->conf.thick, q->table.n);
 	return ok;
 }
 

@@ -34,7 +34,7 @@ struct delivered {
 };
 
 struct world {
-	bool is_disk;
+	bool is_disk, is_thick;          /* is_thick: letters that wait need not be read again */
 	char path[64];
 	int dir;
 	struct queue_conf conf;
@@ -83,7 +83,7 @@ static void world_open(struct world *w)
 
 	w->conf = (struct queue_conf){
 		.storage = w->dir, .path = w->path, .segment_size = SMALL, .node = 1,
-		.journal_ops = w->conf.journal_ops,
+		.thick = w->is_thick ? 0 : 1, .journal_ops = w->conf.journal_ops,
 	};
 	w->conf.sync.arg = w;
 	if (w->by_account)
@@ -96,17 +96,23 @@ static void world_open(struct world *w)
 		fail_msg("%s", e.text);
 }
 
-static struct world *world_new(bool is_disk)
+static struct world *world_as(bool is_disk, bool is_thick)
 {
 	struct world *w = calloc(1, sizeof *w);
 
 	w->is_disk = is_disk;
+	w->is_thick = is_thick;
 	w->now = T0;
 	snprintf(w->path, sizeof w->path, "/tmp/waxwing-queue-XXXXXX");
 	assert_non_null(mkdtemp(w->path));
 	w->dir = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	world_open(w);
 	return w;
+}
+
+static struct world *world_new(bool is_disk)
+{
+	return world_as(is_disk, false);
 }
 
 /* As a kill would: nothing is written, what is in memory is gone. */
@@ -151,7 +157,7 @@ static uint64_t accept_as(struct world *w, uint64_t id, struct str from)
 		{ .rcpt = 1, .number = 1, .kind = STEP_LOCAL, .target = { "carol", 5 }, .base = { "1.c.h", 5 } },
 	};
 	struct letter_record r = {
-		.id = queue_id(w->q, w->now), .accepted = w->now, .from = from,
+		.id = id, .accepted = w->now, .from = from,
 		.rcpts = rcpts, .n_rcpts = 2, .steps = steps, .n_steps = STEPS,
 		.body = S(BODY), .body_size = sizeof body_text - 1,
 	};
@@ -1105,7 +1111,7 @@ static void test_schedule(void **state)
 	assert_true(schedule_is_due(s, T0 + 4 * HOUR + 1, T0)); /* the clock went back */
 }
 
-static void engine_rows(bool is_disk)
+static void engine_rows(bool is_disk, bool is_thick)
 {
 	static void (*const rows[])(struct world *w) = {
 		life, lease, retries, warn_then_bounce, null_sender, sync_lost, hold, big_file, third_death,
@@ -1113,7 +1119,7 @@ static void engine_rows(bool is_disk)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct world *w = world_new(is_disk);
+		struct world *w = world_as(is_disk, is_thick);
 
 		rows[i](w);
 		world_free(w);
@@ -1123,13 +1129,14 @@ static void engine_rows(bool is_disk)
 static void test_memory(void **state)
 {
 	(void)state;
-	engine_rows(false);
+	engine_rows(false, true);
 }
 
 static void test_disk(void **state)
 {
 	(void)state;
-	engine_rows(true);
+	engine_rows(true, false);
+	engine_rows(true, true);
 }
 
 int main(void)
