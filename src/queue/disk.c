@@ -1,6 +1,7 @@
 /* disk.c — the engine that keeps its promises: journal, spool, queue.db.
  *
- * Whatever blocks goes through off_loop(); calls on the spool take turns. */
+ * Whatever blocks goes through off_loop(); calls on the spool take turns.  Rows that wait for theirs
+ * share one commit. */
 #include "queue/disk.h"
 
 #include "base/fd.h"
@@ -15,7 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SYNC_AT_ONCE = 64 };              /* files */
+enum {
+	SYNC_AT_ONCE = 64,               /* files */
+	ROWS_AT_ONCE = 4096,             /* in a commit */
+};
 
 /* One job on the spool, in a thread. */
 struct job {
@@ -32,6 +36,8 @@ struct job {
 	uint64_t id;
 	struct buf *record;
 	int fd;
+	bool is_taken, is_done;          /* rows: by whoever leads */
+	struct job *next;
 	bool ok;
 	struct err err;
 };
@@ -53,7 +59,7 @@ SUSPENDS static bool job_do(struct job *j, struct err *e)
 	d->is_spooling = true;
 	off_loop(job_run, j);
 	d->is_spooling = false;
-	wait_wake(&d->spooled);
+	wait_wake_all(&d->spooled);
 	if (!j->ok)
 		*e = j->err;
 	return j->ok;
@@ -242,6 +248,92 @@ static bool rows_run(struct job *j)
 	return spool_rows_write(j->d->spool, j->rows, j->n, &j->err);
 }
 
+/* Those that fit into one commit, off the line. */
+static struct job *rows_take(struct disk *d, size_t *ret_n)
+{
+	struct job *first = d->rows, *end = first;
+
+	for (*ret_n = first->n;; end = end->next) {
+		end->is_taken = true;
+		if (!end->next || *ret_n + end->next->n > ROWS_AT_ONCE)
+			break;
+		*ret_n += end->next->n;
+	}
+	d->rows = end->next;
+	if (!d->rows)
+		d->last_rows = NULL;
+	end->next = NULL;
+	return first;
+}
+
+/* In the order in which they came: of two of one letter the later one holds. */
+SUSPENDS static void rows_lead(struct disk *d)
+{
+	struct job all = { .d = d, .run = rows_run };
+	size_t n, at = 0;
+	struct job *taken = rows_take(d, &n), *next;
+
+	all.rows = calloc(n ? n : 1, sizeof *all.rows);
+	all.n = n;
+	for (struct job *j = taken; j && all.rows; j = j->next)
+		for (size_t i = 0; i < j->n; i++)
+			all.rows[at++] = j->rows[i];
+	if (all.rows) {
+		d->is_spooling = true;
+		off_loop(job_run, &all);
+		d->is_spooling = false;
+	} else {
+		fail(&all.err, FAULT_TEMP, "no memory");
+	}
+	free(all.rows);
+	for (struct job *j = taken; j; j = next) {
+		next = j->next;
+		j->ok = all.ok;
+		j->err = all.err;
+		j->is_done = true;
+	}
+	wait_wake_all(&d->spooled);
+}
+
+static void rows_leave(struct disk *d, struct job *gone)
+{
+	struct job *before = NULL;
+
+	for (struct job *j = d->rows; j != gone; j = j->next)
+		before = j;
+	*(before ? &before->next : &d->rows) = gone->next;
+	if (!gone->next)
+		d->last_rows = before;
+}
+
+static void nap(void *arg)
+{
+	(void)arg;
+	usleep(1000);
+}
+
+SUSPENDS static bool rows_share(struct job *j, struct err *e)
+{
+	struct disk *d = j->d;
+
+	*(d->last_rows ? &d->last_rows->next : &d->rows) = j;
+	d->last_rows = j;
+	while (!j->is_done) {
+		if (!d->is_spooling) {
+			rows_lead(d);
+		} else if (!wait_on(&d->spooled, "the spool", e) && !j->is_done) {
+			if (!j->is_taken) {
+				rows_leave(d, j);
+				return false;
+			}
+			off_loop(nap, NULL);     /* cancelled, but the disk has it in hand */
+		}
+	}
+	if (!j->ok)
+		*e = j->err;
+	return j->ok;
+}
+
 SUSPENDS static bool disk_rows(struct queue *q, struct letter **letters, size_t n,
 			       struct err *e)
 {
@@ -250,7 +342,7 @@ SUSPENDS static bool disk_rows(struct queue *q, struct letter **letters, size_t 
 
 	for (size_t i = 0; ok && i < n; i++)
 		j.rows[i].update_only = !letters[i]->is_finished;
-	ok = ok && job_do(&j, e);
+	ok = ok && rows_share(&j, e);
 	job_end(&j);
 	return ok;
 }
