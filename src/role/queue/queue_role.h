@@ -106,7 +106,7 @@ void why_keep(const struct why *w);              /* and logged */
 void why_keep_record(struct str record);
 void why_keep_frames(struct str frames);
 SUSPENDS void why_flush(void);
-void why_begin(void);
+void why_found(void *arg, const struct letter_record *l);
 SUSPENDS bool serve_explain(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* The head of a decision of ours. */
 static inline struct why why_ours(enum why_kind kind, uint64_t letter)
