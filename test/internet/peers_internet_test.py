@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Letters between real servers in the small internet, each found by its MX: waxwing with waxwing, Postfix, Exim
 and OpenSMTPD, in both directions."""
+import email
 import glob
 import os
 import re
@@ -186,6 +187,31 @@ def to_peer(w, domain, maildir, log, unknown):
     check(b"nobody@" + domain.encode() in report and re.search(unknown, report), report[:2000])
 
 
+def in_seven_bits(w, maildir, log):
+    """Postfix is told not to announce 8BITMIME: a letter of 8 bits comes to it in others, and decodes to the same."""
+    head = (b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n")
+    tok, body = token(), "Grüße, mit Umläuten und = darin\r\n".encode() * 20000
+    with w.a.submission("alice", password="alice-pw") as c:
+        equal(c.mail("alice@example.org", "BODY=8BITMIME").code, 250, "MAIL")
+        equal(c.rcpt("u1@pf.test").code, 250, "RCPT")
+        r = c.data(letter(tok, body, head).replace(b"sender@client.example.net", b"alice@example.org"))
+        equal(r.code, 250, "DATA: %r" % r)
+
+    def found():
+        for path in glob.glob(maildir % "u1"):
+            with open(path, "rb") as f:
+                got = f.read()
+            if tok.encode() in got:
+                return got
+        return None
+    got = eventually(found, 30 * SLOW, 0.1, what=lambda: "a letter in 7 bits; the peer says:\n" + log()[-1500:])
+    there = email.message_from_bytes(got)
+    equal(there["Content-Transfer-Encoding"], "quoted-printable", "encoding")
+    check(all(b < 128 for b in got), "it has octets beyond 127")
+    equal(there.get_payload(decode=True).replace(b"\r\n", b"\n"), body.replace(b"\r\n", b"\n"), "decoded")
+    sent(w.a, r.queue_id, "pf.test", "sent=0 later=0 never=0 needs-7bit=1")
+
+
 def from_peer(w, root, sender, program, log):
     """A person there writes to alice, and to somebody whom we do not know."""
     tok = token()
@@ -236,13 +262,14 @@ def postfix():
     pf = peers.Postfix(folder, "maillog_file = /var/log/postfix.log\nmyhostname = mx.pf.test\nmydestination = localhost\n"
                        "inet_protocols = ipv4\ninet_interfaces = loopback-only\nsmtp_bind_address = 127.5.0.3\n"
                        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file=%s\nsmtpd_tls_key_file=%s\n"
-                       "smtp_tls_security_level = may\n" % (crt, key), domain="pf.test", users=("u1", "u2"),
+                       "smtp_tls_security_level = may\nsmtpd_discard_ehlo_keywords = 8bitmime\n" % (crt, key), domain="pf.test", users=("u1", "u2"),
                        master="127.5.0.3:25 inet n - n - - smtpd\n")
     try:
         with open(pf.spool + "/etc/resolv.conf", "w") as f:      # its smtp lives in a chroot
             f.write(w.resolv)
         eventually(lambda: answers("127.5.0.3"), 20 * SLOW, 0.1, what=lambda: "Postfix answers:\n" + pf.log()[-1500:])
         to_peer(w, "pf.test", pf.mail + "/pf.test/%s/Maildir/new/*", pf.log, rb"550 5\.1\.1")
+        in_seven_bits(w, pf.mail + "/pf.test/%s/Maildir/new/*", pf.log)
         from_peer(w, pf.root, "u1@pf.test", ["/usr/sbin/sendmail"], pf.log)
     finally:
         pf.end()
