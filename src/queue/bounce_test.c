@@ -20,7 +20,7 @@ static struct bounce sample(enum bounce_kind kind)
 		{ .address = { "bob@example.test", 16 }, .orcpt = { "rfc822;Bob+40x", 14 },
 		  .text = { "550 5.1.1 no such user", 22 }, .remote = { "mx.example.test", 15 } },
 		{ .address = { "carol@example.test", 18 }, .target = { "c@elsewhere.test", 16 },
-		  .text = { "the mailbox is full\r\nX-Evil: yes", 32 } },
+		  .text = { "the mailbox is full\r\nX-Evil: yes", 32 }, .remote = S("mx.example.test [192.0.2.1:25], TLSv1.3, verified") },
 	};
 
 	return (struct bounce){
@@ -59,7 +59,7 @@ static void test_report(void **state)
 {
 	static const struct {
 		enum bounce_kind kind;
-		struct str has[9], not[4];
+		struct str has[10], not[4];
 	} rows[] = {
 		{ BOUNCE_FAILED,
 		  { { "Action: failed\r\nStatus: 5.1.1\r\n", 31 },
@@ -69,6 +69,7 @@ static void test_report(void **state)
 		    { "Remote-MTA: dns;mx.example.test\r\n", 33 },
 		    { "Content-Type: message/rfc822\r\n", 30 }, { "The body.", 9 },
 		    { "report-type=delivery-status", 27 },
+		    S("    The server mx.example.test [192.0.2.1:25], TLSv1.3, verified, said:\r\n    the mailbox"),
 		    S("    The server mx.example.test said:\r\n    550 5.1.1 no such user\r\n\r\n    There is nobody") },
 		  { { "\nX-Evil", 7 }, { "Will-Retry", 10 } } },
 		{ BOUNCE_DELAYED,

@@ -36,7 +36,7 @@ enum {
 	QUEUE_SEGMENTS_MAX = 16,
 	QUEUE_SEGMENTS_BUSY = 8,         /* from here on checkpointing goes first */
 	QUEUE_TEXT_MAX = 512,            /* of a step's last error */
-	QUEUE_HOST_MAX = 128,            /* of the server that said so */
+	QUEUE_HOST_MAX = 192,            /* of the server that said so, and how the line was secured */
 	QUEUE_TOGETHER = 100,            /* recipients that go to a server in one transaction */
 };
 

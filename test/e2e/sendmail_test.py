@@ -6,6 +6,7 @@ import stat
 import subprocess
 import time
 
+import letters
 import submission
 from server import Server
 from submission import token
@@ -137,7 +138,7 @@ def lines(args, letter):
     check("victim" not in out, out)
 
 
-SEQUENCES = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r\n.\r\n", b"\r.\r", b"\r\r\n.\r\n", b"\n.\r", b"\0\n.\n", b"\r\n.\r\r\n", b"\n..\n"]
+SEQUENCES = letters.ENDS + [b"\r\n.\r\n", b"\0\n.\n", b"\n..\n"]
 
 
 @test("A26 A27 no sequence of CR, LF, dot and NUL ends a letter early or brings a second one")

@@ -83,11 +83,12 @@ static int by_waiting(const void *x, const void *y)
 static struct ipc_lane print_lane(const struct lane *lane, struct arena *a)
 {
 	const struct remote_line *l = queue_lane_owner(lane);
+	const struct conf_route *route = l ? conf_route_at(conf_now(), l->to.route) : NULL;
 	struct str name, key = queue_lane_key(lane);
 
 	(void)str_cut(key, ' ', &name);
-	if (!name.n && l && conf_route_at(conf_now(), l->to.route))
-		name = arena_printf(a, "via " STR_FMT, STR_ARG(conf_route_at(conf_now(), l->to.route)->host));
+	if (!name.n && route)
+		name = arena_printf(a, "via " STR_FMT, STR_ARG(route->host));
 	return (struct ipc_lane){ .name = name.n ? name : key, .waiting = queue_lane_waiting(lane),
 				  .out = l ? l->out : 0, .width = l ? l->width : 0, .fails = l ? l->fails : 0,
 				  .open_at = queue_lane_opens(lane) == INT64_MAX ? 0 : queue_lane_opens(lane),

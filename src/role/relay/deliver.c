@@ -87,7 +87,7 @@ static void note_success(struct job *j, const struct peer *s)
 {
 	snprintf(j->host, sizeof(j->host), "%s", s->host);
 	snprintf(j->address, sizeof(j->address), "%s", s->address);
-	snprintf(j->tls, sizeof(j->tls), "%s", s->tls);
+	snprintf(j->tls, sizeof(j->tls), "%s", s->tls[0] ? s->tls : "none");
 	j->why[0] = '\0';
 }
 
