@@ -143,8 +143,10 @@ Row("MX: implicit", "@ clear", mx="", hosts={"@": {}})
 Row("an address literal", "a clear", domain="[127.3.%d.1]" % len(ROWS))
 Row("an address literal of ourselves", NEVER, "554 5.4.6", domain="[%s]" % OWN, hosts={})
 Row("MX: null", NEVER, "556 5.1.10", mx="0 .", hosts={"@": {}}, look=lambda r: not r.sinks["@"].sessions)
-Row("MX: to a name that does not exist", LATER, "no address", mx="10 nobody", hosts={"@": {}},
+Row("MX: to names without any address", NEVER, "550 5.4.4 .*nobody", mx="10 nobody, 20 text", hosts={"@": {}}, more="text.@ TXT x",
     look=lambda r: not r.sinks["@"].sessions)
+Row("MX: none, and no address either", NEVER, "550 5.4.4", mx="", hosts={}, more="@ TXT x")
+Row("MX: one without an address, one that cannot be looked up", LATER, "4.4.4", mx="10 nobody, 20 mail.broken.test.", hosts={})
 Row("no such domain", NEVER, "550 5.1.2", domain="nobody.nowhere.test", hosts={})
 Row("no such domain, says a zone without signatures", NEVER, "550 5.1.2", domain="nobody.plain.test", hosts={})
 Row("SERVFAIL", LATER, "4.4.3", domain="broken.test", hosts={})

@@ -253,6 +253,18 @@ SUSPENDS static void try_all(struct way *w)
 	}
 }
 
+static void tell_absent(struct way *w)
+{
+	struct buf b = buf_over(w->trouble.text, sizeof(w->trouble.text));
+
+	buf_add(&b, S("550 5.4.4 the DNS knows no address of "));
+	for (size_t i = 0; i < w->all->n; i++) {
+		buf_add(&b, i ? S(", ") : S(""));
+		buf_add(&b, w->all->target[i].name);
+	}
+	job_decide(w->j, RELAY_NEVER, buf_str(&b));
+}
+
 static void give_up(struct way *w)
 {
 	struct job *j = w->j;
@@ -263,6 +275,10 @@ static void give_up(struct way *w)
 	}
 	if (!w->all->n && w->all->met_ourselves) {
 		job_decide(j, RELAY_NEVER, S("554 5.4.6 the servers of the domain are this one, which does not take it: a loop"));
+		return;
+	}
+	if (targets_have_no_address(w->all)) {
+		tell_absent(w);
 		return;
 	}
 	if (w->trouble.calls && w->trouble.all_permanent) {
