@@ -108,9 +108,14 @@ SUSPENDS static bool converse(struct peer *s, struct job *j, struct err *e)
 static struct str key_of(const struct peer_call *c, struct str address, unsigned route, struct buf *b)
 {
 	const struct tls_want *t = c->tls;
+	unsigned char terms[DANE_TERMS];
 
 	buf_addf(b, STR_FMT " " STR_FMT " %d %d %d %u " STR_FMT, STR_ARG(address), STR_ARG(c->host), (int)t->use,
 		 (int)t->trust, t->is_wrapped, c->user.n ? route : 0, STR_ARG(t->host));
+	if (t->trust == TLS_TRUST_DANE) {        /* other records may have taken the place of these meanwhile */
+		dane_terms(t->also, t->n_also, t->tlsa, t->n_tlsa, terms);
+		buf_add_hex(b, str_of((const char *)terms, sizeof(terms)));
+	}
 	return buf_str(b);
 }
 
