@@ -107,6 +107,16 @@ static void do_write(void *arg)
 	j->ok = !FAULT_IN(spool_drain, &j->err) && fd_pwrite_all(j->fd, str_of(j->p, j->n), j->at, &j->err);
 }
 
+bool spool_put(int fd, struct str piece, int64_t at, struct err *e)
+{
+	struct write_job j = { .fd = fd, .p = piece.p, .n = piece.n, .at = at };
+
+	off_loop(do_write, &j);
+	if (!j.ok)
+		*e = j.err;
+	return j.ok;
+}
+
 SUSPENDS static void drain(void *arg)
 {
 	struct incoming *in = arg;
@@ -116,7 +126,6 @@ SUSPENDS static void drain(void *arg)
 	in->has_failed = !block;
 	while (block) {
 		ssize_t n = read(in->pipe, block, DRAIN_BLOCK);
-		struct write_job j = { .fd = in->file, .p = block, .n = (size_t)n, .at = (int64_t)in->size };
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -130,11 +139,8 @@ SUSPENDS static void drain(void *arg)
 			continue;                        /* read to the end, so that the sender gets his answer */
 		if (in->size + (uint64_t)n > conf_now()->inbound.max_size + DRAIN_BLOCK)
 			in->has_failed = !fail(&in->err, FAULT_PEER, "the letter is longer than max-size");
-		off_loop(do_write, &j);
-		if (!j.ok) {
+		if (!spool_put(in->file, str_of(block, (size_t)n), (int64_t)in->size, &in->err))
 			in->has_failed = true;
-			in->err = j.err;
-		}
 		in->size += (uint64_t)n;
 	}
 	free(block);

@@ -82,6 +82,16 @@ void why_keep(const struct why *w)
 		lost++;
 }
 
+void why_add(struct buf *frames, const struct why *w)
+{
+	static char mem[WHY_RECORD_MAX];         /* too big for a fiber's stack */
+	struct buf b = buf_over(mem, sizeof(mem));
+	struct err e;
+
+	if (why_encode(&b, w, &e))
+		why_frame(frames, buf_str(&b));
+}
+
 struct why_job {
 	struct str bytes;
 	int64_t day;
