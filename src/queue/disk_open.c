@@ -300,7 +300,7 @@ static bool name_is_known(void *arg, struct str name)
 }
 
 /* What the process before died with. */
-SUSPENDS static bool hands_blame(struct queue *q, struct err *e)
+SUSPENDS static bool hands_blame(struct queue *q, int64_t now, struct err *e)
 {
 	for (size_t i = 0; i < q->hands.n_left; i++) {
 		struct letter *l = table_get(&q->table, q->hands.left[i]);
@@ -308,7 +308,10 @@ SUSPENDS static bool hands_blame(struct queue *q, struct err *e)
 		if (!l || l->is_finished)
 			continue;
 		l->holds++;
-		if (!letter_died(q, l, e) || !letters_follow(q, &l, 1, e))
+		if (!letter_died(q, l, e))
+			return false;
+		letter_rest(q, l, now);
+		if (!letters_follow(q, &l, 1, e))
 			return false;
 		l = table_get(&q->table, q->hands.left[i]);
 		if (l && l->is_held)
@@ -392,7 +395,7 @@ SUSPENDS static bool read_all(struct reading *r, struct disk *d, struct err *e)
 	    !journal_open(&conf, &reader, r->now, &d->journal, e))
 		return false;
 	finished_leave(r->q);
-	if (!hands_blame(r->q, e))
+	if (!hands_blame(r->q, r->now, e))
 		return false;
 	journal_status(d->journal, &status);
 	if (r->left_out == 0 &&

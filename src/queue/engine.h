@@ -52,6 +52,8 @@ SUSPENDS void letter_release(struct queue *q, struct letter *l);
 SUSPENDS bool letters_follow(struct queue *q, struct letter **held, size_t n, struct err *e);
 /* One death more of a letter that is held (holds > 0); durable. */
 SUSPENDS bool letter_died(struct queue *q, struct letter *l, struct err *e);
+/* After deaths that were counted at a start: with one more it is held, so what waits of it waits a moment. */
+void letter_rest(struct queue *q, struct letter *l, int64_t now);
 /* Before anything of it is carried out: all that its record says. */
 SUSPENDS bool letter_thicken(struct queue *q, struct letter *l, struct err *e);
 SUSPENDS size_t claims_thicken(struct queue *q, struct queue_claim *claims, size_t n, int64_t now);

@@ -417,8 +417,12 @@ def killed(role):
 
         def copies(tok):
             return sum(tok.encode() in l for l in DOTS.letters)
-        eventually(lambda: all(copies(t) for t in acked), 40 * SLOW, what=lambda: "%d of %d letters" % (
-            sum(copies(t) > 0 for t in acked), len(acked)))
+
+        def missing():
+            lost = [t for t in acked if not copies(t)]
+            return "%d of %d letters; of the others %s: %s" % (
+                len(acked) - len(lost), len(acked), lost[0], s.command("queue", "list"))
+        eventually(lambda: all(copies(t) for t in acked), 40 * SLOW, what=missing)
         # at each death only what was on its way may come twice: a line has few letters at once
         doubled = [t for t in acked if copies(t) > 1]
         check(all(copies(t) <= 1 + kills for t in acked) and len(doubled) <= 20 * kills, "%d of %d doubled" % (len(doubled), len(acked)))

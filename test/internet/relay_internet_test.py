@@ -7,22 +7,19 @@ server that may not have it: no MAIL, in the clear or otherwise."""
 import collections
 import http.server
 import json
-import os
 import re
-import shutil
 import socket
 import ssl
-import tempfile
 import threading
 
 import certs
-import internet
 import tap
 from letters import letter, token
 from server import SLOW
 from sink import CLOSE, EHLO, Sink
 from submission import SubmissionServer
 from tap import cases, check, equal, eventually, test
+from world import World, once
 
 ROWS = {}
 LATER, NEVER = "later", "never"
@@ -338,22 +335,20 @@ def reverse6(ip):
     return ".".join(reversed(socket.inet_pton(socket.AF_INET6, ip).hex())) + ".ip6.arpa."
 
 
-class World:
+class Domains(World):
     def __init__(self):
-        self.net = internet.Internet()
-        self.folder = tempfile.mkdtemp(prefix="wx-inet-")
-        os.chmod(self.folder, 0o755)
+        super().__init__()
         make_certificates(self.folder)
         make_names(self.net)
         self.net.silent("127.9.0.1")
-        self.net.start()
+        self.start()
         self.web = {by: web_server(WEB[by], CERTS[by]) for by in ("good", "stranger")}
         for r in ROWS.values():
             r.begin()
-        self.server = SubmissionServer(
+        self.server = self.lives(SubmissionServer(
             "listen smtp %s:25\n%soutbound {\npatience 5\nretry 1h give-up 4d\nallow-private 127.0.0.0/8 fd00::/8\n"
             "tls-roots file %s/known-ca.pem\n}\n" % (OWN, self.net.conf(), self.folder),
-            users=("alice",), passwords={"alice": "alice-pw"})
+            users=("alice",), passwords={"alice": "alice-pw"}))
         self.server.start()
         self.ids = {}
         self.send(ROWS.values())
@@ -379,28 +374,16 @@ class World:
         return found
 
     def end(self):
-        self.server.end()
+        super().end()
         for r in ROWS.values():
             for s in r.sinks.values():
                 s.__exit__()
         for w in self.web.values():
             w.shutdown()
             w.server_close()
-        self.net.end()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-WORLD = []
-
-
-def world():
-    if not WORLD:
-        WORLD.append(None)
-        WORLD[0] = World()
-    return WORLD[0] or tap.skip("there is no world")
-
-
-tap.AT_END.append(lambda: WORLD and WORLD[0] and WORLD[0].end())
+world = once(Domains)
 
 
 def judge(w, row, tok, want, why):
