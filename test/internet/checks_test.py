@@ -240,6 +240,7 @@ def too_much():
         c.cmd("EHLO mail.client.test")
         r = c.deliver(["alice@example.org"], letters.letter(letters.token()), sender="x@good.test")
         equal((r.code, r.enhanced), (550, "5.7.1"), repr(r))
+    server().log_wait("refused .*its score is 13.5, reject at 12")
 
 
 @test("each signal is asked for once in a conversation, and shown once", limit=90)

@@ -104,6 +104,18 @@ static bool complete(const struct scan_letter *q, struct str head, struct letter
 	return r->authors.p;
 }
 
+static void refuse_for_score(struct scan_letter_answer *r, const struct conf_threshold *limit, struct arena *a)
+{
+	char mem[64];
+	struct buf b = buf_over(mem, sizeof(mem));
+
+	refuse(r, REPLY_SPAM, a, "");
+	conf_score_print(r->score, &b);
+	buf_add(&b, S(", reject at "));
+	conf_score_print(limit->score, &b);
+	r->why = arena_printf(a, "its score is " STR_FMT, STR_ARG(buf_str(&b)));
+}
+
 /* A stranger's letter: what the checks found is summed, and stands in front of it. */
 static bool score(const struct scan_letter *q, struct str head, struct letter_facts *f, struct buf *b,
 		  struct scan_letter_answer *r, struct arena *a)
@@ -125,7 +137,7 @@ static bool score(const struct scan_letter *q, struct str head, struct letter_fa
 	r->is_scored = true;
 	spam_fields_add(b, q->signals.p, q->signals.n, &c->junk);
 	if (r->verdict == VERDICT_ACCEPT && c->reject.is_set && r->score >= c->reject.score)
-		refuse(r, REPLY_SPAM, a, "its score is over reject at N");
+		refuse_for_score(r, &c->reject, a);
 	else if (r->verdict == VERDICT_ACCEPT && c->junk.is_set && r->score >= c->junk.score)
 		r->verdict = VERDICT_JUNK;
 	return true;
