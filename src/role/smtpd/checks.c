@@ -18,14 +18,17 @@
 
 #include <stdlib.h>
 
-enum { PROBE_MEMORY = 128 * 1024, LETTER_MEMORY = 256 * 1024 };
+enum { PROBE_MEMORY = 128 * 1024, LETTER_MEMORY = 256 * 1024, PROBE_BLOCK = 2048 };
+/* Fibers of probes, of all sessions: a flood of connections takes no more memory for stacks than this.
+ * What has none is asked by its session when somebody wants to know. */
+enum { ASKING_MAX = 256 };
 #define ASK_WITHIN (20 * SECOND)
 
 struct probe {
 	struct checks *of;
 	const struct conf_check *check; /* the first line that asks this */
 	struct arena a;
-	bool is_done;
+	bool is_begun, is_done;
 	struct iprev iprev;
 	struct dns_list_answer answer; /* of a list */
 	struct str why;
@@ -44,16 +47,17 @@ struct checks {
 };
 
 static struct patience patience;
+static unsigned n_asking;                /* of ASKING_MAX */
 
 /* -- about the client ------------------------------------------------------ */
 
-SUSPENDS static void probe_run(void *probe)
+SUSPENDS static void probe_ask(struct probe *p)
 {
-	struct probe *p = probe;
 	struct trust_dns dns = dns_for_trust();
 	struct list *list = p->check->zone.n ? list_of(p->check) : NULL;
 	struct err e = { 0 };
 
+	p->is_begun = true;
 	p->iprev = (struct iprev){ IPREV_TEMP, S(""),
 				   S("the name of the address could not be asked for in time") };
 	p->answer.word = DNS_LIST_NO_ANSWER;
@@ -61,6 +65,12 @@ SUSPENDS static void probe_run(void *probe)
 		p->is_done = list ? list_ask(list, p->of->addr, &p->answer, &p->why, &p->a, &e)
 				  : p->check->zone.n == 0 &&
 					     iprev_check(&dns, p->of->addr, &p->a, &p->iprev, &e);
+}
+
+SUSPENDS static void probe_run(void *probe)
+{
+	probe_ask(probe);
+	n_asking--;
 }
 
 static struct probe *probe_of(struct checks *c, const struct conf_check *check)
@@ -96,10 +106,12 @@ struct checks *checks_open(const struct conf *conf, const uint8_t addr[16], cons
 
 		if (!is_about_client(&lines->p[i]) || probe_of(c, &lines->p[i]))
 			continue;
-		*p = (struct probe){ .of = c, .check = &lines->p[i], .a.limit = PROBE_MEMORY };
+		*p = (struct probe){ .of = c,
+				     .check = &lines->p[i],
+				     .a = { .limit = PROBE_MEMORY, .block = PROBE_BLOCK } };
 		c->n_probes++;
-		if (!fiber_start(&c->asking, "check", probe_run, p))
-			p->answer.word = DNS_LIST_NO_ANSWER;
+		p->is_begun = n_asking < ASKING_MAX && fiber_start(&c->asking, "check", probe_run, p);
+		n_asking += p->is_begun;
 	}
 	return c;
 }
@@ -259,6 +271,9 @@ SUSPENDS static bool find(struct checks *c, const struct checks_letter *l, struc
 	c->found = NULL;
 	if (!nursery_join(&c->asking, e))
 		return false;
+	for (size_t i = 0; i < c->n_probes; i++)
+		if (!c->probes[i].is_begun)
+			probe_ask(&c->probes[i]);
 	c->found = ARENA_ARRAY(&c->a, struct finding, lines->n);
 	if (!c->found)
 		return fail(e, FAULT_TEMP, "no memory for the checks");
