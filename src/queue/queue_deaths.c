@@ -55,7 +55,7 @@ SUSPENDS bool letter_died(struct queue *q, struct letter *l, struct err *e)
 	struct str payload;
 
 	l->is_suspect = true;
-	put_u64(&b, l->r.id);
+	put_u64(&b, l->id);
 	put_u32(&b, deaths);
 	payload = buf_str(&b);
 	if (!q->engine->append(q, JOURNAL_DIED, &payload, 1, &at, e))

@@ -23,6 +23,7 @@ enum {
 	IDLE_AFTER = 5, IDLE_AGAIN = 60,         /* seconds */
 };
 #define STOP_WITHIN (30 * SECOND)
+#define SPOOL_WITHIN (2 * SECOND)        /* of it, for what waits */
 
 struct queue *queue;
 struct queue_totals totals;
@@ -276,7 +277,8 @@ SUSPENDS static bool prepare(struct err *e)
 	int64_t now = time_now();
 	struct queue_conf c = { .storage = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 				.path = ".",
-				.schedule = schedule_of(&conf_now()->outbound.retry), .lane_key = remote_lane_key };
+				.schedule = schedule_of(&conf_now()->outbound.retry), .lane_key = remote_lane_key,
+				.found = why_found };
 
 	deaths_prepare();
 	if (c.storage < 0)
@@ -350,7 +352,6 @@ SUSPENDS static void tend(void *unused)
 
 SUSPENDS static bool run(struct err *e)
 {
-	why_begin();
 	if (!fiber_start(&self.fibers, "carry", carry_run, NULL) || !fiber_start(&self.fibers, "tend", tend, NULL) ||
 	    !fiber_start(&self.fibers, "remote", remote_run, NULL) ||
 	    !fiber_start(&self.fibers, "results", remote_result_run, NULL))
@@ -359,7 +360,7 @@ SUSPENDS static bool run(struct err *e)
 	remote_settle();
 	remote_result_settle();
 	WITHIN(STOP_WITHIN)
-		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), e))
+		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), SPOOL_WITHIN, e))
 			log_warn("stop", "why=%s next=\"what is not done is done at the next start\"",
 				 LOGQ(str_from_z(e->text)));
 	why_flush();

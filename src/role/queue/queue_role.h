@@ -110,7 +110,7 @@ void why_keep_record(struct str record);
 void why_keep_frames(struct str frames);
 void why_add(struct buf *frames, const struct why *w);   /* not kept yet: it stands in a letter's record */
 SUSPENDS void why_flush(void);
-void why_begin(void);
+void why_found(void *arg, const struct letter_record *l);
 SUSPENDS bool serve_explain(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* The head of a decision of ours. */
 static inline struct why why_ours(enum why_kind kind, uint64_t letter)

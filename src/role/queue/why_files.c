@@ -172,19 +172,14 @@ void why_flush(void)
 	buf_end(&b);
 }
 
-/* What the journal brings back may not have come into a file before the crash.  The reader sees
- * through what stands there twice. */
-void why_begin(void)
+/* What the journal brings back may not have come into a file before the crash: of too many those that came last.
+ * The reader sees through what stands there twice. */
+void why_found(void *arg, const struct letter_record *l)
 {
-	struct queue_walk at = { 0 };
-	struct queue_entry q;
-	uint64_t last = 0;
-
-	while (queue_next(queue, &at, &q)) {
-		if (q.claim.ref.id != last && pending.n < BUFFER_MAX / 2)
-			why_keep_frames(q.claim.letter->why);
-		last = q.claim.ref.id;
-	}
+	(void)arg;
+	if (pending.n + l->why.n > BUFFER_MAX / 2)
+		buf_clear(&pending);
+	why_keep_frames(l->why);
 }
 
 /* -- reading --------------------------------------------------------------- */
