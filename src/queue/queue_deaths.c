@@ -69,7 +69,7 @@ void letter_rest(struct queue *q, struct letter *l, int64_t now)
 {
 	int64_t due = due_of(l, now);
 
-	for (uint32_t i = 0; i < l->r.n_steps; i++)
+	for (uint32_t i = 0; i < l->n_steps; i++)
 		if (l->steps[i].state == STEP_WAITING && l->steps[i].due.key < due)
 			step_wait(&q->table, &l->steps[i], due);
 }
