@@ -217,6 +217,10 @@ SUSPENDS static bool ask(struct str domain, struct str known, struct relay_polic
 		return true;
 	}
 	if (!fetch(host, a, &r->policy, &why)) {
+		if (why.fault == FAULT_CANCEL) {
+			*e = why;
+			return false;
+		}
 		failed(r, a, why.text);
 	} else if (!mtasts_policy_parse(r->policy, p)) {
 		failed(r, a, "what stands there is no policy");
