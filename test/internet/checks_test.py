@@ -164,7 +164,7 @@ def lists(s=None):
     ("a sender's domain whose servers fail", "127.3.0.1", "mail.client.test", "x@broken.test", 451, "4.4.3", "try again later ("),
     ("a report", "127.3.0.1", "mail.client.test", "", 250, "2.1.5", ""),
     ("a sender at an address", "127.3.0.1", "mail.client.test", "x@[127.3.0.1]", 250, "2.1.5", ""),
-    ("listed", "127.3.0.11", "mail.client.test", "x@good.test", 550, "5.7.1", "block list ("),
+    ("listed", "127.3.0.11", "mail.client.test", "x@good.test", 550, "5.7.1", "block list: bl.test ("),
     ("listed with a code that only scores", "127.3.0.12", "mail.client.test", "x@good.test", 250, "2.1.5", ""),
     ("listed with a code that no line names", "127.3.0.13", "mail.client.test", "x@good.test", 250, "2.1.5", ""),
     ("listed, and in the white list", "127.3.0.14", "client", "x@gone.good.test", 250, "2.1.5", ""),

@@ -310,6 +310,9 @@ static struct reply refusal_of(const struct finding *f, const struct checks_lett
 						      : REPLY_NOT_NOW;
 	struct str text = o->text.n ? o->text : str_from_z(reply_row(id)->text);
 
+	/* whoever is listed wrongly must know where to ask */
+	if (id == REPLY_LISTED && o->text.n == 0)
+		text = arena_printf(a, STR_FMT ": " STR_FMT, STR_ARG(text), STR_ARG(f->check->zone));
 	return (struct reply){ id, arena_printf(a, STR_FMT " (%s)", STR_ARG(text), ID_Z(l->id)),
 			       false };
 }
