@@ -238,6 +238,7 @@ static void take_target(struct walk *k, const struct visit *v, const struct targ
 static void take_list(struct walk *k, const struct visit *v, struct str list, struct str place)
 {
 	struct target t;
+	struct str to;
 	struct err e = { 0 };
 	bool any = true;
 
@@ -252,11 +253,10 @@ static void take_list(struct walk *k, const struct visit *v, struct str list, st
 			k->trouble = arena_printf(k->a, "more than %d targets", ROUTE_TARGETS_MAX);
 			return;
 		}
+		to = target_print(&t, k->a);
 		take_target(k, v, &t,
-			    add_step(k, v,
-				     arena_printf(k->a, STR_FMT ": " STR_FMT " → " STR_FMT,
-						  STR_ARG(place), STR_ARG(v->key),
-						  STR_ARG(target_print(&t, k->a)))));
+			    add_step(k, v, arena_printf(k->a, STR_FMT ": " STR_FMT " → " STR_FMT, STR_ARG(place),
+							STR_ARG(v->key), STR_ARG(to))));
 	}
 }
 
