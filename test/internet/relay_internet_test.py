@@ -13,6 +13,7 @@ import ssl
 import threading
 
 import certs
+import dns_wire
 import tap
 from letters import letter, token
 from server import SLOW
@@ -29,13 +30,16 @@ ME = "mail.example.org"
 
 
 class Sts:
-    """What https://mta-sts.DOMAIN/ gives; by: good, stranger (a certificate of nobody), down."""
+    """What https://mta-sts.DOMAIN/ gives; by: good, stranger (a certificate of nobody), down.  raw: this instead of
+    a policy; txt: the records that announce it."""
 
-    def __init__(self, mode, mx, by="good", status=200, kind="text/plain", age=86400):
+    def __init__(self, mode, mx, by="good", status=200, kind="text/plain", age=86400, raw=None, txt=('"v=STSv1; id=1;"',)):
         self.mode, self.mx, self.by, self.status, self.kind, self.age = mode, mx, by, status, kind, age
-        self.asked = []
+        self.raw, self.txt, self.asked = raw, txt, []
 
     def text(self, domain):
+        if self.raw is not None:
+            return self.raw.replace("@", domain)
         return "version: STSv1\r\nmode: %s\r\n%smax_age: %d\r\n" % (
             self.mode, "".join("mx: %s\r\n" % m.replace("@", domain) for m in self.mx), self.age)
 
@@ -75,8 +79,8 @@ class Row:
             for r in [records] if isinstance(records, str) else records:
                 out.append("%s %s" % (owner.replace("@", self.label), record(r)))
         if self.sts:
-            out += ['_mta-sts.%s TXT "v=STSv1; id=1;"' % self.label,
-                    "mta-sts.%s A %s" % (self.label, WEB[self.sts.by])]
+            out += ["_mta-sts.%s TXT %s" % (self.label, t) for t in self.sts.txt]
+            out.append("mta-sts.%s A %s" % (self.label, WEB[self.sts.by]))
         return "\n".join(out + [self.more.replace("@", self.label)])
 
     def name_of(self, h):
@@ -162,6 +166,17 @@ Row("loop: we are the best, nobody worse is asked", NEVER, "5.4.6", mx="10 %s., 
 Row("loop: we are the second, the best is down", LATER, "4.4.1", mx="10 a, 20 %s." % ME, hosts={"a": DOWN})
 Row("loop: it greets with our name", NEVER, "5.4.6", hosts={"a": {"name": ME}}, look=lambda r: not mails(r, "a"))
 
+Row("L6 MX: its IPv6 address cannot be looked up, the other can", "a clear", mx="10 half.odd.test.")
+HALF = ROWS["L6 MX: its IPv6 address cannot be looked up, the other can"]
+Row("L6 MX: no address of it can be looked up", LATER, "address", mx="10 servfail.odd.test.")
+Row("L6 MX: an address of two octets", LATER, "address", mx="10 short.odd.test.")
+Row("L6 MX: a malformed record", LATER, "4.4.3", domain="badmx.odd.test", hosts={})
+Row("L7 N1 MX: a name of line breaks and escapes", LATER, "4.4.4", mx="10 x\\013\\010fatal:\\027[2J.@.secure.test.",
+    look=lambda r: not r.sinks["a"].sessions)
+LINES = ROWS["L7 N1 MX: a name of line breaks and escapes"]
+LINES.mx = LINES.mx.replace("@", LINES.label)
+Row("MX: equals in any order", "a clear", mx=", ".join("10 %s" % h for h in "abcdefgh"), hosts={h: DOWN if h != "a" else {} for h in "abcdefgh"})
+
 # -- TLS where nobody demands it -------------------------------------------------------------------
 for zone in "secure", "plain":
     Row("no TLS, %s zone" % zone, "a clear", zone=zone)
@@ -169,6 +184,10 @@ for zone in "secure", "plain":
     Row("TLS by an expired certificate of another, %s zone" % zone, "a tls", zone=zone, hosts={"a": EXPIRED})
     Row("TLS that breaks, %s zone" % zone, "a clear", zone=zone, hosts={"a": OFFERED})
     Row("STARTTLS refused, %s zone" % zone, "a clear", zone=zone, hosts={"a": {"cert": "good", "STARTTLS": "454 4.7.0 no"}})
+
+Row("it is asked for by its name (SNI)", "a tls", zone="plain", hosts={"a": SELF}, look=lambda r: r.sinks["a"].sessions[0].sni == r.host("a"))
+Row("DANE: asked for by the name at the end of the CNAME (RFC 7672 §8.1)", "a verified", mx="10 alias", hosts={"a": SELF},
+    more="alias.@ CNAME a.@", tlsa={"a": "3 1 1 stranger"}, look=lambda r: r.sinks["a"].sessions[0].sni == r.host("a"))
 
 # -- DANE ------------------------------------------------------------------------------------------
 for spec in "3 1 1", "3 0 1", "3 1 2", "3 1 0":
@@ -255,6 +274,22 @@ Row("MTA-STS good, DANE bad: DANE counts", LATER, "4.7.5", hosts={"a": GOOD}, tl
     sts=Sts("enforce", ["a.@"]), look=lambda r: not mails(r, "a"))
 Row("MTA-STS enforce beside TLSA of no use: the policy holds (RFC 8461 §5)", LATER, "4.7.5", hosts={"a": SELF}, tlsa={"a": "1 1 1 good"},
     sts=Sts("enforce", ["a.@"]), look=lambda r: not mails(r, "a"))
+GOOD_LINES = "version: STSv1\r\nmode: enforce\r\nmx: b.@\r\nmax_age: 86400\r\n"
+for name, raw in (("another version", GOOD_LINES.replace("STSv1", "STSv2")), ("no version", GOOD_LINES[16:]), ("an unknown mode", GOOD_LINES.replace("enforce", "strict")),
+                  ("enforce without a server", GOOD_LINES.replace("mx: b.@\r\n", "")), ("no max_age", GOOD_LINES.replace("max_age: 86400\r\n", "")),
+                  ("max_age is no number", GOOD_LINES.replace("86400", "1e9")), ("max_age below nothing", GOOD_LINES.replace("86400", "-1")),
+                  ("a page of a web site", "<html>\r\n<body>welcome</body>\r\n</html>\r\n"), ("nothing", ""),
+                  ("a hundred thousand lines", GOOD_LINES + "x: y\r\n" * 100000), ("controls", GOOD_LINES.replace("mx: b", "mx: \x1b[2J\0b"))):
+    Row("MTA-STS bad: " + name, "a clear", zone="plain", sts=Sts("enforce", ["b.@"], raw=raw))
+for name, txt in (("two records", ('"v=STSv1; id=1;"', '"v=STSv1; id=2;"')), ("no id", ('"v=STSv1;"',)), ("an id of signs", ('"v=STSv1; id=a-b;"',)),
+                  ("another version", ('"v=STSv2; id=1;"',)), ("version in the middle", ('"id=1; v=STSv1;"',))):
+    Row("MTA-STS bad TXT: " + name, "a clear", zone="plain", sts=Sts("enforce", ["b.@"], txt=txt))
+Row("MTA-STS: another TXT beside, one in pieces, fields of the future", LATER, "not named", zone="plain", hosts={"a": GOOD},
+    sts=Sts("enforce", [], raw=GOOD_LINES + "future: yes\r\n", txt=('"something else"', '"v=STS" "v1; id=1; future=x;"')))
+Row("MTA-STS: lines end in LF", LATER, "not named", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", [], raw=GOOD_LINES.replace("\r", "")))
+Row("MTA-STS: what is too old is forgotten", LATER, "not named", zone="plain", hosts={"a": SELF}, sts=Sts("enforce", ["b.@"], age=1))
+Row("MTA-STS: another policy is taken up", LATER, "not named", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["b.@"]))
+OLD, CHANGED = ROWS["MTA-STS: what is too old is forgotten"], ROWS["MTA-STS: another policy is taken up"]
 Row("MTA-STS: what is known holds", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"]))
 STALE = ROWS["MTA-STS: what is known holds"]
 
@@ -297,6 +332,20 @@ def web_server(ip, chain):
     return web
 
 
+def odd(q, _is_tcp):
+    """The zone odd.test: half.odd.test has an address of IPv4 and fails for IPv6, others fail or lie."""
+    own, name = b"\xc0\x0c", q.name.lower()
+    if name == "badmx.odd.test" and q.type == dns_wire.TYPES["MX"]:
+        return [q.reply([dns_wire.rr(own, "MX", b"\0")])]
+    if q.type == dns_wire.TYPES["A"] and name == "half.odd.test":
+        return [q.reply([dns_wire.a(own, HALF.ip("a"))])]
+    if q.type == dns_wire.TYPES["A"] and name == "short.odd.test":
+        return [q.reply([dns_wire.rr(own, "A", b"\x7f\3")])]
+    if name in ("half.odd.test", "servfail.odd.test"):
+        return [q.reply([], rcode=2)]
+    return [q.reply([], [dns_wire.soa("odd.test")])]
+
+
 def make_certificates(folder):
     names = [r.host(h) for r in ROWS.values() for h in r.hosts] + ["mta-sts." + r.domain for r in ROWS.values() if r.sts]
     AUTHORITIES.update({"known-ca": certs.authority(folder, "known-ca"), "unknown-ca": certs.authority(folder, "unknown-ca")})
@@ -321,6 +370,7 @@ def make_names(net):
     net.zone("broken.test", "", dnssec="insecure", at="broken")
     net.zone("lame.test", "", dnssec="insecure", at="lame")
     net.zone("silent.test", "", dnssec="insecure", at="127.9.0.1")
+    net.zone("odd.test", "", dnssec="insecure", at="127.9.0.2")
     net.zone("_tcp.a." + FAILS.domain, "", dnssec="insecure", at="broken")
     net.zone("_tcp.a." + FORGED.domain, "_25 TLSA 3 1 1 " + "00" * 32, dnssec="expired")
     net.zone("ip6.arpa", "\n".join("%s PTR mail.example.org." % reverse6(r.ip6(h)) for r in ROWS.values()
@@ -341,6 +391,7 @@ class Domains(World):
         make_certificates(self.folder)
         make_names(self.net)
         self.net.silent("127.9.0.1")
+        self.net.scripted("127.9.0.2", odd)
         self.start()
         self.web = {by: web_server(WEB[by], CERTS[by]) for by in ("good", "stranger")}
         for r in ROWS.values():
@@ -386,7 +437,7 @@ class Domains(World):
 world = once(Domains)
 
 
-def judge(w, row, tok, want, why):
+def judge(w, row, tok, want, why, waits=False):
     log = w.server.log
     host, tls, sent, later, never, said = eventually(
         lambda: row.result(w.ids[tok], log()), 60 * SLOW, what=lambda: "a result for %s:\n%s" % (row.domain, "\n".join(
@@ -407,7 +458,7 @@ def judge(w, row, tok, want, why):
         equal(row.arrived(tok), [want.replace("verified", "tls")], "where it came to")
         check(want.endswith("clear") == (tls == "none"), "the log says tls=%r" % tls)
         check(want.endswith("verified") == (", verified" in tls), "the log says tls=%r" % tls)
-        check(row.domain not in w.queued(), "it waits all the same")
+        check(waits or row.domain not in w.queued(), "it waits all the same")
     if row.look:
         check(row.look(row), "the servers saw %r" % {h: [x.lines[:8] for x in s.sessions] for h, s in row.sinks.items()})
 
@@ -449,12 +500,84 @@ def stale():
     check(len(STALE.sts.asked) > asked, "the new policy was not asked for")
 
 
+def announce(w, row, n):
+    """From now on the row's domain announces policy n."""
+    z = w.net.zones["plain.test"]
+    w.net.change("plain.test", re.sub(r'(?m)^(_mta-sts\.%s TXT "v=STSv1; id=)\d+' % row.label, r"\g<1>%d" % n, z.text))
+
+
+@test("MTA-STS: what has passed its max_age and is there no more binds nobody; a new policy does", limit=120)
+def forgotten():
+    w = world()
+    judge(w, OLD, OLD.sent[0], LATER, "not named")
+    judge(w, CHANGED, CHANGED.sent[0], LATER, "not named")
+    OLD.sts.status, CHANGED.sts.mx = 404, ["a.@"]
+    announce(w, CHANGED, 2)
+    w.server.restart()                  # the resolver asks anew
+    w.send([OLD, CHANGED])
+    judge(w, OLD, OLD.sent[-1], "a tls", ".", waits=True)
+    judge(w, CHANGED, CHANGED.sent[-1], "a verified", ".", waits=True)
+
+
+def variant(w, conf, rows):
+    """Letters for these rows by another waxwing of the same net: {name: (host, tls, sent, later, never, why)}."""
+    s = SubmissionServer("%soutbound {\npatience 5\nretry 1h give-up 4d\ntls-roots file %s/known-ca.pem\n%s\n}\n" % (w.net.conf(), w.folder, conf),
+                         users=("alice",), passwords={"alice": "alice-pw"})
+    with s, s.submission("alice") as c:
+        ids = {}
+        for r in rows:
+            c.mail("alice@example.org")
+            c.rcpt("bob@" + r.domain)
+            ids[r] = c.data(letter(token()).replace(b"sender@client.example.net", b"alice@example.org")).queue_id
+        return {r.name: eventually(lambda r=r: r.result(ids[r], s.log()), 60 * SLOW, what="a result for " + r.name) for r in rows}
+
+
+@test("ipv6 off and ipv6 on, whatever the PTR", limit=120)
+def ipv6():
+    w = world()
+    rows = [ROWS["IPv6 if our address has a name"], ROWS["IPv4 if our IPv6 address has none"]]
+    for word, used in (("off", "a"), ("on", "a6")):
+        before = {(r, h): len(s.sessions) for r in rows for h, s in r.sinks.items()}
+        got = variant(w, "allow-private 127.0.0.0/8 fd00::/8\nipv6 " + word, rows)
+        equal([g[2] for g in got.values()], ["1", "1"], "sent with ipv6 %s: %s" % (word, got))
+        for r in rows:
+            equal([x for x, s in r.sinks.items() if len(s.sessions) > before[r, x]], [used], "ipv6 %s: %s" % (word, r.name))
+
+
+@test("L6 without allow-private nothing on the loopback is reached: it is a loop", limit=120)
+def private():
+    w = world()
+    rows = [ROWS["MX: the best one"], ROWS["MX: implicit"]]
+    before = {r: sum(len(s.sessions) for s in r.sinks.values()) for r in rows}
+    for name, (_, _, sent, _, never, why) in variant(w, "", rows).items():
+        check((sent, never) == ("0", "1") and "5.4.6" in why, "%s: %s" % (name, why))
+    equal({r: sum(len(s.sessions) for s in r.sinks.values()) for r in rows}, before, "who was called")
+
+
+@cases([("test address: " + n, n, words) for n, words in [
+    ("MX: the best one", ["10 a\\.", "127\\.3\\.", "opportunistic"]), ("DANE 3 1 1 fits", ["verified by DANE", "1 TLSA records of use"]),
+    ("DANE 3 1 1 is of another key", ["DANE"]), ("MTA-STS enforce: a right certificate", ["enforce|MTA-STS", "verif"]),
+    ("MTA-STS enforce: a server that it does not name", ["not name"]), ("MX: null", ["5\\.1\\.10"]), ("SERVFAIL", ["4\\.4\\.3"]),
+    ("forged MX (DNSSEC)", ["DNSSEC"]), ("loop: our own name", ["5\\.4\\.6"]), ("an address literal", ["127\\.3\\."]),
+    ("DANE: forged TLSA", ["TLSA"]), ("MTA-STS testing: no TLS", ["MTA-STS"])]])
+def address(name, words):
+    row = ROWS[name]
+    before = sum(len(s.sessions) for s in row.sinks.values())
+    code, out, err = world().server.command("test", "address", "bob@" + row.domain)
+    for one in words:
+        check(re.search(one, out), "%r is not in\n%s" % (one, out + err))
+    check(not re.search(r"[\x00-\x09\x0b-\x1f]", out), repr(out))
+    check(code == 1 or row.want not in (LATER, NEVER) or row.hosts, "%d\n%s" % (code, out))
+    equal(sum(len(s.sessions) for s in row.sinks.values()), before, "conversations with its servers")
+
+
 @test("nobody died, nothing waits that should not")
 def alive():
     w = world()
     want = {r.domain for r in ROWS.values() if r.want == LATER} | {STALE.domain}
     eventually(lambda: set(w.queued()) == want, 10 * SLOW, what=lambda: "waits: %s" % (set(w.queued()) ^ want))
     check(not re.search(r"died who=|strange-call", w.server.log()), "somebody died")
+    check(all(c == "\n" or " " <= c < "\x7f" or c >= "\xa0" for c in w.server.log()), "controls in the log")
 
 
 tap.main()
