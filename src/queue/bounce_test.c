@@ -265,6 +265,40 @@ static void test_record_limits(void **state)
 	assert_false(letter_record_print(&r, &b, &e));
 }
 
+/* What is delivered to an account is found again by its name; who is refused, or elsewhere, needs none. */
+static void test_record_base(void **state)
+{
+	static const struct {
+		uint8_t kind;
+		struct str target, base;
+		bool ok;
+	} rows[] = {
+		{ STEP_LOCAL, { "c", 1 }, { "1.x.h", 5 }, true },
+		{ STEP_LOCAL, { "c", 1 }, { "", 0 }, false },
+		{ STEP_LOCAL, { "", 0 }, { "", 0 }, true },
+		{ STEP_REMOTE, { "c", 1 }, { "", 0 }, true },
+	};
+	static const char remote[] = { STEP_REMOTE, 1, 0, 0, 0, 'c' };
+	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_HEAD_MAX);
+	struct letter_record r = full_record();
+	struct letter_step step = { 0 };
+	struct err e;
+	size_t at;
+
+	(void)state;
+	r.steps = &step;
+	r.n_steps = 1;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_clear(&b);
+		step = (struct letter_step){ .kind = rows[i].kind, .target = rows[i].target, .base = rows[i].base };
+		assert_int_equal(letter_record_print(&r, &b, &e), rows[i].ok);
+	}
+	at = str_find_str(buf_str(&b), str_of(remote, sizeof remote));
+	assert_true(at < b.n && parses(buf_str(&b)));
+	b.p[at] = STEP_LOCAL;            /* nobody of ours would write that */
+	assert_false(parses(buf_str(&b)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +308,7 @@ int main(void)
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_record),
 		cmocka_unit_test(test_record_limits),
+		cmocka_unit_test(test_record_base),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

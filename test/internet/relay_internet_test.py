@@ -5,133 +5,20 @@ Each row is a domain of its own with servers of its own (lib/sink.py); one waxwi
 Expectations are RFC 5321 §5.1, 7505, 7672 and 8461.  "Deferred" means that nothing of the letter was said to a
 server that may not have it: no MAIL, in the clear or otherwise."""
 import collections
-import http.server
 import json
 import re
-import socket
-import ssl
-import threading
 
 import certs
 import dns_wire
 import tap
+from domains import (CERTS, DOWN, EXPIRED, GOOD, LATER, ME, NAMELESS, NEVER, OFFERED, OWN, ROWS, SELF, STRIPPED, WEB, Row, Sts,
+                     mails, make_certificates, record, reverse6, web_server)
 from letters import letter, token
 from server import SLOW
-from sink import CLOSE, EHLO, Sink
+from sink import CLOSE
 from submission import SubmissionServer
 from tap import cases, check, equal, eventually, test
 from world import World, once
-
-ROWS = {}
-LATER, NEVER = "later", "never"
-DOWN = object()         # an address, and nobody there
-OWN = "127.8.0.1"       # where our waxwing takes mail
-ME = "mail.example.org"
-
-
-class Sts:
-    """What https://mta-sts.DOMAIN/ gives; by: good, stranger (a certificate of nobody), down.  raw: this instead of
-    a policy; txt: the records that announce it."""
-
-    def __init__(self, mode, mx, by="good", status=200, kind="text/plain", age=86400, raw=None, txt=('"v=STSv1; id=1;"',)):
-        self.mode, self.mx, self.by, self.status, self.kind, self.age = mode, mx, by, status, kind, age
-        self.raw, self.txt, self.asked = raw, txt, []
-
-    def text(self, domain):
-        if self.raw is not None:
-            return self.raw.replace("@", domain)
-        return "version: STSv1\r\nmode: %s\r\n%smax_age: %d\r\n" % (
-            self.mode, "".join("mx: %s\r\n" % m.replace("@", domain) for m in self.mx), self.age)
-
-
-class Row:
-    """mx: what the domain names ("@" is the domain); hosts: label -> options of a Sink, or DOWN; tlsa: label ->
-    records; want: LATER, NEVER, or the label of the server that takes it and how: "a clear", "a tls", "a verified"."""
-
-    def __init__(self, name, want, why=".", zone="secure", mx="10 a", hosts=None, tlsa=None, sts=None, more="", domain=None,
-                 look=None):
-        self.name, self.want, self.why, self.zone, self.look = name, want, why, zone, look
-        self.mx, self.hosts, self.tlsa, self.sts, self.more = mx, hosts if hosts is not None else {"a": {}}, tlsa or {}, sts, more
-        self.n = len(ROWS)
-        self.label = "r%d" % self.n
-        self.domain = domain or "%s.%s.test" % (self.label, zone)
-        self.sinks, self.sent = {}, []
-        ROWS[name] = self
-
-    def ip(self, host):
-        return "127.3.%d.%d" % (self.n, 1 + sorted(self.hosts).index(host))
-
-    def ip6(self, host):
-        return "fd00:25::%x:%x" % (self.n, 1 + sorted(self.hosts).index(host))
-
-    def lines(self):
-        out = []
-        for one in filter(None, self.mx.split(", ")):
-            preference, host = one.split()
-            out.append("%s MX %s %s" % (self.label, preference, host if host.endswith(".") else "%s.%s" % (host, self.label)
-                                        if host != "@" else self.label))
-        for h, options in self.hosts.items():
-            out.append("%s A %s" % (self.name_of(h), self.ip(h)))
-            if options is not DOWN and "ptr" in options:
-                out.append("%s AAAA %s" % (self.name_of(h), self.ip6(h)))
-        for h, records in self.tlsa.items():
-            owner = h if h.startswith("_") else "_25._tcp." + self.name_of(h)
-            for r in [records] if isinstance(records, str) else records:
-                out.append("%s %s" % (owner.replace("@", self.label), record(r)))
-        if self.sts:
-            out += ["_mta-sts.%s TXT %s" % (self.label, t) for t in self.sts.txt]
-            out.append("mta-sts.%s A %s" % (self.label, WEB[self.sts.by]))
-        return "\n".join(out + [self.more.replace("@", self.label)])
-
-    def name_of(self, h):
-        return self.label if h == "@" else "%s.%s" % (h, self.label)
-
-    def host(self, h):
-        return self.domain if h == "@" else "%s.%s" % (h, self.domain)
-
-    def begin(self):
-        for h, options in self.hosts.items():
-            if options is DOWN:
-                continue
-            options = dict(options, name=options.get("name", self.host(h)))
-            cert, ptr = options.pop("cert", None), options.pop("ptr", None)
-            options["cert"] = cert and CERTS[cert]
-            self.sinks[h] = Sink(host=self.ip(h), port=25, **options).__enter__()
-            if ptr is not None:
-                self.sinks[h + "6"] = Sink(host=self.ip6(h), port=25, family=socket.AF_INET6, **options).__enter__()
-
-    def arrived(self, tok):
-        """Where the letter came to: "a clear"."""
-        return ["%s %s" % (h, "tls" if x.tls else "clear") for h, s in self.sinks.items() for x in s.sessions
-                for l in x.letters if tok.encode() in l]
-
-    def result(self, msg, log):
-        m = re.search(r' relay msg=%s to="%s" host="(.*?)" .*? tls="(.*?)" sent=(\d+) later=(\d+) never=(\d+) .* why="(.*)"'
-                      % (msg, re.escape(self.domain)), log)
-        return m and m.groups()
-
-
-CERTS, AUTHORITIES = {}, {}
-WEB = {"good": "127.4.0.1", "stranger": "127.4.0.2", "down": "127.4.0.3"}
-
-
-def record(spec):
-    """"3 1 1 good": the record that fits this certificate; anything else as it stands."""
-    words = spec.split()
-    if words[-1] in CERTS or words[-1] in AUTHORITIES:
-        crt = (CERTS.get(words[-1]) or AUTHORITIES[words[-1]])[0]
-        return certs.tlsa(crt, *map(int, words[:3]))
-    return spec
-
-
-GOOD, SELF, EXPIRED, NAMELESS = {"cert": "good"}, {"cert": "stranger"}, {"cert": "expired"}, {"cert": "other"}
-STRIPPED = {"cert": "good", "starttls": False}
-OFFERED = {"ehlo": EHLO + ("STARTTLS",)}         # says so, and then does not know how
-
-
-def mails(row, host):
-    return row.sinks[host].commands("MAIL")
-
 
 # -- which server --------------------------------------------------------------------------------
 Row("MX: the best one", "a clear", mx="10 a, 20 b", hosts={"a": {}, "b": {}}, look=lambda r: not r.sinks["b"].sessions)
@@ -147,8 +34,10 @@ Row("MX: implicit", "@ clear", mx="", hosts={"@": {}})
 Row("an address literal", "a clear", domain="[127.3.%d.1]" % len(ROWS))
 Row("an address literal of ourselves", NEVER, "554 5.4.6", domain="[%s]" % OWN, hosts={})
 Row("MX: null", NEVER, "556 5.1.10", mx="0 .", hosts={"@": {}}, look=lambda r: not r.sinks["@"].sessions)
-Row("MX: to a name that does not exist", LATER, "no address", mx="10 nobody", hosts={"@": {}},
+Row("MX: to names without any address", NEVER, "550 5.4.4 .*nobody", mx="10 nobody, 20 text", hosts={"@": {}}, more="text.@ TXT x",
     look=lambda r: not r.sinks["@"].sessions)
+Row("MX: none, and no address either", NEVER, "550 5.4.4", mx="", hosts={}, more="@ TXT x")
+Row("MX: one without an address, one that cannot be looked up", LATER, "4.4.4", mx="10 nobody, 20 mail.broken.test.", hosts={})
 Row("no such domain", NEVER, "550 5.1.2", domain="nobody.nowhere.test", hosts={})
 Row("no such domain, says a zone without signatures", NEVER, "550 5.1.2", domain="nobody.plain.test", hosts={})
 Row("SERVFAIL", LATER, "4.4.3", domain="broken.test", hosts={})
@@ -170,6 +59,7 @@ Row("L6 MX: its IPv6 address cannot be looked up, the other can", "a clear", mx=
 HALF = ROWS["L6 MX: its IPv6 address cannot be looked up, the other can"]
 Row("L6 MX: no address of it can be looked up", LATER, "address", mx="10 servfail.odd.test.")
 Row("L6 MX: an address of two octets", LATER, "address", mx="10 short.odd.test.")
+Row("L6 MX: an address for a name", LATER, "4.4.4", mx="10 127.3.%d.1." % len(ROWS), look=lambda r: not r.sinks["a"].sessions)
 Row("L6 MX: a malformed record", LATER, "4.4.3", domain="badmx.odd.test", hosts={})
 Row("L7 N1 MX: a name of line breaks and escapes", LATER, "4.4.4", mx="10 x\\013\\010fatal:\\027[2J.@.secure.test.",
     look=lambda r: not r.sinks["a"].sessions)
@@ -241,6 +131,9 @@ INSECURE_HOST = ROWS["DANE: the server in a zone without signatures"]
 INSECURE_HOST.mx = "10 x.r%d.plain.test." % INSECURE_HOST.n
 Row("DANE: TLSA of a bad certificate, and nothing signed, no TLS", "a clear", zone="plain", tlsa={"a": "3 1 1 good"})
 
+Row("DANE: records that hold for two seconds", "a verified", hosts={"a": SELF}, tlsa={"_25._tcp.a.@ 2": "3 1 1 stranger"})
+ROLLED = ROWS["DANE: records that hold for two seconds"]
+
 # -- MTA-STS ------------------------------------------------------------------------------------------
 Row("MTA-STS enforce: a right certificate", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"]))
 Row("MTA-STS enforce: by a wildcard", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["*.@"]))
@@ -300,38 +193,6 @@ Row("IPv4 if our IPv6 address has none", "a clear", hosts={"a": {"ptr": False}},
 
 # -- the world ----------------------------------------------------------------------------------------
 
-def web_server(ip, chain):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            domain = self.headers["Host"][len("mta-sts."):]
-            row = next(r for r in ROWS.values() if r.domain == domain)
-            row.sts.asked.append(self.path)
-            body = row.sts.text(domain).encode()
-            self.send_response(row.sts.status)
-            if row.sts.status == 302:
-                self.send_header("Location", "https://mta-sts.%s/elsewhere" % domain)
-            self.send_header("Content-Type", row.sts.kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    class Web(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_):
-            pass                         # a client that does not like the certificate
-
-    web = Web((ip, 443), Handler)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(*chain)
-    web.socket = tls.wrap_socket(web.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=web.serve_forever, daemon=True).start()
-    return web
-
-
 def odd(q, _is_tcp):
     """The zone odd.test: half.odd.test has an address of IPv4 and fails for IPv6, others fail or lie."""
     own, name = b"\xc0\x0c", q.name.lower()
@@ -344,17 +205,6 @@ def odd(q, _is_tcp):
     if name in ("half.odd.test", "servfail.odd.test"):
         return [q.reply([], rcode=2)]
     return [q.reply([], [dns_wire.soa("odd.test")])]
-
-
-def make_certificates(folder):
-    names = [r.host(h) for r in ROWS.values() for h in r.hosts] + ["mta-sts." + r.domain for r in ROWS.values() if r.sts]
-    AUTHORITIES.update({"known-ca": certs.authority(folder, "known-ca"), "unknown-ca": certs.authority(folder, "unknown-ca")})
-    CERTS.update({"good": certs.signed(folder, "good", AUTHORITIES["known-ca"], names),
-                  "other-name": certs.signed(folder, "other-name", AUTHORITIES["known-ca"], ["other.test"]),
-                  "unknown": certs.signed(folder, "unknown", AUTHORITIES["unknown-ca"], names),
-                  "other": certs.signed(folder, "other", AUTHORITIES["unknown-ca"], ["other.test"]),
-                  "stranger": certs.make(folder, "stranger", sans=names),
-                  "expired": certs.make(folder, "expired", cn="expired.test", expired=True)})
 
 
 def make_names(net):
@@ -379,10 +229,6 @@ def make_names(net):
         for h, o in r.hosts.items():
             if o is not DOWN and "ptr" in o:
                 certs.run("ip", "-6", "addr", "add", r.ip6(h) + "/128", "dev", "lo", "nodad")
-
-
-def reverse6(ip):
-    return ".".join(reversed(socket.inet_pton(socket.AF_INET6, ip).hex())) + ".ip6.arpa."
 
 
 class Domains(World):
@@ -569,12 +415,27 @@ def address(name, words):
     check(not re.search(r"[\x00-\x09\x0b-\x1f]", out), repr(out))
     check(code == 1 or row.want not in (LATER, NEVER) or row.hosts, "%d\n%s" % (code, out))
     equal(sum(len(s.sessions) for s in row.sinks.values()), before, "conversations with its servers")
+@test("DANE: an open conversation is not used on when other TLSA records are in force", limit=120)
+def rolled():
+    w = world()
+    w.send([ROLLED])
+    judge(w, ROLLED, ROLLED.sent[-1], ROLLED.want, ROLLED.why)
+    mails_before = len(mails(ROLLED, "a"))
+    zone, new = w.net.zones["secure.test"], record("3 1 1 good")
+    w.net.change("secure.test", zone.text.replace("_25._tcp.a.%s 2 %s" % (ROLLED.label, record("3 1 1 stranger")),
+                                                  "_25._tcp.a.%s 2 %s" % (ROLLED.label, new)))
+    name = "_25._tcp.a." + ROLLED.domain
+    eventually(lambda: new.split()[-1].lower() in w.server.command("dns", "lookup", "TLSA", name)[1].lower(), 20 * SLOW, 0.1,
+               what=lambda: "the new record: %s" % (w.server.command("dns", "lookup", "TLSA", name),))
+    w.send([ROLLED])
+    judge(w, ROLLED, ROLLED.sent[-1], LATER, "4.7.5")
+    equal(len(mails(ROLLED, "a")), mails_before, "MAIL")
 
 
 @test("nobody died, nothing waits that should not")
 def alive():
     w = world()
-    want = {r.domain for r in ROWS.values() if r.want == LATER} | {STALE.domain}
+    want = {r.domain for r in ROWS.values() if r.want == LATER} | {STALE.domain, ROLLED.domain}
     eventually(lambda: set(w.queued()) == want, 10 * SLOW, what=lambda: "waits: %s" % (set(w.queued()) ^ want))
     check(not re.search(r"died who=|strange-call", w.server.log()), "somebody died")
     check(all(c == "\n" or " " <= c < "\x7f" or c >= "\xa0" for c in w.server.log()), "controls in the log")
