@@ -192,6 +192,18 @@ def names():
                 check((code == 250) == ok, "EHLO from %s at %s: %d" % (source, port, code))
 
 
+@test("the packaged sample: the lines for programs of this machine, their # taken away, are enough")
+def sample():
+    with open(os.path.join(server.TOP, "conf/waxwing.conf")) as f:
+        block = re.search(r"(?m)^#submission \{\n(?:#.*\n)*?#\}\n", f.read()).group(0)
+    with SubmissionServer(re.sub("(?m)^#", "", block) + "outbound {\nroute * via smtp://127.0.0.1:%d tls off\n}\n" % CHUNKS.port) as s:
+        tok = token()
+        with s.at("smtp") as c:
+            c.ehlo()
+            equal(c.deliver("x@elsewhere.test", head(tok) + b"x\r\n", sender="www@example.org").code, 250, "without AUTH")
+        eventually(lambda: any(tok.encode() in l for l in CHUNKS.letters), 20 * SLOW, what="the letter")
+
+
 # B7, B8, B26
 
 @test("B7 B8 STARTTLS on submission: twice, inside TLS, behind MAIL; what was said in the clear is forgotten")
