@@ -7,18 +7,20 @@ import ssl
 import threading
 
 import certs
-from sink import EHLO, Sink
+from sink import EHLO, HANG, Sink
 
 ROWS = {}
 LATER, NEVER = "later", "never"
+DRIP = object()
 DOWN = object()         # an address, and nobody there
 OWN = "127.8.0.1"       # where our waxwing takes mail
 ME = "mail.example.org"
 
 
 class Sts:
-    """What https://mta-sts.DOMAIN/ gives; by: good, stranger (a certificate of nobody), down.  raw: this instead of
-    a policy; txt: the records that announce it."""
+    """What https://mta-sts.DOMAIN/ gives; by: good, stranger (a certificate of nobody), down, silent (it accepts and says
+    nothing); status HANG: nothing after the request, DRIP: an octet now and then; raw: this instead of a policy; txt: the
+    records that announce it."""
 
     def __init__(self, mode, mx, by="good", status=200, kind="text/plain", age=86400, raw=None, txt=('"v=STSv1; id=1;"',)):
         self.mode, self.mx, self.by, self.status, self.kind, self.age = mode, mx, by, status, kind, age
@@ -99,7 +101,7 @@ class Row:
 
 
 CERTS, AUTHORITIES = {}, {}
-WEB = {"good": "127.4.0.1", "stranger": "127.4.0.2", "down": "127.4.0.3"}
+WEB = {"good": "127.4.0.1", "stranger": "127.4.0.2", "down": "127.4.0.3", "silent": "127.4.0.4"}
 
 
 def record(spec):
@@ -120,6 +122,9 @@ def mails(row, host):
     return row.sinks[host].commands("MAIL")
 
 
+ENDED = threading.Event()
+
+
 def web_server(ip, chain):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -127,6 +132,15 @@ def web_server(ip, chain):
             row = next(r for r in ROWS.values() if r.domain == domain)
             row.sts.asked.append(self.path)
             body = row.sts.text(domain).encode()
+            if row.sts.status is HANG:
+                ENDED.wait(60)
+                return
+            if row.sts.status is DRIP:
+                for octet in b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX: " + b"x" * 1000:
+                    self.wfile.write(bytes((octet,)))
+                    if ENDED.wait(0.3):
+                        break
+                return
             self.send_response(row.sts.status)
             if row.sts.status == 302:
                 self.send_header("Location", "https://mta-sts.%s/elsewhere" % domain)
