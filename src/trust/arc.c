@@ -217,7 +217,7 @@ SUSPENDS static bool check_message(struct arc *r, const struct trust_dns *dns, i
 	if (!dkim_is_worth_it(&r->message, now, ret))
 		return true;
 	dkim_letter_input(input, r->letter, &r->message, r->sets[r->n - 1].message);
-	if (!dkim_prove(&r->message, input, r->body, dns, r->letter->arena, ret, e))
+	if (!dkim_prove(r->letter, &r->message, input, r->body, dns, ret, e))
 		return false;
 	if (ret->result == DKIM_PASS && r->message.has_length && r->body->size > r->message.length)
 		*ret = (struct dkim_outcome){ .result = DKIM_POLICY, .reason = S("l= leaves a part of the body unsigned") };
@@ -226,7 +226,7 @@ SUSPENDS static bool check_message(struct arc *r, const struct trust_dns *dns, i
 
 SUSPENDS bool arc_check(struct arc *r, const struct trust_dns *dns, int64_t now, struct err *e)
 {
-	AUTO(buf_end) struct buf input = buf_on_heap(r->letter->header.n * 2 + 64);
+	AUTO(buf_end) struct buf input = buf_on_heap(r->letter->header.n * 2 + 1024);
 	struct dkim_outcome o;
 
 	if (r->n == 0 || r->result != ARC_NONE)
@@ -245,7 +245,7 @@ SUSPENDS bool arc_check(struct arc *r, const struct trust_dns *dns, int64_t now,
 
 		buf_clear(&input);
 		arc_seal_input(&input, r, i);
-		if (dkim_is_worth_it(s, now, &o) && !dkim_prove(s, &input, NULL, dns, r->letter->arena, &o, e))
+		if (dkim_is_worth_it(s, now, &o) && !dkim_prove(r->letter, s, &input, NULL, dns, &o, e))
 			return false;
 		if (!follow(r, i, &o))
 			return true;
