@@ -158,9 +158,21 @@ static bool read_sets(struct arc *r)
 	return true;
 }
 
+/* Most letters have nothing of ARC. */
+static bool is_there(const struct dkim_letter *l)
+{
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+		if (dkim_letter_find(l, kinds[k].name))
+			return true;
+	return false;
+}
+
 void arc_init(struct arc *r, struct dkim_letter *l)
 {
-	*r = (struct arc){ .letter = l, .sets = ARENA_ARRAY(l->arena, struct arc_set, ARC_SETS_MAX) };
+	*r = (struct arc){ .letter = l };
+	if (!is_there(l))
+		return;
+	r->sets = ARENA_ARRAY(l->arena, struct arc_set, ARC_SETS_MAX);
 	if (!r->sets) {
 		end(r, ARC_TEMPERROR, S("no memory"));
 	} else if (!read_sets(r)) {
