@@ -7,7 +7,8 @@ static bool txt_of(struct str rdata, struct arena *a, struct str *ret)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(TEXT_MAX);
 
-	if (!dns_txt_parse(rdata, &b))
+	/* a record without strings is illegal (RFC 1035 §3.3.14) but hides nothing */
+	if (rdata.n && !dns_txt_parse(rdata, &b))
 		return false;
 	*ret = arena_str(a, buf_str(&b));
 	return true;
