@@ -163,7 +163,7 @@ SUSPENDS static enum spf_match record_find(struct spf_check *c, struct str domai
 	*ret = (struct str){ 0 };
 	if (!name.n || !str_has(name, '.'))
 		return SPF_MATCH_NO;
-	if (!trust_ask_txt(c->dns, name, &c->tmp, &r, c->e))
+	if (!trust_ask_txt(&c->counted, name, &c->tmp, &r, c->e))
 		return SPF_MATCH_STOP;
 	if (r.outcome == DNS_TEMP || r.outcome == DNS_BOGUS)
 		return spf_problem(c, SPF_MATCH_TEMP, "the DNS says nothing useful about " STR_FMT " (%s)", STR_ARG(name),
@@ -259,7 +259,7 @@ SUSPENDS static enum spf_match explain(struct spf_check *c, const struct verdict
 	c->problem = problem;
 	if (how != SPF_MATCH_YES)
 		return how;
-	if (!trust_ask_txt(c->dns, spf_name_text(target, &c->tmp), &c->tmp, &r, c->e))
+	if (!trust_ask_txt(&c->counted, spf_name_text(target, &c->tmp), &c->tmp, &r, c->e))
 		return SPF_MATCH_STOP;
 	if (r.n != 1)
 		return SPF_MATCH_NO;
@@ -270,6 +270,20 @@ SUSPENDS static enum spf_match explain(struct spf_check *c, const struct verdict
 }
 
 /* -- a check ---------------------------------------------------------------- */
+
+/* The limits of terms and hosts keep below the most already; macros of names and an explanation come on top. */
+SUSPENDS static bool counted_ask(void *ctx, struct str name, uint16_t type, struct arena *a, struct trust_answer *ret,
+				 struct err *e)
+{
+	struct spf_check *c = ctx;
+
+	if (c->questions < SPF_QUESTIONS_MAX) {
+		c->questions++;
+		return c->q_dns->ask(c->q_dns->ctx, name, type, a, ret, e);
+	}
+	*ret = (struct trust_answer){ .outcome = DNS_TEMP };
+	return true;
+}
 
 /* §4.3: no domain of several labels has no record.  A literal is no domain. */
 static bool domain_of(struct str domain, struct arena *a, struct str *ret)
@@ -298,6 +312,7 @@ SUSPENDS static bool check(struct spf_check *c, enum spf_identity identity, stru
 	bool ok = true;
 
 	c->e = &why;
+	c->counted = (struct trust_dns){ .ask = counted_ask, .ctx = c };
 	if (!domain_of(c->sender_domain, c->keep, &r.domain)) {
 		r.domain = arena_str(c->keep, c->sender_domain);
 		spf_problem(c, SPF_MATCH_NO, "not a domain name");
@@ -307,11 +322,8 @@ SUSPENDS static bool check(struct spf_check *c, enum spf_identity identity, stru
 			ok = judge(c, &r);
 	}
 	arena_end(&c->tmp);
-	if (!ok && (why.fault == FAULT_CANCEL || (fiber_inside() && !fiber_check(e)))) {
-		if (why.fault == FAULT_CANCEL)
-			*e = why;
+	if (!ok && !trust_is_late(&why, e))
 		return false;
-	}
 	if (!ok) {
 		spf_problem(c, SPF_MATCH_TEMP, "the DNS takes longer than %d s", (int)(SPF_WITHIN / SECOND));
 		r = (struct spf_answer){ .identity = identity, .domain = r.domain, .result = SPF_TEMPERROR };
@@ -327,7 +339,7 @@ SUSPENDS static bool check(struct spf_check *c, enum spf_identity identity, stru
 SUSPENDS bool spf_check_helo(const struct spf_question *q, const struct trust_dns *dns, struct arena *a, struct spf_answer *ret,
 		    struct err *e)
 {
-	struct spf_check c = { .q = q, .dns = dns, .local = S("postmaster"), .sender_domain = q->helo, .keep = a,
+	struct spf_check c = { .q = q, .q_dns = dns, .local = S("postmaster"), .sender_domain = q->helo, .keep = a,
 			       .tmp = { .limit = SPF_BYTES_MAX } };
 
 	return check(&c, SPF_HELO, ret, e);
@@ -336,7 +348,7 @@ SUSPENDS bool spf_check_helo(const struct spf_question *q, const struct trust_dn
 SUSPENDS bool spf_check_mail_from(const struct spf_question *q, const struct trust_dns *dns, struct arena *a,
 			 struct spf_answer *ret, struct err *e)
 {
-	struct spf_check c = { .q = q, .dns = dns, .local = q->local.n ? q->local : S("postmaster"),
+	struct spf_check c = { .q = q, .q_dns = dns, .local = q->local.n ? q->local : S("postmaster"),
 			       .sender_domain = q->domain.n ? q->domain : q->helo, .keep = a,
 			       .tmp = { .limit = SPF_BYTES_MAX } };
 

@@ -11,6 +11,7 @@ enum {
 	SPF_TERMS_MAX = 10,              /* that ask the DNS, in one check (§4.6.4) */
 	SPF_VOIDS_MAX = 2,               /* questions that find nothing (§4.6.4) */
 	SPF_HOSTS_MAX = 10,              /* MX or PTR names whose addresses are asked for (§4.6.4) */
+	SPF_QUESTIONS_MAX = 1 + SPF_TERMS_MAX * (1 + SPF_HOSTS_MAX),     /* in all */
 	SPF_EXPANDED_MAX = 8192,         /* octets of a domain-spec, before it is cut to what a name may have */
 	SPF_EXPLANATION_MAX = 480,       /* octets that may stand in a reply */
 	SPF_BYTES_MAX = 1 << 20,         /* memory for answers */

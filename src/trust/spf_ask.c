@@ -21,7 +21,7 @@ bool spf_is_in_network(const uint8_t ip[16], const uint8_t addr[16], unsigned bi
 
 SUSPENDS enum spf_match spf_ask(struct spf_check *c, struct str name, uint16_t type, struct trust_answer *ret)
 {
-	if (!c->dns->ask(c->dns->ctx, name, type, &c->tmp, ret, c->e))
+	if (!c->counted.ask(c->counted.ctx, name, type, &c->tmp, ret, c->e))
 		return SPF_MATCH_STOP;
 	switch (ret->outcome) {
 	case DNS_FOUND: return SPF_MATCH_YES;
@@ -108,7 +108,7 @@ SUSPENDS static bool ptr_names_ask(struct spf_check *c)
 
 	if (c->has_ptr_names)
 		return true;
-	if (!trust_ask_ptr(c->dns, c->q->ip, &c->tmp, &r, c->e))
+	if (!trust_ask_ptr(&c->counted, c->q->ip, &c->tmp, &r, c->e))
 		return false;
 	c->has_ptr_names = true;
 	for (size_t i = 0; i < r.n && c->n_ptr_names < SPF_HOSTS_MAX; i++)
@@ -122,7 +122,7 @@ SUSPENDS static enum spf_match ptr_is_valid(struct spf_check *c, struct spf_ptr_
 	struct trust_answer r;
 
 	if (p->state == PTR_UNKNOWN) {
-		if (!c->dns->ask(c->dns->ctx, p->name, address_type(c), &c->tmp, &r, c->e))
+		if (!c->counted.ask(c->counted.ctx, p->name, address_type(c), &c->tmp, &r, c->e))
 			return SPF_MATCH_STOP;
 		p->state = r.outcome == DNS_FOUND && answer_has(c, &r, 32, 128) ? PTR_VALID : PTR_INVALID;
 	}

@@ -15,7 +15,9 @@ enum spf_match { SPF_MATCH_NO, SPF_MATCH_YES, SPF_MATCH_TEMP, SPF_MATCH_PERM, SP
 
 struct spf_check {
 	const struct spf_question *q;
-	const struct trust_dns *dns;
+	const struct trust_dns *q_dns;   /* the one handed in … */
+	struct trust_dns counted;        /* … asked through this, at most SPF_QUESTIONS_MAX times */
+	unsigned questions;
 	struct str local, sender_domain;         /* of the identity that is judged */
 	struct arena *keep;      /* the caller's: what stays */
 	struct arena tmp;        /* answers of the DNS, while one term is looked at */

@@ -1,6 +1,8 @@
 /* trust_dns.c — see trust_dns.h. */
 #include "trust/trust_dns.h"
 
+#include "fiber/fiber.h"
+
 enum { TEXT_MAX = 65535 };       /* octets of a TXT record's strings: all that an RDATA can hold */
 
 static bool txt_of(struct str rdata, struct arena *a, struct str *ret)
@@ -55,4 +57,13 @@ SUSPENDS bool trust_ask_ptr(const struct trust_dns *dns, const uint8_t addr[16],
 		return false;
 	texts_of(&r, dns_target_parse, a, ret);
 	return true;
+}
+
+bool trust_is_late(const struct err *why, struct err *e)
+{
+	if (why->fault == FAULT_CANCEL) {
+		*e = *why;
+		return false;
+	}
+	return !fiber_inside() || fiber_check(e);
 }
