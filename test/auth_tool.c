@@ -1,0 +1,211 @@
+/* auth_tool.c — DKIM and ARC of many letters, for tests that compare with vectors and with other programs.
+ *
+ *	auth_tool verify TABLE [PIECE]   a line on stdin each letter: PATH TAB NOW (seconds) [TAB AUTHOR]
+ *	                                 out, a line a signature:  PATH dkim NAME RESULT BITS REASON
+ *	                                                  and one:  PATH arc SETS RESULT - REASON
+ *	auth_tool input TABLE PATH N     what the Nth signature signs, as it is hashed; then its body
+ *	auth_tool speed TABLE PATH N     verify it N times, and say how fast
+ *
+ * TABLE is a DNS as in trust/trust_dns_table.h.  Lines of letters may end in LF.  The body is handed in in pieces of
+ * PIECE octets.  A test program: it is not installed. */
+#include "base/fd.h"
+#include "base/time.h"
+#include "trust/arc.h"
+#include "trust/dkim.h"
+#include "trust/trust_dns_table.h"
+#include "wire/lf.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 256 << 20 };
+
+static bool file_read(const char *path, struct buf *to)
+{
+	AUTO(fd_end) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *p;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	if (st.st_size == 0)
+		return true;
+	p = buf_room(to, (size_t)st.st_size);
+	return p && read(fd, p, (size_t)st.st_size) == st.st_size;
+}
+
+static bool letter_read(const char *path, struct buf *to)
+{
+	AUTO(buf_end) struct buf raw = buf_on_heap(FILE_MAX);
+
+	if (!file_read(path, &raw))
+		return false;
+	lf_restore(buf_str(&raw), to);
+	return !to->full;
+}
+
+struct job {
+	struct trust_dns_table table;
+	size_t piece;
+	struct str letter;
+	int64_t now;
+	struct str author;
+};
+
+struct done {
+	struct arena a;
+	struct dkim_letter l;
+	struct dkim d;
+	struct arc r;
+};
+
+static void done_end(struct done *o)
+{
+	dkim_letter_end(&o->l);
+	arena_end(&o->a);
+}
+
+static bool run(struct job *j, struct done *o)
+{
+	struct trust_dns dns = trust_dns_of_table(&j->table);
+	size_t header = dkim_header_size(j->letter);
+	struct str body = str_from(j->letter, header), piece;
+	struct err e;
+
+	*o = (struct done){ .a = { .limit = DKIM_ARENA } };
+	if (!dkim_letter_init(&o->l, str_head(j->letter, header), &o->a))
+		return false;
+	dkim_init(&o->d, &o->l, j->author);
+	arc_init(&o->r, &o->l);
+	while (body.n) {
+		piece = str_head(body, j->piece);
+		dkim_letter_body(&o->l, piece);
+		body = str_from(body, piece.n);
+	}
+	return dkim_check(&o->d, &dns, j->now, &e) && arc_check(&o->r, &dns, j->now, &e);
+}
+
+static void print_field(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		putchar(s.p[i] == '\t' || s.p[i] == '\n' ? ' ' : s.p[i]);
+}
+
+static void result_print(struct str path, const struct done *o)
+{
+	for (size_t i = 0; i < o->d.n; i++) {
+		const struct dkim_checked *c = &o->d.p[i];
+
+		printf(STR_FMT "\tdkim\t" STR_FMT "._domainkey." STR_FMT "\t%s\t%u\t", STR_ARG(path),
+		       STR_ARG(c->signature.selector), STR_ARG(c->signature.domain),
+		       dkim_result_name(c->outcome.result), c->outcome.bits);
+		print_field(c->outcome.reason);
+		putchar('\n');
+	}
+	printf(STR_FMT "\tarc\t%zu\t%s\t-\t", STR_ARG(path), o->r.n, arc_result_name(o->r.result));
+	print_field(o->r.reason);
+	putchar('\n');
+}
+
+static bool verify_one(struct job *j, struct str line)
+{
+	AUTO(buf_end) struct buf letter = buf_on_heap(FILE_MAX);
+	AUTO(arena_end) struct arena a = { 0 };
+	AUTO(done_end) struct done o = { 0 };
+	struct str rest, path = str_cut(line, '\t', &rest), now = str_cut(rest, '\t', &j->author);
+	uint64_t seconds;
+
+	if (!letter_read(str_z(&a, path), &letter) || !str_u64(now, &seconds))
+		return false;
+	j->letter = buf_str(&letter);
+	j->now = (int64_t)seconds * SECOND;
+	if (!run(j, &o))
+		return false;
+	result_print(path, &o);
+	return true;
+}
+
+static int cmd_verify(struct job *j)
+{
+	static char line[8192];
+
+	while (fgets(line, sizeof(line), stdin))
+		if (!verify_one(j, str_trim(str_from_z(line)))) {
+			fprintf(stderr, "auth_tool: cannot verify %s", line);
+			return 1;
+		}
+	return 0;
+}
+
+static int cmd_input(struct job *j, const char *path, size_t n)
+{
+	AUTO(buf_end) struct buf letter = buf_on_heap(FILE_MAX), out = buf_on_heap(FILE_MAX);
+	AUTO(done_end) struct done o = { 0 };
+	struct dkim_body c = { 0 };
+	struct str body, run_of;
+
+	if (!letter_read(path, &letter))
+		return 1;
+	j->letter = buf_str(&letter);
+	if (!run(j, &o) || n >= o.d.n)
+		return 1;
+	dkim_letter_input(&out, &o.l, &o.d.p[n].signature, o.d.p[n].field);
+	buf_add(&out, S("\r\n--\r\n"));
+	body = str_from(j->letter, dkim_header_size(j->letter));
+	for (c.canon = o.d.p[n].signature.body; dkim_body_next(&c, &body, &run_of);)
+		buf_add(&out, run_of);
+	while (dkim_body_last(&c, &run_of))
+		buf_add(&out, run_of);
+	fwrite(out.p, 1, out.n, stdout);
+	return 0;
+}
+
+static int cmd_speed(struct job *j, const char *path, size_t times)
+{
+	AUTO(buf_end) struct buf letter = buf_on_heap(FILE_MAX);
+	int64_t begin;
+	double seconds;
+
+	if (!letter_read(path, &letter))
+		return 1;
+	j->letter = buf_str(&letter);
+	begin = time_mono();
+	for (size_t i = 0; i < times; i++) {
+		AUTO(done_end) struct done o = { 0 };
+
+		if (!run(j, &o))
+			return 1;
+		if (i == 0)
+			result_print(S("-"), &o);
+	}
+	seconds = (double)(time_mono() - begin) / (double)SECOND;
+	printf("%zu\t%.2f us each\t%.0f MB/s\n", times, seconds * 1e6 / (double)times,
+	       (double)letter.n * (double)times / seconds / 1e6);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static char table[4 << 20];
+	AUTO(arena_end) struct arena a = { .limit = 64 << 20 };
+	struct buf text = buf_over(table, sizeof(table));
+	struct job j = { .piece = 64 << 10, .now = time_now() };
+	struct err e;
+
+	if (argc < 3 || !file_read(argv[2], &text) || !trust_dns_table_read(buf_str(&text), &a, &j.table, &e)) {
+		fprintf(stderr, "usage: auth_tool verify|input|speed TABLE …\n");
+		return 2;
+	}
+	if (argc > 3 && strcmp(argv[1], "verify") == 0)
+		j.piece = (size_t)strtoul(argv[3], NULL, 10);
+	if (strcmp(argv[1], "verify") == 0 && j.piece)
+		return cmd_verify(&j);
+	if (argc == 5 && strcmp(argv[1], "input") == 0)
+		return cmd_input(&j, argv[3], (size_t)strtoul(argv[4], NULL, 10));
+	if (argc == 5 && strcmp(argv[1], "speed") == 0)
+		return cmd_speed(&j, argv[3], (size_t)strtoul(argv[4], NULL, 10));
+	return 2;
+}
