@@ -5,7 +5,7 @@
  *	ZONE
  *	CHECK <TAB> IP <TAB> HELO <TAB> LOCAL <TAB> DOMAIN      LOCAL and DOMAIN empty: the null path
  *
- * Each question gives a line: result, explanation, terms asked, problem, with tabs between them.
+ * Each question gives a line: result, explanation, questions asked of the DNS, problem, with tabs between them.
  *
  * A test program: it is not installed. */
 #include "trust/spf.h"
@@ -31,7 +31,7 @@ static bool answer(struct str fields, struct str zone, struct err *e)
 		return fail(e, FAULT_PERM, "not an address: " STR_FMT, STR_ARG(ip));
 	if (!trust_dns_table_read(zone, &a, &table, e) || !spf_check_mail_from(&q, &dns, &a, &r, e))
 		return false;
-	printf("%s\t" STR_FMT "\t%u\t" STR_FMT "\n", spf_result_name(r.result), STR_ARG(r.explanation), r.terms,
+	printf("%s\t" STR_FMT "\t%zu\t" STR_FMT "\n", spf_result_name(r.result), STR_ARG(r.explanation), table.asked,
 	       STR_ARG(r.problem));
 	return true;
 }

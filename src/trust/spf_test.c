@@ -223,7 +223,7 @@ static struct str repeated(struct arena *a, const char *head, const char *word, 
 	return arena_str(a, buf_str(&b));
 }
 
-/* K4: whatever is published, one check asks so much and no more (§4.6.4). */
+/* I2, I3: whatever is published, one check asks so much and no more (§4.6.4). */
 static void test_limits(void **state)
 {
 	AUTO(arena_end) struct arena a = { 0 };

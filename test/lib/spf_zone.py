@@ -128,7 +128,7 @@ def suite(path):
 
 # ---- our answers ---------------------------------------------------------------------------------
 
-Answer = collections.namedtuple("Answer", "result explanation terms problem")
+Answer = collections.namedtuple("Answer", "result explanation asked problem")
 
 
 def question(ip, helo, sender):

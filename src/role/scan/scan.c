@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "ipc/sender.h"
 #include "ipc/verdict.h"
+#include "role/scan/auth.h"
 #include "wire/letter_facts.h"
 #include "wire/received.h"
 #include "wire/smtp_reply.h"
@@ -158,7 +159,9 @@ SUSPENDS static bool serve_scan(struct link *l, void *question, void *answer, st
 SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
+	auth_prepare();
 	ipc_serve(IPC_scan_letter, serve_scan);
+	ipc_serve(IPC_scan_auth, serve_auth);
 	return true;
 }
 
