@@ -193,14 +193,19 @@ static void set_add(struct buf *b, const struct arc_set *set)
 	dkim_field_add(b, DKIM_RELAXED, set->message->text, true);
 }
 
+void arc_sets_add(struct buf *b, const struct arc *r, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		set_add(b, &r->sets[i]);
+		dkim_field_add(b, DKIM_RELAXED, r->sets[i].seal->text, true);
+	}
+}
+
 void arc_seal_input(struct buf *b, const struct arc *r, size_t instance)
 {
 	const struct arc_set *last = &r->sets[instance - 1];
 
-	for (const struct arc_set *set = r->sets; set < last; set++) {
-		set_add(b, set);
-		dkim_field_add(b, DKIM_RELAXED, set->seal->text, true);
-	}
+	arc_sets_add(b, r, instance - 1);
 	set_add(b, last);
 	dkim_field_add_without(b, DKIM_RELAXED, last->seal->text, last->sealed.b_raw);
 }

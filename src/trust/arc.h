@@ -32,5 +32,7 @@ const char *arc_result_name(enum arc_result r);
 void arc_init(struct arc *r, struct dkim_letter *l);
 /* When the body is over (RFC 8617 §5.2).  false only if the fiber was told to stop; may then be asked again. */
 SUSPENDS bool arc_check(struct arc *r, const struct trust_dns *dns, int64_t now, struct err *e);
+/* The first n sets, canonicalised, as later seals sign them. */
+void arc_sets_add(struct buf *b, const struct arc *r, size_t n);
 /* The octets that the seal of an instance signs (§5.1.1); at most twice the header's. */
 void arc_seal_input(struct buf *b, const struct arc *r, size_t instance);
