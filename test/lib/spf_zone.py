@@ -1,7 +1,7 @@
 """SPF over records that are given: the suite of openspf, and our answers.
 
 suite() reads its file, which is YAML of few forms; python3-yaml is not needed.
-Answers.ask() writes a zone and questions to spf_answers (test/spf_answers.c)."""
+ask() writes zones and questions to trust_answers (test/trust_answers.c)."""
 import collections
 import os
 import re
@@ -9,7 +9,7 @@ import subprocess
 
 import server
 
-PROGRAM = os.path.join(os.path.dirname(os.path.abspath(server.BINARY)), "spf_answers")
+PROGRAM = os.path.join(os.path.dirname(os.path.abspath(server.BINARY)), "trust_answers")
 Case = collections.namedtuple("Case", "scenario name ip helo sender results explanation zone")
 ESCAPE = re.compile(r'\\(x[0-9a-fA-F]{2}|.)')
 ESCAPES = {"0": "\0", "n": "\n", "r": "\r", "t": "\t"}
@@ -87,12 +87,12 @@ def documents(path):
 def name_text(name):
     """Octets that no host name has as \\DDD."""
     name = name.rstrip(".") or "."
-    return "".join(c if c.isalnum() or c in "-_.*" else "\\%03d" % ord(c) for c in name)
+    return "".join(c if c.isascii() and c.isalnum() or c in "-_.*" else "\\%03d" % ord(c) for c in name)
 
 
 def quoted(s):
     pieces = [s[i:i + 255] for i in range(0, len(s), 255)] or [""]
-    return " ".join('"' + "".join(c if c.isalnum() or c in " -_.=:/" else "\\%03d" % ord(c) for c in p) + '"'
+    return " ".join('"' + "".join(c if c.isascii() and c.isalnum() or c in " -_.=:/" else "\\%03d" % ord(c) for c in p) + '"'
                     for p in pieces)
 
 
@@ -136,17 +136,28 @@ def question(ip, helo, sender):
     return "\t".join(("CHECK", ip, helo, local, domain))
 
 
+def letter(ip, helo, sender, now, path):
+    """The line that asks for DMARC of a letter."""
+    local, _, domain = sender.rpartition("@")
+    return "\t".join(("LETTER", ip, helo, local, domain, str(now), path))
+
+
+def run(lines):
+    """The lines that trust_answers gives."""
+    done = subprocess.run([PROGRAM], input="\n".join(lines).encode("latin-1") + b"\n", capture_output=True, timeout=300,
+                          check=False)
+    if done.returncode:
+        raise AssertionError("trust_answers: " + done.stderr.decode("latin-1"))
+    return done.stdout.decode("latin-1").split("\n")[:-1]
+
+
 def ask(groups):
     """groups: (zone lines, [(ip, helo, sender)…]) …; gives the answers of all in order."""
     lines, count = [], 0
     for zone, questions in groups:
         lines += ["ZONE", *zone, *(question(*q) for q in questions)]
         count += len(questions)
-    done = subprocess.run([PROGRAM], input="\n".join(lines).encode("latin-1") + b"\n", capture_output=True, timeout=300,
-                          check=False)
-    if done.returncode:
-        raise AssertionError("spf_answers: " + done.stderr.decode("latin-1"))
-    answers = [Answer(*line.split("\t", 3)) for line in done.stdout.decode("latin-1").split("\n")[:-1]]
+    answers = [Answer(*line.split("\t", 3)) for line in run(lines)]
     if len(answers) != count:
         raise AssertionError("%d answers to %d questions" % (len(answers), count))
     return answers

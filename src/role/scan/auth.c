@@ -1,12 +1,17 @@
-/* auth.c — see auth.h. */
-#include "role/scan/auth.h"
+/* auth.c — `waxwing test auth`: every result as a line, with what it is about and why. */
+#include "role/scan/scan.h"
 
-#include "fiber/fiber.h"
+#include "base/fd.h"
 #include "role/dns_for_trust.h"
 #include "role/runtime.h"
+#include "trust/auth.h"
 #include "trust/psl.h"
+#include "wire/address.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
+
+enum { LINES_MAX = 6 + DKIM_SIGNATURES_MAX };
 
 static const struct psl_ctx_st *suffixes;
 
@@ -15,79 +20,168 @@ void auth_prepare(void)
 	suffixes = psl_list_open();
 }
 
-void auth_end(struct auth *x)
+struct lines {
+	struct ipc_auth_line *p;
+	size_t n;
+	struct arena *a;
+};
+
+static void add(struct lines *l, const char *method, const char *result, struct str text)
 {
-	dkim_letter_end(&x->letter);
+	if (l->n < LINES_MAX)
+		l->p[l->n++] = (struct ipc_auth_line){ str_from_z(method), str_from_z(result), text };
 }
 
-SUSPENDS static bool check_client(const struct auth_client *c, const struct trust_dns *dns, struct arena *a,
-				  struct auth *x, struct err *e)
+static void add_iprev(struct lines *l, const struct iprev_answer *r)
 {
-	struct spf_question q = { .helo = c->helo, .local = c->local, .domain = c->domain, .receiver = conf_now()->hostname,
-				  .now = time_now() };
+	static const char *const why[] = {
+		[IPREV_PASS] = "leads back to the client", [IPREV_FAIL] = "does not lead back to the client",
+		[IPREV_TEMPERROR] = "the DNS does not say now", [IPREV_PERMERROR] = "the client has no name",
+	};
 
-	if (!c->is_known)
-		return true;
-	memcpy(q.ip, c->ip, sizeof(q.ip));
-	return iprev_check(c->ip, dns, a, &x->iprev, e) && spf_check_helo(&q, dns, a, &x->helo, e) &&
-	       spf_check_mail_from(&q, dns, a, &x->mail_from, e);
+	add(l, "iprev", iprev_result_name(r->result),
+	    arena_printf(l->a, STR_FMT "%s%s", STR_ARG(r->name), r->name.n ? ": " : "", why[r->result]));
 }
 
-/* The body goes by once, for all signatures. */
-SUSPENDS static bool feed_body(const struct letter_src *src, size_t at, struct auth *x, struct err *e)
+static void add_spf(struct lines *l, const char *property, const struct spf_answer *r)
 {
-	struct letter_src body = src->fd < 0 ? letter_in_memory(str_from(src->bytes, at)) :
-					       letter_in_file(src->fd, src->at + (int64_t)at, src->size - at);
-	char *block = malloc(LETTER_BLOCK);
-	struct letter_reader r;
-	struct str piece = { 0 };
-	bool ok = block && letter_reader_init(&r, &body, NULL, block, e);
+	struct str why = r->problem;
 
-	while (ok && (ok = letter_reader_next(&r, &piece, e)) && piece.n) {
-		dkim_letter_body(&x->letter, piece);
-		breathe();
+	if (!why.n && r->matched.n)
+		why = arena_printf(l->a, "by " STR_FMT " in " STR_FMT, STR_ARG(r->matched), STR_ARG(r->matched_in));
+	else if (!why.n)
+		why = r->result == SPF_NONE ? S("no SPF record") : S("nothing in its record matches");
+	if (r->explanation.n)
+		why = arena_printf(l->a, STR_FMT "; it explains: " STR_FMT, STR_ARG(why), STR_ARG(r->explanation));
+	add(l, "spf", spf_result_name(r->result),
+	    arena_printf(l->a, "%s=" STR_FMT ": " STR_FMT, property, STR_ARG(r->domain), STR_ARG(why)));
+}
+
+static void add_dkim(struct lines *l, const struct dkim *d)
+{
+	if (d->n == 0)
+		add(l, "dkim", "none", S("no signature"));
+	for (size_t i = 0; i < d->n; i++) {
+		const struct dkim_checked *c = &d->p[i];
+		const struct dkim_signature *s = &c->signature;
+		const struct dkim_outcome *o = &c->outcome;
+
+		add(l, "dkim", dkim_result_name(o->result),
+		    arena_printf(l->a, "header.d=" STR_FMT " header.s=" STR_FMT ", " STR_FMT ", %u bit%s" STR_FMT, STR_ARG(s->domain),
+				 STR_ARG(s->selector), STR_ARG(s->algorithm_text), o->bits, o->reason.n ? ": " : "",
+				 STR_ARG(o->reason)));
 	}
-	free(block);
-	return ok || (block ? false : fail(e, FAULT_TEMP, "no memory for the body"));
+	if (d->n_ignored)
+		add(l, "dkim", "policy", arena_printf(l->a, "%zu more signatures are not looked at", d->n_ignored));
 }
 
-SUSPENDS static bool check_signatures(struct str header, const struct letter_src *src, const struct trust_dns *dns,
-				      struct arena *a, struct auth *x, struct err *e)
+static void add_arc(struct lines *l, const struct arc *r)
 {
-	int64_t now = time_now();
+	struct str by = r->n ? r->sets[r->n - 1].sealed.domain : (struct str){ 0 };
 
-	if (!dkim_letter_init(&x->letter, header, a))
+	if (r->result == ARC_NONE)
+		add(l, "arc", arc_result_name(r->result), S("not passed on by anybody who seals"));
+	else
+		add(l, "arc", arc_result_name(r->result),
+		    arena_printf(l->a, "%zu sets%s" STR_FMT "%s" STR_FMT, r->n, by.n ? ", the last one of " : "", STR_ARG(by),
+				 r->reason.n ? ": " : "", STR_ARG(r->reason)));
+}
+
+static struct str policy_text(const struct dmarc_answer *r, struct arena *a)
+{
+	const char *said = dmarc_policy_name(r->policy);
+
+	if (r->result == DMARC_PASS)
+		return arena_printf(a, "by " STR_FMT " (%s), policy %s of " STR_FMT, STR_ARG(r->aligned),
+				    r->is_dkim_aligned ? "dkim" : "spf", said, STR_ARG(r->published_at));
+	if (r->result == DMARC_FAIL)
+		return arena_printf(a, "nothing that passes is aligned, policy %s of " STR_FMT ", pct=%u%s" STR_FMT, said,
+				    STR_ARG(r->published_at), r->record.pct, r->problem.n ? "; " : "", STR_ARG(r->problem));
+	return r->problem.n ? r->problem : S("no DMARC record");
+}
+
+static void add_dmarc(struct lines *l, const struct auth *x)
+{
+	const char *why = dmarc_from_why(x->from_is);
+
+	if (x->from_is != DMARC_FROM_ONE)
+		add(l, "dmarc", "permerror", str_from_z(why));
+	else
+		add(l, "dmarc", dmarc_result_name(x->dmarc.result),
+		    arena_printf(l->a, "header.from=" STR_FMT ": " STR_FMT, STR_ARG(x->from), STR_ARG(policy_text(&x->dmarc, l->a))));
+}
+
+static bool tell(const struct auth_client *c, const struct auth *x, struct scan_auth_answer *r, struct arena *a)
+{
+	struct lines l = { .p = ARENA_ARRAY(a, struct ipc_auth_line, LINES_MAX), .a = a };
+
+	if (!l.p)
+		return false;
+	if (c->is_known) {
+		add_iprev(&l, &x->iprev);
+		add_spf(&l, "smtp.helo", &x->helo);
+		add_spf(&l, "smtp.mailfrom", &x->mail_from);
+	}
+	add_dkim(&l, &x->dkim);
+	add_arc(&l, &x->arc);
+	add_dmarc(&l, x);
+	r->lines.p = l.p;
+	r->lines.n = l.n;
+	r->is_good = x->from_is == DMARC_FROM_ONE && (x->dmarc.result == DMARC_PASS || x->dmarc.result == DMARC_NONE);
+	return !a->full;
+}
+
+static bool client_of(const struct scan_auth *q, struct arena *a, struct auth_client *ret, struct err *e)
+{
+	struct smtp_path p = { 0 };
+
+	*ret = (struct auth_client){ .is_known = q->peer.n, .helo = q->helo };
+	if (q->peer.n && !dns_address_read(q->peer, ret->ip))
+		return fail(e, FAULT_PERM, "that is no IP address");
+	if (q->mail_from.n && !str_eq(q->mail_from, S("<>")) && !address_parse(q->mail_from, PATH_UTF8, a, &p))
+		return fail(e, FAULT_PERM, "that is no address of a sender");
+	ret->local = p.local;
+	ret->domain = p.domain;
+	return true;
+}
+
+/* The header, which is looked at in memory; the body only goes by. */
+static bool head_read(int fd, uint64_t size, struct buf *b, struct err *e)
+{
+	size_t n = size < b->limit ? (size_t)size : b->limit;
+	char *room = n ? buf_room(b, n) : NULL;
+
+	if (n && !room)
 		return fail(e, FAULT_TEMP, "no memory for the header");
-	dkim_init(&x->dkim, &x->letter, x->from);
-	arc_init(&x->arc, &x->letter);
-	return feed_body(src, header.n, x, e) && dkim_check(&x->dkim, dns, now, e) && arc_check(&x->arc, dns, now, e);
+	if (n && !fd_pread_all(fd, room, n, 0, e))
+		return false;
+	return n == size || dkim_header_size(buf_str(b)) < n || fail(e, FAULT_PERM, "the header is over header-limit");
 }
 
-SUSPENDS static bool check_author(const struct auth_client *c, unsigned dice, const struct trust_dns *dns, struct arena *a,
-				  struct auth *x, struct err *e)
+SUSPENDS bool serve_auth(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
-	struct dmarc_signature signatures[DKIM_SIGNATURES_MAX];
-	struct dmarc_question q = { .from = x->from, .spf = c->is_known ? &x->mail_from : NULL, .signatures = signatures,
-				    .dice = dice };
-
-	for (; q.n_signatures < x->dkim.n; q.n_signatures++) {
-		const struct dkim_checked *d = &x->dkim.p[q.n_signatures];
-
-		signatures[q.n_signatures] = (struct dmarc_signature){ .domain = d->signature.domain,
-								       .has_passed = d->outcome.result == DKIM_PASS,
-								       .is_temporary = d->outcome.result == DKIM_TEMPERROR };
-	}
-	return x->from_is != DMARC_FROM_ONE || dmarc_check(&q, dns, suffixes, a, &x->dmarc, e);
-}
-
-SUSPENDS bool auth_check(const struct auth_client *c, struct str head, const struct letter_src *src, unsigned dice,
-			 struct arena *a, struct auth *ret, struct err *e)
-{
-	struct str header = str_head(head, dkim_header_size(head));
+	AUTO(buf_end) struct buf head = buf_on_heap((size_t)conf_now()->inbound.header_limit + 1024);
+	const struct scan_auth *q = question;
 	struct trust_dns dns = dns_for_trust();
+	struct auth_means m = { .dns = &dns, .suffixes = suffixes, .receiver = conf_now()->hostname, .now = time_now() };
+	struct letter_src src;
+	struct auth_client c;
+	struct auth *x;
+	struct stat st;
+	bool ok;
 
-	*ret = (struct auth){ 0 };
-	ret->from_is = dmarc_from_read(header, a, &ret->from);
-	return check_client(c, &dns, a, ret, e) && check_signatures(header, src, &dns, a, ret, e) &&
-	       check_author(c, dice, &dns, a, ret, e);
+	(void)l;
+	a->limit = AUTH_ARENA;
+	x = ARENA_NEW(a, struct auth);
+	if (q->letter <= 0 || fstat(q->letter, &st) || st.st_size < 0)
+		return fail(e, FAULT_PERM, "no letter came with the question");
+	if (!x || !client_of(q, a, &c, e) || !head_read(q->letter, (uint64_t)st.st_size, &head, e))
+		return x ? false : fail(e, FAULT_TEMP, "no memory for the letter");
+	src = letter_in_file(q->letter, 0, (uint64_t)st.st_size);
+	scan_in_hand++;
+	ok = auth_check(&m, &c, buf_str(&head), &src, a, x, e) &&
+	     (tell(&c, x, answer, a) || fail(e, FAULT_TEMP, "the letter needs more memory than it may"));
+	scan_in_hand--;
+	auth_end(x);
+	return ok;
 }

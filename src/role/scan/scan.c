@@ -10,7 +10,6 @@
 #include "base/id.h"
 #include "ipc/sender.h"
 #include "ipc/verdict.h"
-#include "role/scan/auth.h"
 #include "wire/letter_facts.h"
 #include "wire/received.h"
 #include "wire/smtp_reply.h"

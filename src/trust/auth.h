@@ -7,6 +7,8 @@
 #include "trust/iprev.h"
 #include "wire/letter.h"
 
+enum { AUTH_ARENA = DKIM_ARENA + (4 << 20) };
+
 /* How the letter came; without a client only what stands in the letter is checked. */
 struct auth_client {
 	bool is_known;
@@ -26,16 +28,18 @@ struct auth {
 	struct dmarc_answer dmarc;       /* only with an author's domain */
 };
 
-/* Opens the list of public suffixes: before the role gives up its right to files. */
-void auth_prepare(void);
-/* head: all of the letter's header.  dice: for DMARC's pct, 0 to 99.  What *ret points to lies in head and the arena;
- * auth_end() is due in any case.  false: cancelled, or the letter cannot be read. */
-SUSPENDS bool auth_check(const struct auth_client *c, struct str head, const struct letter_src *src, unsigned dice,
-			 struct arena *a, struct auth *ret, struct err *e);
-void auth_end(struct auth *x);
+/* What is asked with. */
+struct auth_means {
+	const struct trust_dns *dns;
+	const struct psl_ctx_st *suffixes;
+	struct str receiver;     /* our host name */
+	int64_t now;
+	unsigned dice;           /* for DMARC's pct, 0 to 99 */
+};
 
-struct scan_auth;
-struct scan_auth_answer;
-struct link;
-/* auth_say.c: `waxwing test auth`. */
-SUSPENDS bool serve_auth(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
+/* head: all of the letter's header, its lines end in CRLF as all of src's do.  What *ret points to lies in head and the
+ * arena (DKIM_ARENA and what the DNS says, AUTH_ARENA); auth_end() is due in any case.  false: cancelled, or the letter
+ * cannot be read. */
+SUSPENDS bool auth_check(const struct auth_means *m, const struct auth_client *c, struct str head,
+			 const struct letter_src *src, struct arena *a, struct auth *ret, struct err *e);
+void auth_end(struct auth *x);
