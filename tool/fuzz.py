@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """Runs the fuzz targets of build/fuzz, as many at a time as there are cores.
 
-fuzz.py --seconds N [TARGET…]     TAP on standard output
+fuzz.py --seconds N [--seed N] [TARGET…]     TAP on standard output
+
+With a seed, two runs walk the same way: a change is judged by what it does, not by
+what one run happens to find.  Without one each run looks somewhere else.
 
 The kept corpus in test/corpus/TARGET is only read; what is found anew lies in
 build/fuzz/corpus/TARGET, what broke the target in build/fuzz/crash/.  A
@@ -18,12 +21,12 @@ BUILD = pathlib.Path("build/fuzz")
 KEPT = pathlib.Path("test/corpus")
 
 
-def run(exe, seconds):
+def run(exe, seconds, seed):
     name = exe.name.removeprefix("fuzz_")
     found, crash = BUILD / "corpus" / name, BUILD / "crash"
     found.mkdir(parents=True, exist_ok=True)
     crash.mkdir(exist_ok=True)
-    args = [str(exe), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
+    args = [str(exe), f"-max_total_time={seconds}", f"-seed={seed}", "-timeout=10", "-rss_limit_mb=2048",
             f"-artifact_prefix={crash}/{name}-", str(found)]
     if (KEPT / name).is_dir():
         args.append(str(KEPT / name))
@@ -37,6 +40,7 @@ def run(exe, seconds):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--seconds", type=int, default=60)
+    p.add_argument("--seed", type=int, default=0)
     p.add_argument("target", nargs="*")
     a = p.parse_args()
     every = sorted(x for x in (BUILD / "src").glob("fuzz_*") if x.is_file() and os.access(x, os.X_OK))
@@ -46,7 +50,7 @@ def main():
         return 2
     bad = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, status, out in pool.map(lambda x: run(x, a.seconds), chosen):
+        for name, status, out in pool.map(lambda x: run(x, a.seconds, a.seed), chosen):
             if status:
                 bad += 1
                 print("\n".join("# " + line for line in out.splitlines()[-60:]))

@@ -155,7 +155,9 @@ static void print_head(const struct bounce *b, bool utf8, struct buf *out)
 	buf_addf(out, "From: Mail Delivery System <MAILER-DAEMON@" STR_FMT ">\r\nTo: <",
 		 STR_ARG(b->host));
 	clean(out, b->to, utf8);
-	buf_addf(out, ">\r\nSubject: " STR_FMT "\r\nDate: ", STR_ARG(subject(b->kind)));
+	buf_add(out, S(">\r\nSubject: "));
+	buf_add(out, subject(b->kind));
+	buf_add(out, S("\r\nDate: "));
 	time_add_rfc5322(out, b->now);
 	buf_addf(out, "\r\nMessage-ID: <%s@" STR_FMT ">\r\n", ID_Z(b->id), STR_ARG(b->host));
 	buf_addf(out, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
@@ -194,7 +196,7 @@ static void print_person(const struct bounce *b, const struct bounce_rcpt *r, st
 	if (r->remote.n) {
 		buf_add(out, S("    The server "));
 		clean(out, r->remote, true);
-		buf_add(out, S(" said:\r\n"));
+		buf_add(out, str_has(r->remote, ',') ? S(", said:\r\n") : S(" said:\r\n"));
 	}
 	print_wrapped(out, r->text);
 	if (advice.n) {
@@ -243,8 +245,11 @@ static void print_rcpt(const struct bounce *b, const struct bounce_rcpt *r, bool
 	}
 	buf_addf(out, "Final-Recipient: %s;", type);
 	clean(out, r->target.n ? r->target : r->address, utf8);
-	buf_addf(out, "\r\nAction: " STR_FMT "\r\nStatus: " STR_FMT "\r\n",
-		 STR_ARG(action(b->kind)), STR_ARG(bounce_status(b->kind, r->text)));
+	buf_add(out, S("\r\nAction: "));
+	buf_add(out, action(b->kind));
+	buf_add(out, S("\r\nStatus: "));
+	buf_add(out, bounce_status(b->kind, r->text));
+	buf_add(out, S("\r\n"));
 	if (r->remote.n > 0) {
 		buf_add(out, S("Remote-MTA: dns;"));
 		clean(out, str_head(r->remote, str_find(r->remote, ' ')), utf8);

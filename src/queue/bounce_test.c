@@ -20,7 +20,7 @@ static struct bounce sample(enum bounce_kind kind)
 		{ .address = { "bob@example.test", 16 }, .orcpt = { "rfc822;Bob+40x", 14 },
 		  .text = { "550 5.1.1 no such user", 22 }, .remote = { "mx.example.test", 15 } },
 		{ .address = { "carol@example.test", 18 }, .target = { "c@elsewhere.test", 16 },
-		  .text = { "the mailbox is full\r\nX-Evil: yes", 32 } },
+		  .text = { "the mailbox is full\r\nX-Evil: yes", 32 }, .remote = S("mx.example.test [192.0.2.1:25], TLSv1.3, verified") },
 	};
 
 	return (struct bounce){
@@ -59,7 +59,7 @@ static void test_report(void **state)
 {
 	static const struct {
 		enum bounce_kind kind;
-		struct str has[9], not[4];
+		struct str has[10], not[4];
 	} rows[] = {
 		{ BOUNCE_FAILED,
 		  { { "Action: failed\r\nStatus: 5.1.1\r\n", 31 },
@@ -69,6 +69,7 @@ static void test_report(void **state)
 		    { "Remote-MTA: dns;mx.example.test\r\n", 33 },
 		    { "Content-Type: message/rfc822\r\n", 30 }, { "The body.", 9 },
 		    { "report-type=delivery-status", 27 },
+		    S("    The server mx.example.test [192.0.2.1:25], TLSv1.3, verified, said:\r\n    the mailbox"),
 		    S("    The server mx.example.test said:\r\n    550 5.1.1 no such user\r\n\r\n    There is nobody") },
 		  { { "\nX-Evil", 7 }, { "Will-Retry", 10 } } },
 		{ BOUNCE_DELAYED,
@@ -264,6 +265,40 @@ static void test_record_limits(void **state)
 	assert_false(letter_record_print(&r, &b, &e));
 }
 
+/* What is delivered to an account is found again by its name; who is refused, or elsewhere, needs none. */
+static void test_record_base(void **state)
+{
+	static const struct {
+		uint8_t kind;
+		struct str target, base;
+		bool ok;
+	} rows[] = {
+		{ STEP_LOCAL, { "c", 1 }, { "1.x.h", 5 }, true },
+		{ STEP_LOCAL, { "c", 1 }, { "", 0 }, false },
+		{ STEP_LOCAL, { "", 0 }, { "", 0 }, true },
+		{ STEP_REMOTE, { "c", 1 }, { "", 0 }, true },
+	};
+	static const char remote[] = { STEP_REMOTE, 1, 0, 0, 0, 'c' };
+	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_HEAD_MAX);
+	struct letter_record r = full_record();
+	struct letter_step step = { 0 };
+	struct err e;
+	size_t at;
+
+	(void)state;
+	r.steps = &step;
+	r.n_steps = 1;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_clear(&b);
+		step = (struct letter_step){ .kind = rows[i].kind, .target = rows[i].target, .base = rows[i].base };
+		assert_int_equal(letter_record_print(&r, &b, &e), rows[i].ok);
+	}
+	at = str_find_str(buf_str(&b), str_of(remote, sizeof remote));
+	assert_true(at < b.n && parses(buf_str(&b)));
+	b.p[at] = STEP_LOCAL;            /* nobody of ours would write that */
+	assert_false(parses(buf_str(&b)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +308,7 @@ int main(void)
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_record),
 		cmocka_unit_test(test_record_limits),
+		cmocka_unit_test(test_record_base),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

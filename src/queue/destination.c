@@ -51,6 +51,8 @@ void destination_of(const struct conf *c, struct str sender, struct str target, 
 void destination_key(const struct destination *d, struct buf *ret)
 {
 	buf_addf(ret, "%u", (unsigned)d->route);
-	if (!d->is_named)
-		buf_addf(ret, " " STR_FMT, STR_ARG(destination_domain(d)));
+	if (d->is_named)
+		return;
+	buf_add_char(ret, ' ');
+	buf_add(ret, destination_domain(d));
 }

@@ -13,8 +13,14 @@
 
 #include <stdio.h>
 
-/* A machine in trouble has a moment to get over it before a letter is blamed for good. */
+/* A machine in trouble has a moment to get over it before a letter is blamed for good: somebody who kills or
+ * restarts everything several times in a row is not the letter's fault. */
 #define LAST_PAUSE (5 * SECOND)
+
+static int64_t due_of(const struct letter *l, int64_t now)
+{
+	return l->deaths + 1 < QUEUE_DEATHS_MAX ? now : now + LAST_PAUSE;
+}
 
 bool queue_take_up(struct queue *q, const struct queue_claim *c, int64_t now, unsigned *ret_place)
 {
@@ -49,7 +55,7 @@ SUSPENDS bool letter_died(struct queue *q, struct letter *l, struct err *e)
 	struct str payload;
 
 	l->is_suspect = true;
-	put_u64(&b, l->r.id);
+	put_u64(&b, l->id);
 	put_u32(&b, deaths);
 	payload = buf_str(&b);
 	if (!q->engine->append(q, JOURNAL_DIED, &payload, 1, &at, e))
@@ -57,6 +63,15 @@ SUSPENDS bool letter_died(struct queue *q, struct letter *l, struct err *e)
 	q->engine->release(q, &at);
 	letter_blame(&q->table, l, l->deaths, l->since);
 	return true;
+}
+
+void letter_rest(struct queue *q, struct letter *l, int64_t now)
+{
+	int64_t due = due_of(l, now);
+
+	for (uint32_t i = 0; i < l->n_steps; i++)
+		if (l->steps[i].state == STEP_WAITING && l->steps[i].due.key < due)
+			step_wait(&q->table, &l->steps[i], due);
 }
 
 SUSPENDS bool queue_died(struct queue *q, struct step_ref ref, int64_t now, unsigned *ret_deaths,
@@ -78,7 +93,7 @@ SUSPENDS bool queue_died(struct queue *q, struct step_ref ref, int64_t now, unsi
 			 QUEUE_DEATHS_MAX);
 		step_text(s, text, NULL);
 		s->mode = s->mode == STEP_FRESH ? STEP_REDO : s->mode;
-		step_wait(&q->table, s, l->deaths + 1 < QUEUE_DEATHS_MAX ? now : now + LAST_PAUSE);
+		step_wait(&q->table, s, due_of(l, now));
 	}
 	return letters_follow(q, &l, 1, e) && ok;
 }

@@ -279,8 +279,10 @@ static void flags_print(const struct box *b, const struct letter *l, struct buf 
 		if (l->flags >> order[i] & 1)
 			buf_addf(to, "%s%s", to->n ? " " : "", names[order[i]]);
 	for (unsigned k = 0; k < KEYWORDS_MAX; k++)
-		if (l->keywords >> k & 1)
-			buf_addf(to, "%s" STR_FMT, to->n ? " " : "", STR_ARG(box_keyword(b, k)));
+		if (l->keywords >> k & 1) {
+			buf_add(to, to->n ? S(" ") : S(""));
+			buf_add(to, box_keyword(b, k));
+		}
 }
 
 static void check_dovecot_letter(struct str line)

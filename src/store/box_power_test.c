@@ -61,16 +61,32 @@ static uint8_t flags_of(const char *folder, uint32_t uid)
 	return flags;
 }
 
-/* Half of what was said never was: a name must not be ahead of the log. */
-static void test_name_waits_for_log(void **state)
+/* INBOX with one letter, which was read. */
+static struct box *one_seen(void)
 {
 	struct box *b;
 
-	(void)state;
 	assert_int_equal(put("", "a", 0, (struct str){ 0 }), 1);
 	b = box_at("");
 	store_flags(b, FLAGS_ADD, LETTER_SEEN, 1, 1);
+	return b;
+}
+
+/* The same, and that it was read is on the disk. */
+static struct box *one_seen_synced(void)
+{
+	struct box *b = one_seen();
+
 	OK(flag_log_sync(flag_log(), &e));
+	return b;
+}
+
+/* Half of what was said never was: a name must not be ahead of the log. */
+static void test_name_waits_for_log(void **state)
+{
+	struct box *b = one_seen_synced();
+
+	(void)state;
 	store_flags(b, FLAGS_SET, LETTER_ANSWERED | LETTER_FLAGGED, 1, 1);
 	OK(names_follow(b, false, SIZE_MAX, &e));
 	assert_int_equal(names_in("Maildir/cur", ":2,FR"), 1);
@@ -82,13 +98,9 @@ static void test_name_waits_for_log(void **state)
 /* Changed and changed back: no name follows, but both lines are needed, or none. */
 static void test_there_and_back(void **state)
 {
-	struct box *b;
+	struct box *b = one_seen_synced();
 
 	(void)state;
-	assert_int_equal(put("", "a", 0, (struct str){ 0 }), 1);
-	b = box_at("");
-	store_flags(b, FLAGS_ADD, LETTER_SEEN, 1, 1);
-	OK(flag_log_sync(flag_log(), &e));
 	store_flags(b, FLAGS_REMOVE, LETTER_SEEN, 1, 1);
 	OK(names_follow_all(shelf_of(store, &e), &e));
 	assert_true(flag_log_is_empty(flag_log()));
@@ -110,9 +122,7 @@ static void store_more(void)
 static void test_sync_under_way(void **state)
 {
 	(void)state;
-	assert_int_equal(put("", "a", 0, (struct str){ 0 }), 1);
-	stored_to = box_at("");
-	store_flags(stored_to, FLAGS_ADD, LETTER_SEEN, 1, 1);
+	stored_to = one_seen();
 	while_syncing = store_more;
 	OK(flag_log_sync(flag_log(), &e));
 	assert_true(flag_log_needs_sync(flag_log()));
@@ -132,13 +142,10 @@ static bool no_guard(void *arg, struct str folder, const struct str *bases, size
 static void test_behind_damage(void **state)
 {
 	char text[1024];
-	struct box *b;
+	struct box *b = one_seen();
 	size_t n;
 
 	(void)state;
-	assert_int_equal(put("", "a", 0, (struct str){ 0 }), 1);
-	b = box_at("");
-	store_flags(b, FLAGS_ADD, LETTER_SEEN, 1, 1);
 	box_close(b);
 	n = log_read(text, sizeof(text) - 4);
 	memcpy(text + n, "0123", 4);
@@ -159,13 +166,10 @@ static void test_behind_damage(void **state)
 static void test_older_lines_behind(void **state)
 {
 	char text[1024], old[1024];
-	struct box *b;
+	struct box *b = one_seen();
 	size_t n, old_n;
 
 	(void)state;
-	assert_int_equal(put("", "a", 0, (struct str){ 0 }), 1);
-	b = box_at("");
-	store_flags(b, FLAGS_ADD, LETTER_SEEN, 1, 1);
 	store_flags(b, FLAGS_ADD, LETTER_FLAGGED, 1, 1);
 	old_n = log_read(old, sizeof(old));
 	store_flags(b, FLAGS_REMOVE, LETTER_SEEN | LETTER_FLAGGED, 1, 1);

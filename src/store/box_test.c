@@ -81,6 +81,7 @@ static void test_restart(void **state)
 	uint32_t validity;
 	uint64_t modseq;
 	struct box *b;
+	struct str name;
 	char id[33];
 
 	(void)state;
@@ -89,7 +90,8 @@ static void test_restart(void **state)
 	put("", "3\r\n", 0, S(""));
 	b = box_at("");
 	validity = box_uidvalidity(b);
-	snprintf(id, sizeof(id), STR_FMT, STR_ARG(box_id(b)));
+	name = box_id(b);
+	snprintf(id, sizeof(id), STR_FMT, STR_ARG(name));
 	store_flags(b, FLAGS_ADD, LETTER_SEEN, 1, 1);
 	OK(box_expunge(b, &(uint32_t){ 3 }, 1, true, &me, &e));
 	modseq = box_modseq(b);

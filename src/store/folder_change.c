@@ -123,7 +123,8 @@ static void create_run(void *arg)
 	if (j->use == FOLDER_PLAIN)
 		return;
 	top = openat(f.cur, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	buf_addf(&word, STR_FMT "\n", STR_ARG(folder_use_name(j->use)));
+	buf_add(&word, folder_use_name(j->use));
+	buf_add_char(&word, '\n');
 	j->ok = top >= 0 && file_replace(top, "waxwing-use", buf_str(&word), &j->e);
 }
 

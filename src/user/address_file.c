@@ -75,7 +75,7 @@ static bool take_key(struct str *in, struct arena *a, struct str *ret)
 static bool fold_key(struct str key, struct arena *a, struct str *ret, struct err *e)
 {
 	size_t at = str_rfind(key, '@');
-	struct str domain;
+	struct str domain, local;
 
 	if (key.n > ADDRESS_KEY_MAX)
 		return fail(e, FAULT_PERM, "the key is longer than %d bytes", ADDRESS_KEY_MAX);
@@ -86,8 +86,8 @@ static bool fold_key(struct str key, struct arena *a, struct str *ret, struct er
 			return fail(e, FAULT_PERM, "nothing stands before the \"@\"");
 		if (!domain_fold(str_from(key, at + 1), a, &domain, e))
 			return false;
-		*ret = arena_printf(a, STR_FMT "@" STR_FMT, STR_ARG(local_fold(str_head(key, at), a)),
-				    STR_ARG(domain));
+		local = local_fold(str_head(key, at), a);
+		*ret = arena_printf(a, STR_FMT "@" STR_FMT, STR_ARG(local), STR_ARG(domain));
 	}
 	return a->full ? fail(e, FAULT_TEMP, "out of memory") : true;
 }

@@ -9,6 +9,11 @@
 
 #include <cmocka.h>
 
+static void add_command(struct buf *log, struct str text)
+{
+	buf_addf(log, "C:" STR_FMT "|", STR_ARG(text));
+}
+
 /* What is said about a stream: "C:text|" a command, "+|" go ahead, "L5:abc|" a letter of 5 octets and what came of
  * it, "R:tag NAME|" refused, "F:NAME|" fatal. */
 static void run(struct imap_frame *f, struct str in, size_t piece, bool refuse_letters, struct buf *log)
@@ -31,7 +36,7 @@ static void run(struct imap_frame *f, struct str in, size_t piece, bool refuse_l
 			}
 			event = imap_frame_feed(f, &part);
 			if (event == IMAP_COMMAND)
-				buf_addf(log, "C:" STR_FMT "|", STR_ARG(imap_frame_text(f).bytes));
+				add_command(log, imap_frame_text(f).bytes);
 			else if (event == IMAP_GO_AHEAD)
 				buf_add(log, S("+|"));
 			else if (event == IMAP_REFUSED)

@@ -90,10 +90,21 @@ static void take_mozilla(struct mbox *m, struct str value)
 		    (bits & 8 ? FLAG_DELETED : 0);
 }
 
+/* A control character is no part of a keyword (an atom, RFC 9051 section 9). */
+static bool is_keyword(struct str word)
+{
+	for (size_t i = 0; i < word.n; i++)
+		if (str_at(word, i) < ' ' || str_at(word, i) == 0x7f)
+			return false;
+	return true;
+}
+
 static void take_keywords(struct mbox *m, struct str value)
 {
 	m->is_list = true;
 	for (struct str word = str_word(&value); word.n; word = str_word(&value)) {
+		if (!is_keyword(word))
+			continue;
 		if (word.n + 1 > sizeof(m->keywords) - m->keywords_n)
 			return;
 		if (m->keywords_n)

@@ -67,7 +67,7 @@ static void test_plain(void **state)
 			want = says(s, initial, rows[i].message);
 			if (want != rows[i].want || sasl_why(s) != rows[i].why || !str_eq(sasl_name(s), rows[i].name) ||
 			    !str_eq(sasl_acts_for(s), rows[i].acts_for) || !str_eq(sasl_password(s), rows[i].password))
-				fail_msg("row %zu: %d %d " STR_FMT, i, want, sasl_why(s), STR_ARG(sasl_name(s)));
+				fail_msg("row %zu: %d %d %.*s", i, want, sasl_why(s), (int)sasl_name(s).n, sasl_name(s).p);
 			if (want != SASL_ASK_PASSWORD)
 				continue;
 			assert_int_equal(sasl_checked(s, initial), initial ? SASL_OK : SASL_NO);

@@ -162,14 +162,15 @@ static bool is_plain(struct str name)
 
 static void add_from(struct buf *b, const struct submitted *s, const struct submitted_facts *f)
 {
+	buf_add(b, S("From: "));
+	if (s->name.n && is_plain(s->display))
+		buf_addf(b, "\"" STR_FMT "\" ", STR_ARG(s->display));
 	if (s->name.n)
-		buf_addf(b, "From: %s" STR_FMT "%s<" STR_FMT "@" STR_FMT ">\r\n", is_plain(s->display) ? "\"" : "",
-			 STR_ARG(is_plain(s->display) ? s->display : S("")), is_plain(s->display) ? "\" " : "",
-			 STR_ARG(s->name), STR_ARG(f->hostname));
+		buf_addf(b, "<" STR_FMT "@" STR_FMT ">\r\n", STR_ARG(s->name), STR_ARG(f->hostname));
 	else if (f->from.n)
-		buf_addf(b, "From: <" STR_FMT ">\r\n", STR_ARG(f->from));
+		buf_addf(b, "<" STR_FMT ">\r\n", STR_ARG(f->from));
 	else
-		buf_addf(b, "From: <postmaster@" STR_FMT ">\r\n", STR_ARG(f->hostname));
+		buf_addf(b, "<postmaster@" STR_FMT ">\r\n", STR_ARG(f->hostname));
 }
 
 void submitted_add(struct buf *b, const struct submitted *s, const struct submitted_facts *f)

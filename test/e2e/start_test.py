@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -31,6 +32,25 @@ def start_stop():
         s.wait(t)
         equal(len(s.find(t)), 1, "copies")
         equal(s.give()[1].code, 250, "second start")
+    finally:
+        s.end()
+
+
+@test("a port that is let go of a moment later is waited for at the start")
+def busy_port():
+    s = Server()
+    try:
+        s.start()
+        equal(s.stop(), 0, "exit status")
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", s.port))
+        held.listen()
+        s.start(wait=False)
+        check(not select.select([s.proc.stdout], [], [], 1)[0], "it neither ends nor is ready")
+        held.close()
+        s.wait_ready(20 * SLOW)
+        equal(s.give()[1].code, 250, "a letter")
     finally:
         s.end()
 

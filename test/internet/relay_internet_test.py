@@ -7,22 +7,19 @@ server that may not have it: no MAIL, in the clear or otherwise."""
 import collections
 import http.server
 import json
-import os
 import re
-import shutil
 import socket
 import ssl
-import tempfile
 import threading
 
 import certs
-import internet
 import tap
 from letters import letter, token
 from server import SLOW
 from sink import CLOSE, EHLO, Sink
 from submission import SubmissionServer
 from tap import cases, check, equal, eventually, test
+from world import World, once
 
 ROWS = {}
 LATER, NEVER = "later", "never"
@@ -146,8 +143,10 @@ Row("MX: implicit", "@ clear", mx="", hosts={"@": {}})
 Row("an address literal", "a clear", domain="[127.3.%d.1]" % len(ROWS))
 Row("an address literal of ourselves", NEVER, "554 5.4.6", domain="[%s]" % OWN, hosts={})
 Row("MX: null", NEVER, "556 5.1.10", mx="0 .", hosts={"@": {}}, look=lambda r: not r.sinks["@"].sessions)
-Row("MX: to a name that does not exist", LATER, "no address", mx="10 nobody", hosts={"@": {}},
+Row("MX: to names without any address", NEVER, "550 5.4.4 .*nobody", mx="10 nobody, 20 text", hosts={"@": {}}, more="text.@ TXT x",
     look=lambda r: not r.sinks["@"].sessions)
+Row("MX: none, and no address either", NEVER, "550 5.4.4", mx="", hosts={}, more="@ TXT x")
+Row("MX: one without an address, one that cannot be looked up", LATER, "4.4.4", mx="10 nobody, 20 mail.broken.test.", hosts={})
 Row("no such domain", NEVER, "550 5.1.2", domain="nobody.nowhere.test", hosts={})
 Row("no such domain, says a zone without signatures", NEVER, "550 5.1.2", domain="nobody.plain.test", hosts={})
 Row("SERVFAIL", LATER, "4.4.3", domain="broken.test", hosts={})
@@ -224,6 +223,9 @@ Row("DANE: the server in a zone without signatures", "x tls", mx="10 x.plain.tes
 INSECURE_HOST = ROWS["DANE: the server in a zone without signatures"]
 INSECURE_HOST.mx = "10 x.r%d.plain.test." % INSECURE_HOST.n
 Row("DANE: TLSA of a bad certificate, and nothing signed, no TLS", "a clear", zone="plain", tlsa={"a": "3 1 1 good"})
+
+Row("DANE: records that hold for two seconds", "a verified", hosts={"a": SELF}, tlsa={"_25._tcp.a.@ 2": "3 1 1 stranger"})
+ROLLED = ROWS["DANE: records that hold for two seconds"]
 
 # -- MTA-STS ------------------------------------------------------------------------------------------
 Row("MTA-STS enforce: a right certificate", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"]))
@@ -338,22 +340,20 @@ def reverse6(ip):
     return ".".join(reversed(socket.inet_pton(socket.AF_INET6, ip).hex())) + ".ip6.arpa."
 
 
-class World:
+class Domains(World):
     def __init__(self):
-        self.net = internet.Internet()
-        self.folder = tempfile.mkdtemp(prefix="wx-inet-")
-        os.chmod(self.folder, 0o755)
+        super().__init__()
         make_certificates(self.folder)
         make_names(self.net)
         self.net.silent("127.9.0.1")
-        self.net.start()
+        self.start()
         self.web = {by: web_server(WEB[by], CERTS[by]) for by in ("good", "stranger")}
         for r in ROWS.values():
             r.begin()
-        self.server = SubmissionServer(
+        self.server = self.lives(SubmissionServer(
             "listen smtp %s:25\n%soutbound {\npatience 5\nretry 1h give-up 4d\nallow-private 127.0.0.0/8 fd00::/8\n"
             "tls-roots file %s/known-ca.pem\n}\n" % (OWN, self.net.conf(), self.folder),
-            users=("alice",), passwords={"alice": "alice-pw"})
+            users=("alice",), passwords={"alice": "alice-pw"}))
         self.server.start()
         self.ids = {}
         self.send(ROWS.values())
@@ -379,28 +379,16 @@ class World:
         return found
 
     def end(self):
-        self.server.end()
+        super().end()
         for r in ROWS.values():
             for s in r.sinks.values():
                 s.__exit__()
         for w in self.web.values():
             w.shutdown()
             w.server_close()
-        self.net.end()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-WORLD = []
-
-
-def world():
-    if not WORLD:
-        WORLD.append(None)
-        WORLD[0] = World()
-    return WORLD[0] or tap.skip("there is no world")
-
-
-tap.AT_END.append(lambda: WORLD and WORLD[0] and WORLD[0].end())
+world = once(Domains)
 
 
 def judge(w, row, tok, want, why):
@@ -466,10 +454,27 @@ def stale():
     check(len(STALE.sts.asked) > asked, "the new policy was not asked for")
 
 
+@test("DANE: an open conversation is not used on when other TLSA records are in force", limit=120)
+def rolled():
+    w = world()
+    w.send([ROLLED])
+    judge(w, ROLLED, ROLLED.sent[-1], ROLLED.want, ROLLED.why)
+    mails_before = len(mails(ROLLED, "a"))
+    zone, new = w.net.zones["secure.test"], record("3 1 1 good")
+    w.net.change("secure.test", zone.text.replace("_25._tcp.a.%s 2 %s" % (ROLLED.label, record("3 1 1 stranger")),
+                                                  "_25._tcp.a.%s 2 %s" % (ROLLED.label, new)))
+    name = "_25._tcp.a." + ROLLED.domain
+    eventually(lambda: new.split()[-1].lower() in w.server.command("dns", "lookup", "TLSA", name)[1].lower(), 20 * SLOW, 0.1,
+               what=lambda: "the new record: %s" % (w.server.command("dns", "lookup", "TLSA", name),))
+    w.send([ROLLED])
+    judge(w, ROLLED, ROLLED.sent[-1], LATER, "4.7.5")
+    equal(len(mails(ROLLED, "a")), mails_before, "MAIL")
+
+
 @test("nobody died, nothing waits that should not")
 def alive():
     w = world()
-    want = {r.domain for r in ROWS.values() if r.want == LATER} | {STALE.domain}
+    want = {r.domain for r in ROWS.values() if r.want == LATER} | {STALE.domain, ROLLED.domain}
     eventually(lambda: set(w.queued()) == want, 10 * SLOW, what=lambda: "waits: %s" % (set(w.queued()) ^ want))
     check(not re.search(r"died who=|strange-call", w.server.log()), "somebody died")
 

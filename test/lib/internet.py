@@ -199,11 +199,15 @@ class Internet:
 
     def start(self):
         self.make_zones()
-        for name, ip in SERVERS.items():
-            self.start_server(name, ip, lambda z, name=name: z.at == name or (z.at == "broken" and name == "hosts"))
+        for name in SERVERS:
+            self.start_zones_of(name)
         for name, ip in SERVERS.items():
             self.wait_server(name, ip)
         return self
+
+    def start_zones_of(self, name):
+        """One of the three."""
+        self.start_server(name, SERVERS[name], lambda z: z.at == name or (z.at == "broken" and name == "hosts"))
 
     def start_server(self, name, ip, has):
         """An nsd with all zones of which has(zone) is true."""

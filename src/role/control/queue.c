@@ -152,18 +152,17 @@ static void print_page(struct listing *l, const struct queue_queued_answer *r)
 	buf_clear(&l->out);
 }
 
-SUSPENDS static bool print_all(struct listing *l, uint64_t id, uint64_t mask, bool with_done, struct ipc_select *select,
-			       struct err *e)
+SUSPENDS static bool print_some(struct listing *l, uint64_t id, uint64_t mask, bool with_done, struct ipc_select *select,
+				struct err *e)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, order = 0;
 	uint32_t step = 0;
 	bool more = true;
 
-	if (l->c->is_json)
-		json_array(&l->json, NULL);
 	while (more) {
 		AUTO(arena_end) struct arena a = { .limit = 8 << 20 };
-		struct queue_queued q = { .id = id, .mask = mask, .with_done = with_done, .at = at, .step = step };
+		struct queue_queued q = { .id = id, .mask = mask, .with_done = with_done, .at = at,
+					 .order = order, .step = step };
 		struct queue_queued_answer r;
 
 		if (select) {
@@ -175,25 +174,36 @@ SUSPENDS static bool print_all(struct listing *l, uint64_t id, uint64_t mask, bo
 		print_page(l, &r);
 		more = r.more;
 		at = r.at;
+		order = r.order;
 		step = r.step;
 	}
-	if (l->c->is_json) {
-		if (l->id)
-			json_letter_end(&l->json);
-		json_end_array(&l->json);
-		buf_add_char(&l->out, '\n');
-	}
-	say(l->c, buf_str(&l->out));
 	return true;
 }
 
-SUSPENDS static int print_queue(struct command *c, uint64_t id, uint64_t mask, bool with_done, struct ipc_select *select)
+/* The letters of these ids, or all; either way it is one array. */
+SUSPENDS static int print_queue(struct command *c, const uint64_t *ids, size_t n, bool with_done, struct ipc_select *select)
 {
 	AUTO(listing_end) struct listing l = { .c = c, .out = buf_on_heap(4 << 20) };
 	struct err e;
+	bool ok = true;
 
 	l.json = json_to(&l.out);
-	return print_all(&l, id, mask, with_done, select, &e) ? EXIT_DONE : complain_err(c, &e);
+	if (c->is_json)
+		json_array(&l.json, NULL);
+	if (!n)
+		ok = print_some(&l, 0, 0, with_done, select, &e);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = print_some(&l, ids[i], UINT64_MAX, with_done, select, &e);
+	if (!ok)
+		return complain_err(c, &e);
+	if (c->is_json) {
+		if (l.id)
+			json_letter_end(&l.json);
+		json_end_array(&l.json);
+		buf_add_char(&l.out, '\n');
+	}
+	say(c, buf_str(&l.out));
+	return EXIT_DONE;
 }
 
 /* -- one letter ------------------------------------------------------------ */
@@ -216,7 +226,7 @@ SUSPENDS int run_queue_show(struct command *c)
 		return EXIT_USAGE;
 	if (!queue_one(link_to(ROLE_QUEUE), &(struct queue_one){ .id = id, .mask = mask }, &r, c->a, &e))
 		return complain_err(c, &e);
-	return print_queue(c, r.id, UINT64_MAX, true, NULL);
+	return print_queue(c, &r.id, 1, true, NULL);
 }
 
 /* -- which ---------------------------------------------------------------- */
@@ -316,14 +326,7 @@ SUSPENDS int run_queue_list(struct command *c)
 
 	if (!read_which(c, 0, &w, &code))
 		return code;
-	if (!w.n_ids)
-		return print_queue(c, 0, 0, false, &w.all);
-	for (size_t i = 0; i < w.n_ids; i++) {
-		code = print_queue(c, w.ids[i], UINT64_MAX, false, &w.all);
-		if (code != EXIT_DONE)
-			return code;
-	}
-	return EXIT_DONE;
+	return print_queue(c, w.ids, w.n_ids, false, &w.all);
 }
 
 /* -- doing ----------------------------------------------------------------- */
@@ -345,6 +348,7 @@ SUSPENDS static bool act(struct command *c, struct deed *d, const struct which *
 		AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
 
 		q.at = r.at;
+		q.order = r.order;
 		if (!queue_act(link_to(ROLE_QUEUE), &q, &r, &a, e))
 			return false;
 		d->letters += r.letters;

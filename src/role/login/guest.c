@@ -166,10 +166,11 @@ SUSPENDS static bool welcome(struct guest *g)
 /* Why it ended before anybody was known. */
 SUSPENDS static void say_end(struct guest *g, const struct err *e)
 {
+	struct tls_facts tls = conn_tls_facts(&g->conn);
 	struct err lost;
 
 	log_info("disconnect", "peer=%s protocol=%s tls=" STR_FMT " failures=%u why=%s", g->peer, g->dialogue->name,
-		 STR_ARG(conn_tls_facts(&g->conn).version), g->claim.failures, LOGQ(str_from_z(e->text)));
+		 STR_ARG(tls.version), g->claim.failures, LOGQ(str_from_z(e->text)));
 	if (g->conn.broken || (g->tls == CONF_TLS_WRAPPED && !guest_has_tls(g)))
 		return;
 	if (e->fault == FAULT_CANCEL)

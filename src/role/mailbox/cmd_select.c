@@ -23,6 +23,7 @@ static void tell_box(struct imap_session *s)
 	const struct box *b = s->sel.box;
 	bool is_rev2 = s->enabled & ENABLE_REV2;
 	size_t unseen = first_unseen(&s->sel.view);
+	struct str id = box_id(b);
 
 	add_known_flags(s, &s->out);
 	add_exists(s, &s->out);
@@ -31,7 +32,7 @@ static void tell_box(struct imap_session *s)
 	buf_addf(&s->out, "* OK [UIDVALIDITY %u] UIDs are valid\r\n", box_uidvalidity(b));
 	buf_addf(&s->out, "* OK [UIDNEXT %u] the next UID\r\n", box_uidnext(b));
 	buf_addf(&s->out, "* OK [HIGHESTMODSEQ %llu] the highest\r\n", (unsigned long long)box_modseq(b));
-	buf_addf(&s->out, "* OK [MAILBOXID (" STR_FMT ")] its name for ever\r\n", STR_ARG(box_id(b)));
+	buf_addf(&s->out, "* OK [MAILBOXID (" STR_FMT ")] its name for ever\r\n", STR_ARG(id));
 }
 
 /* RFC 9051 §6.3.2; INBOX in other letters is another name for it (§6.3.9.7, §8). */

@@ -62,9 +62,12 @@ struct str export_keywords(const struct export *x, struct arena *a)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(KEYWORDS_BYTES_MAX);
 
-	for (unsigned i = 0; i < KEYWORDS_MAX; i++)
-		if (box_keyword(x->box, i).n)
-			buf_addf(&b, "%u " STR_FMT "\n", i, STR_ARG(box_keyword(x->box, i)));
+	for (unsigned i = 0; i < KEYWORDS_MAX; i++) {
+		struct str word = box_keyword(x->box, i);
+
+		if (word.n)
+			buf_addf(&b, "%u " STR_FMT "\n", i, STR_ARG(word));
+	}
 	return arena_str(a, buf_str(&b));
 }
 
@@ -169,9 +172,12 @@ static void letter_begin(struct mbox_writer *w, const struct letter *l, struct m
 	f.keywords = buf_str(&words);
 	if (!w->letters++) {
 		buf_addf(&base, "%u %010u", box_uidvalidity(w->x->box), box_uidnext(w->x->box) - 1);
-		for (unsigned i = 0; i < KEYWORDS_MAX; i++)
-			if (box_keyword(w->x->box, i).n)
-				buf_addf(&base, " " STR_FMT, STR_ARG(box_keyword(w->x->box, i)));
+		for (unsigned i = 0; i < KEYWORDS_MAX; i++) {
+			struct str word = box_keyword(w->x->box, i);
+
+			if (word.n)
+				buf_addf(&base, " " STR_FMT, STR_ARG(word));
+		}
 	}
 	f.base = buf_str(&base);
 	mbox_begin(o, &f, &w->out);

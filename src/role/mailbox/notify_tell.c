@@ -132,8 +132,10 @@ static void add_list(struct imap_session *s, struct str folder, const struct fol
 		buf_add(b, r->has_children ? S("\\HasChildren ") : S("\\HasNoChildren "));
 	if (r && r->is_subscribed)
 		buf_add(b, S("\\Subscribed "));
-	if (r && r->use)
-		buf_addf(b, STR_FMT " ", STR_ARG(folder_use_name(r->use)));
+	if (r && r->use) {
+		buf_add(b, folder_use_name(r->use));
+		buf_add_char(b, ' ');
+	}
 	if (b->n > from)
 		b->n--;
 	buf_add(b, S(") \".\" "));

@@ -45,6 +45,7 @@ struct listener {
 
 static struct listener listeners[LISTENERS_MAX];
 static size_t n_listeners, n_applied;    /* those behind n_applied are prepared only */
+static bool is_open;                     /* those of the start are; from now on nobody is waited for */
 
 /* Who speaks it; the parent itself: nobody. */
 static enum role role_of(enum conf_proto proto)
@@ -159,7 +160,7 @@ static bool is_leaving(uint16_t port)
  * start they are waited for. */
 static bool probe_port(const union address *a, socklen_t n, struct err *e)
 {
-	int64_t until = n_applied ? 0 : time_mono() + LEFT_OVER_WITHIN;
+	int64_t until = is_open ? 0 : time_mono() + LEFT_OVER_WITHIN;
 	int fd;
 
 	for (;;) {
@@ -325,6 +326,7 @@ bool listeners_open(const struct conf *c, struct err *e)
 	if (!listeners_prepare(c, e))
 		return false;
 	listeners_apply();
+	is_open = true;
 	return true;
 }
 

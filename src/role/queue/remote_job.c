@@ -270,6 +270,7 @@ static void hear_result(struct link *k, void *said)
 	open_at = learn(j, r, any_sent);
 	standing = j->standing;
 	job_leave(j);
+	downgrade_take(&done);
 	remote_result_put(&done);
 	if (r->hint == RELAY_DOWN)
 		queue_lane_failed(queue, l->lane, r->why, time_now());

@@ -28,8 +28,8 @@ void remote_result_put(const struct remote_result *r)
 	must(x, "out of memory for a result");
 	x->a = (struct arena){ .limit = 1 << 20, .block = 1024 };
 	x->r = *r;
-	x->r.host = arena_str(&x->a, str_head(r->host, QUEUE_HOST_MAX / 2));
-	x->r.address = arena_str(&x->a, str_head(r->address, QUEUE_HOST_MAX / 2 - 4));
+	x->r.host = arena_str(&x->a, str_head(r->host, 64));
+	x->r.address = arena_str(&x->a, str_head(r->address, 60));
 	x->r.tls = arena_str(&x->a, str_head(r->tls, 200));
 	x->r.outcomes = ARENA_ARRAY(&x->a, struct remote_outcome, r->n ? r->n : 1);
 	must(x->r.outcomes, "out of memory for a result");
@@ -79,16 +79,29 @@ SUSPENDS static void note_death(const struct remote_outcome *o, const struct que
 	}
 }
 
+/* For people: "mx.example.org [192.0.2.1:25], TLSv1.3, verified (DANE)"; what stands before the blank is for programs. */
+static struct str host_of(struct result *x)
+{
+	const struct remote_result *r = &x->r;
+	struct str version, trust, rest;
+
+	if (!r->host.n && !r->address.n)
+		return S("");
+	version = str_cut(r->tls, ' ', &rest);
+	(void)str_cut(rest, ',', &trust);
+	if (!trust.n)
+		version = str_eq(r->tls, S("none")) ? S("without TLS") : S("");
+	return arena_printf(&x->a, STR_FMT "%s" STR_FMT "]%s" STR_FMT "%s" STR_FMT, STR_ARG(r->host), r->host.n ? " [" : "[",
+			    STR_ARG(r->address), version.n ? ", " : "", STR_ARG(version), trust.n ? "," : "", STR_ARG(trust));
+}
+
 /* The journal's reports of one result; what needs more than that is done here. */
 SUSPENDS static size_t reports_of(struct result *x, struct queue_report *ret)
 {
 	const struct remote_result *r = &x->r;
-	struct str host = { 0 };
+	struct str host = host_of(x);
 	size_t n = 0;
 
-	if (r->host.n || r->address.n)
-		host = arena_printf(&x->a, STR_FMT "%s" STR_FMT "%s", STR_ARG(r->host), r->host.n ? " [" : "[",
-				    STR_ARG(r->address), "]");
 	for (size_t i = 0; i < r->n; i++) {
 		const struct remote_outcome *o = &r->outcomes[i];
 		struct queue_claim c;

@@ -70,6 +70,8 @@ static void take_password(struct role_file *f)
 		fresh = strndup(line.p, line.n);
 	if (fresh)
 		map_put(&passwords, f->path, fresh);
+	else
+		log_error("secret", "path=%s why=\"there is no password in its first line\"", LOGQ(f->path));
 	wipe(text, n);
 }
 

@@ -140,7 +140,7 @@ static void judge_utf8(struct transaction *t)
 				    S("550 5.6.7 the server takes no addresses beyond ASCII (SMTPUTF8)"));
 }
 
-static void judge_letter(struct transaction *t)
+static void judge_size(struct transaction *t)
 {
 	const struct smtp_extensions *x = &t->s->ext;
 	char text[120];
@@ -149,9 +149,14 @@ static void judge_letter(struct transaction *t)
 		snprintf(text, sizeof(text), "552 5.3.4 the letter has %llu octets, the server takes %llu",
 			 (unsigned long long)t->j->size, (unsigned long long)x->size_max);
 		decide_asked(t, RELAY_NEVER, text);
-	} else if (t->j->is_8bit && !(x->set & SMTP_EXT_8BITMIME)) {
-		decide_asked(t, RELAY_NEEDS_7BIT, "554 5.6.3 the server takes letters of 7 bits only");
 	}
+}
+
+/* Not before it is known that the addresses can be said: the letter in 7 bits has the same. */
+static void judge_8bit(struct transaction *t)
+{
+	if (t->j->is_8bit && !(t->s->ext.set & SMTP_EXT_8BITMIME))
+		decide_asked(t, RELAY_NEEDS_7BIT, "554 5.6.3 the server takes letters of 7 bits only");
 }
 
 /* -- lines ------------------------------------------------------------------------------ */
@@ -468,8 +473,9 @@ SUSPENDS bool transaction_run(struct peer *s, struct job *j, struct err *e)
 	bool is_chunked = s->ext.set & SMTP_EXT_CHUNKING && j->size, ok;
 
 	choose(&t);
-	judge_letter(&t);
+	judge_size(&t);
 	judge_utf8(&t);
+	judge_8bit(&t);
 	if (!count_open(j))
 		return true;             /* nothing was said */
 	ok = s->ext.set & SMTP_EXT_PIPELINING ? envelope_pipelined(&t, !is_chunked, e) : envelope_in_turn(&t, e);

@@ -280,7 +280,8 @@ SUSPENDS static bool say(struct session *s, enum smtp_verb v, struct reply r)
 static unsigned session_has(const struct session *s)
 {
 	return (s->helo ? HAS_HELLO : 0U) | (s->t ? HAS_MAIL : 0U) | (s->t && s->t->n_rcpts ? HAS_RCPT : 0U) |
-	       (s->t && s->t->is_chunked ? HAS_CHUNKS : 0U) | (session_has_tls(s) ? HAS_TLS : 0U);
+	       (s->t && s->t->is_chunked ? HAS_CHUNKS : 0U) | (session_has_tls(s) ? HAS_TLS : 0U) |
+	       (s->sender == SENDER_ACCOUNT ? HAS_LOGIN : 0U);
 }
 
 static enum reply_id out_of_place(const struct session *s, enum smtp_verb v)
@@ -431,6 +432,7 @@ static void take_leave(struct session *s)
 SUSPENDS void session_run(void *session)
 {
 	struct session *s = session;
+	struct tls_facts tls;
 
 	s->fiber = fiber_self();
 	log_debug("connect", "peer=%s port=%u", s->peer, s->port);
@@ -450,8 +452,9 @@ SUSPENDS void session_run(void *session)
 		say(s, SMTP_UNKNOWN, answer_last(REPLY_SHUTTING_DOWN));
 	}
 	take_leave(s);
+	tls = conn_tls_facts(&s->conn);
 	log_info("disconnect", "peer=%s helo=%s tls=" STR_FMT " letters=%u commands=%u errors=%u", s->peer,
-		 LOGQ(str_from_z(s->helo)), STR_ARG(conn_tls_facts(&s->conn).version), s->letters, s->commands, s->errors);
+		 LOGQ(str_from_z(s->helo)), STR_ARG(tls.version), s->letters, s->commands, s->errors);
 	conn_close(&s->conn);
 	session_close(s);
 }

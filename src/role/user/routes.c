@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 enum {
+	SRS_LAYERS = 2,
 	ASKS_MAX = 64,                   /* Linux accounts for one address */
 	ANSWER_ARENA = 4 << 20,
 	TARGETS_MAX = IPC_LIST_MAX,
@@ -48,19 +49,21 @@ static void set_later(struct route *r, struct str reason)
 	r->n_targets = 0;
 }
 
-/* A sender that was rewritten here: the report about a letter that was passed on goes back to the real one.  False:
- * the address is no such thing. */
+/* A sender that was rewritten here: the report about a letter that was passed on goes back to the real one.  A letter
+ * that came by twice has it rewritten twice, first as SRS0, then as the SRS1 of that.  False: the address is no
+ * such thing. */
 static bool route_back(struct str *local, struct str *domain, struct arena *a, struct route *ret)
 {
 	struct route_step *step = ARENA_NEW(a, struct route_step);
 	struct str folded;
+	unsigned layers = 0;
 	struct err e;
 
-	if (!str_starts_nocase(*local, S("SRS")) || !domain_fold(*domain, a, &folded, &e) ||
-	    !route_domain_is_ours(world_now(), folded))
-		return false;
-	if (srs_resolve(srs_key, *local, time_now(), a, local, domain) != SRS_OK || !step ||
-	    !domain_fold(*domain, a, &folded, &e))
+	while (layers < SRS_LAYERS && str_starts_nocase(*local, S("SRS")) && domain_fold(*domain, a, &folded, &e) &&
+	       route_domain_is_ours(world_now(), folded) &&
+	       srs_resolve(srs_key, *local, time_now(), a, local, domain) == SRS_OK)
+		layers++;
+	if (!layers || !step || !domain_fold(*domain, a, &folded, &e))
 		return false;
 	*domain = folded;
 	if (route_domain_is_ours(world_now(), folded))

@@ -220,7 +220,7 @@ static bool add_users(struct world *x, const struct conf *c, struct err *e)
 		AUTO(arena_end) struct arena a = { .limit = 16384 };
 		struct conf_user *u = keep_user(x, &c->users.p[i]);
 		struct smtp_path p;
-		struct str domain, key;
+		struct str domain, local, key;
 
 		if (!u)
 			return fail(e, FAULT_TEMP, "out of memory");
@@ -232,7 +232,8 @@ static bool add_users(struct world *x, const struct conf *c, struct err *e)
 			return fail(e, FAULT_PERM, "user %s is no address", LOGQ(u->name));
 		if (!domain_fold(p.domain, &a, &domain, e))
 			return false;
-		key = arena_printf(&a, STR_FMT "@" STR_FMT, STR_ARG(local_fold(p.local, &a)), STR_ARG(domain));
+		local = local_fold(p.local, &a);
+		key = arena_printf(&a, STR_FMT "@" STR_FMT, STR_ARG(local), STR_ARG(domain));
 		if (a.full)
 			return fail(e, FAULT_TEMP, "out of memory");
 		map_put(&x->users, key, u);
@@ -263,6 +264,7 @@ static bool fill(struct world *x, const struct conf *c, struct err *e)
 		return false;
 	x->per_account = c->submission.per_account;
 	w->contact = arena_str(&x->a, c->contact);
+	w->is_satellite = conf_is_satellite(c);
 	w->subaddress = c->subaddress;
 	w->domains_file = find_named(x, "domains", S(""), &c->domain_files);
 	w->users_file = find_named(x, "users", S(""), &c->user_files);
