@@ -1,67 +1,75 @@
 /* iprev.c — see iprev.h. */
 #include "trust/iprev.h"
 
-static bool is_v4(const uint8_t addr[16])
+#include "fiber/fiber.h"
+
+static const uint8_t mapped[12] = { [10] = 0xFF, [11] = 0xFF };
+
+const char *iprev_result_name(enum iprev_result r)
 {
-	return memcmp(addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0;
+	static const char *const names[] = { "pass", "fail", "temperror", "permerror" };
+
+	return (unsigned)r < ARRAY_LEN(names) ? names[r] : "?";
 }
 
-static bool has_address(const struct trust_answer *r, const uint8_t addr[16])
+static bool has_address(const struct trust_answer *r, struct str wanted)
 {
-	size_t n = is_v4(addr) ? 4 : 16;
-
 	for (size_t i = 0; i < r->n; i++)
-		if (str_eq(r->p[i], str_of(addr + 16 - n, n)))
+		if (str_eq(r->p[i], wanted))
 			return true;
 	return false;
 }
 
-static bool end(struct iprev *ret, enum iprev_result result, struct str name, struct str why)
+SUSPENDS static bool confirm(const uint8_t ip[16], const struct trust_texts *names, const struct trust_dns *dns,
+			     struct arena *a, struct iprev_answer *ret, struct err *e)
 {
-	*ret = (struct iprev){ result, name, why };
+	bool is_v4 = memcmp(ip, mapped, sizeof(mapped)) == 0;
+	struct str wanted = is_v4 ? str_of(ip + 12, 4) : str_of(ip, 16);
+
+	*ret = (struct iprev_answer){ IPREV_FAIL, names->p[0] };
+	for (size_t i = 0; i < names->n && i < IPREV_NAMES_MAX; i++) {
+		struct trust_answer r;
+
+		if (!dns->ask(dns->ctx, names->p[i], is_v4 ? DNS_A : DNS_AAAA, a, &r, e))
+			return false;
+		if (r.outcome == DNS_TEMP || r.outcome == DNS_BOGUS)
+			ret->result = IPREV_TEMPERROR;
+		if (has_address(&r, wanted)) {
+			*ret = (struct iprev_answer){ IPREV_PASS, names->p[i] };
+			return true;
+		}
+	}
 	return true;
 }
 
-/* Does the name lead back?  The outcome says why not. */
-SUSPENDS static bool confirm(const struct trust_dns *dns, struct str name, const uint8_t addr[16],
-		    struct arena *a, bool *ret_has, enum dns_outcome *ret, struct err *e)
-{
-	struct trust_answer r;
-
-	if (!dns->ask(dns->ctx, name, is_v4(addr) ? DNS_A : DNS_AAAA, a, &r, e))
-		return false;
-	*ret_has = has_address(&r, addr);
-	*ret = r.outcome;
-	return true;
-}
-
-bool iprev_check(const struct trust_dns *dns, const uint8_t addr[16], struct arena *a,
-		 struct iprev *ret, struct err *e)
+SUSPENDS static bool ask(const uint8_t ip[16], const struct trust_dns *dns, struct arena *a, struct iprev_answer *ret,
+			 struct err *e)
 {
 	struct trust_texts names;
-	bool is_unsure = false;
 
-	if (!trust_ask_ptr(dns, addr, a, &names, e))
+	if (!trust_ask_ptr(dns, ip, a, &names, e))
 		return false;
-	if (names.outcome == DNS_TEMP || names.outcome == DNS_BOGUS)
-		return end(ret, IPREV_TEMP, S(""),
-			   names.outcome == DNS_BOGUS
-				   ? S("the name of the address is bogus (DNSSEC)")
-				   : S("the name of the address could not be asked for"));
-	if (names.n == 0)
-		return end(ret, IPREV_FAIL, S(""), S("the address has no name (PTR)"));
-	for (size_t i = 0; i < names.n && i < IPREV_NAMES_MAX; i++) {
-		enum dns_outcome outcome;
-		bool has;
+	if (names.outcome == DNS_FOUND)
+		return confirm(ip, &names, dns, a, ret, e);
+	ret->result = names.outcome == DNS_TEMP || names.outcome == DNS_BOGUS ? IPREV_TEMPERROR : IPREV_PERMERROR;
+	return true;
+}
 
-		if (!confirm(dns, names.p[i], addr, a, &has, &outcome, e))
-			return false;
-		if (has)
-			return end(ret, IPREV_PASS, names.p[i], S(""));
-		is_unsure |= outcome == DNS_TEMP || outcome == DNS_BOGUS;
-	}
-	if (is_unsure)
-		return end(ret, IPREV_TEMP, names.p[0],
-			   S("whether its name leads back to the address could not be asked"));
-	return end(ret, IPREV_FAIL, names.p[0], S("its name does not lead back to the address"));
+SUSPENDS bool iprev_check(const uint8_t ip[16], const struct trust_dns *dns, struct arena *a, struct iprev_answer *ret,
+			  struct err *e)
+{
+	AUTO(arena_end) struct arena tmp = { 0 };
+	struct iprev_answer got = { 0 };
+	struct err why = { 0 };
+	bool ok = true;
+
+	WITHIN(IPREV_WITHIN)
+		ok = ask(ip, dns, &tmp, &got, &why);
+	if (!ok && !trust_is_late(&why, e))
+		return false;
+	if (!ok)
+		got = (struct iprev_answer){ .result = IPREV_TEMPERROR };
+	got.name = arena_str(a, got.name);
+	*ret = got;
+	return true;
 }

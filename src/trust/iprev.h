@@ -1,25 +1,26 @@
-/* iprev.h — does the client's address have a name, and does the name lead back (RFC 8601 §3)?
- *
- * A PTR record alone is said by whoever owns the address; only a name whose own zone has that address
- * is confirmed.  The DNS that could not be asked says nothing: FAILED and DEFERRED are kept apart. */
+/* iprev.h — has the client a name that leads back to it?  RFC 8601 §3, "forward-confirmed reverse DNS". */
 #pragma once
 
+#include "base/time.h"
 #include "trust/trust_dns.h"
 
-enum { IPREV_NAMES_MAX = 10 };           /* PTR records that are looked at (as RFC 7208 §4.6.4 has it) */
+enum { IPREV_NAMES_MAX = 10 };           /* PTR names whose addresses are asked for */
+#define IPREV_WITHIN (20 * SECOND)
 
-enum iprev_result {
+enum iprev_result {      /* RFC 8601 §2.7.3 */
 	IPREV_PASS,
-	IPREV_FAIL,              /* no name, or none that leads back */
-	IPREV_TEMP,              /* not known now */
+	IPREV_FAIL,      /* it has names, none of them leads back */
+	IPREV_TEMPERROR, /* the DNS does not say: this may change */
+	IPREV_PERMERROR, /* it has no name */
 };
 
-struct iprev {
+struct iprev_answer {
 	enum iprev_result result;
-	struct str name;         /* the confirmed one; else the first that the PTR says, or empty */
-	struct str why;          /* unless PASS: a sentence for the log */
+	struct str name;         /* the confirmed one; with FAIL and perhaps TEMPERROR the first of the others */
 };
 
-/* addr: IPv4 as ::ffff:a.b.c.d.  Strings lie in the arena.  false as trust_dns.ask(). */
-SUSPENDS bool iprev_check(const struct trust_dns *dns, const uint8_t addr[16], struct arena *a, struct iprev *ret,
+const char *iprev_result_name(enum iprev_result r);
+/* ip: IPv4 as ::ffff:a.b.c.d.  The name lies in the arena.  false only if the fiber was cancelled or an outer deadline
+ * passed. */
+SUSPENDS bool iprev_check(const uint8_t ip[16], const struct trust_dns *dns, struct arena *a, struct iprev_answer *ret,
 			  struct err *e);

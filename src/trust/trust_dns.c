@@ -1,13 +1,16 @@
 /* trust_dns.c — see trust_dns.h. */
 #include "trust/trust_dns.h"
 
+#include "fiber/fiber.h"
+
 enum { TEXT_MAX = 65535 };       /* octets of a TXT record's strings: all that an RDATA can hold */
 
 static bool txt_of(struct str rdata, struct arena *a, struct str *ret)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(TEXT_MAX);
 
-	if (!dns_txt_parse(rdata, &b))
+	/* a record without strings is illegal (RFC 1035 §3.3.14) but hides nothing */
+	if (rdata.n && !dns_txt_parse(rdata, &b))
 		return false;
 	*ret = arena_str(a, buf_str(&b));
 	return true;
@@ -54,4 +57,13 @@ SUSPENDS bool trust_ask_ptr(const struct trust_dns *dns, const uint8_t addr[16],
 		return false;
 	texts_of(&r, dns_target_parse, a, ret);
 	return true;
+}
+
+bool trust_is_late(const struct err *why, struct err *e)
+{
+	if (why->fault == FAULT_CANCEL) {
+		*e = *why;
+		return false;
+	}
+	return !fiber_inside() || fiber_check(e);
 }

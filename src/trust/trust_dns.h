@@ -37,3 +37,7 @@ SUSPENDS bool trust_ask_txt(const struct trust_dns *dns, struct str name, struct
 			    struct err *e);
 SUSPENDS bool trust_ask_ptr(const struct trust_dns *dns, const uint8_t addr[16], struct arena *a, struct trust_texts *ret,
 			    struct err *e);
+
+/* A question inside a rule's own WITHIN has failed as *why says: was it that deadline?  false: no, the fiber was
+ * cancelled or whoever asks has no more time, and *e says so. */
+bool trust_is_late(const struct err *why, struct err *e);

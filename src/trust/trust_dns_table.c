@@ -67,10 +67,9 @@ static bool add_string(struct buf *b, struct str *in)
 
 static bool add_strings(struct buf *b, struct str in)
 {
-	do
+	while (in.n)
 		if (str_at(in, 0) != '"' || !add_string(b, &in))
 			return false;
-	while (in.n);
 	return true;
 }
 
