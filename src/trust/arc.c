@@ -158,9 +158,21 @@ static bool read_sets(struct arc *r)
 	return true;
 }
 
+/* Most letters have nothing of ARC. */
+static bool is_there(const struct dkim_letter *l)
+{
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+		if (dkim_letter_find(l, kinds[k].name))
+			return true;
+	return false;
+}
+
 void arc_init(struct arc *r, struct dkim_letter *l)
 {
-	*r = (struct arc){ .letter = l, .sets = ARENA_ARRAY(l->arena, struct arc_set, ARC_SETS_MAX) };
+	*r = (struct arc){ .letter = l };
+	if (!is_there(l))
+		return;
+	r->sets = ARENA_ARRAY(l->arena, struct arc_set, ARC_SETS_MAX);
 	if (!r->sets) {
 		end(r, ARC_TEMPERROR, S("no memory"));
 	} else if (!read_sets(r)) {
@@ -217,7 +229,7 @@ SUSPENDS static bool check_message(struct arc *r, const struct trust_dns *dns, i
 	if (!dkim_is_worth_it(&r->message, now, ret))
 		return true;
 	dkim_letter_input(input, r->letter, &r->message, r->sets[r->n - 1].message);
-	if (!dkim_prove(&r->message, input, r->body, dns, r->letter->arena, ret, e))
+	if (!dkim_prove(r->letter, &r->message, input, r->body, dns, ret, e))
 		return false;
 	if (ret->result == DKIM_PASS && r->message.has_length && r->body->size > r->message.length)
 		*ret = (struct dkim_outcome){ .result = DKIM_POLICY, .reason = S("l= leaves a part of the body unsigned") };
@@ -226,7 +238,7 @@ SUSPENDS static bool check_message(struct arc *r, const struct trust_dns *dns, i
 
 SUSPENDS bool arc_check(struct arc *r, const struct trust_dns *dns, int64_t now, struct err *e)
 {
-	AUTO(buf_end) struct buf input = buf_on_heap(r->letter->header.n * 2 + 64);
+	AUTO(buf_end) struct buf input = buf_on_heap(r->letter->header.n * 2 + 1024);
 	struct dkim_outcome o;
 
 	if (r->n == 0 || r->result != ARC_NONE)
@@ -245,7 +257,7 @@ SUSPENDS bool arc_check(struct arc *r, const struct trust_dns *dns, int64_t now,
 
 		buf_clear(&input);
 		arc_seal_input(&input, r, i);
-		if (dkim_is_worth_it(s, now, &o) && !dkim_prove(s, &input, NULL, dns, r->letter->arena, &o, e))
+		if (dkim_is_worth_it(s, now, &o) && !dkim_prove(r->letter, s, &input, NULL, dns, &o, e))
 			return false;
 		if (!follow(r, i, &o))
 			return true;

@@ -83,13 +83,13 @@ static void distrust(struct dkim *d, struct dkim_checked *c)
 SUSPENDS static bool check(struct dkim *d, struct dkim_checked *c, const struct trust_dns *dns, int64_t now,
 			   struct err *e)
 {
-	AUTO(buf_end) struct buf input = buf_on_heap(d->letter->header.n + 64);
+	AUTO(buf_end) struct buf input = buf_on_heap(d->letter->header.n + 1024);
 
 	if (!dkim_is_worth_it(&c->signature, now, &c->outcome))
 		return true;
 	must(c->body, "what is worth it has a hash of the body");
 	dkim_letter_input(&input, d->letter, &c->signature, c->field);
-	if (!dkim_prove(&c->signature, &input, c->body, dns, d->letter->arena, &c->outcome, e)) {
+	if (!dkim_prove(d->letter, &c->signature, &input, c->body, dns, &c->outcome, e)) {
 		c->outcome = (struct dkim_outcome){ 0 };
 		return false;
 	}

@@ -1,11 +1,14 @@
 /* dkim_crypto.c — see dkim_crypto.h. */
 #include "trust/dkim_crypto.h"
 
+#include "base/map.h"
+
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/rsa.h>
+#include <stdlib.h>
 
 /* ---- RSA keys in DER ------------------------------------------------------------------------------- */
 
@@ -106,6 +109,18 @@ static EVP_PKEY *rsa_make(struct str n, struct str exponent)
 	return key;
 }
 
+/* Set up once: each verification then costs what RSA costs. */
+static EVP_PKEY_CTX *rsa_ready(EVP_PKEY *key)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+
+	if (ctx && EVP_PKEY_verify_init(ctx) > 0 && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) > 0 &&
+	    EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) > 0)
+		return ctx;
+	EVP_PKEY_CTX_free(ctx);
+	return NULL;
+}
+
 static bool rsa_open(const struct dkim_key *k, struct dkim_public *ret, struct err *e)
 {
 	struct str der, n, exponent;
@@ -122,7 +137,8 @@ static bool rsa_open(const struct dkim_key *k, struct dkim_public *ret, struct e
 	if (exponent.n > DKIM_EXPONENT_MAX || !(exponent.p[exponent.n - 1] & 1) || str_eq(exponent, S("\1")))
 		return fail(e, FAULT_PEER, "p= is no RSA key: its exponent");
 	ret->key = rsa_make(n, exponent);
-	return ret->key || fail(e, FAULT_TEMP, "the key cannot be loaded");
+	ret->rsa = ret->key ? rsa_ready(ret->key) : NULL;
+	return ret->rsa || fail(e, FAULT_TEMP, "the key cannot be loaded");
 }
 
 /* ---- both kinds ------------------------------------------------------------------------------------ */
@@ -150,19 +166,9 @@ bool dkim_public_open(const struct dkim_key *k, struct dkim_public *ret, struct 
 
 void dkim_public_close(struct dkim_public *k)
 {
+	EVP_PKEY_CTX_free(k->rsa);
 	EVP_PKEY_free(k->key);
-	k->key = NULL;
-}
-
-static bool rsa_verify(EVP_PKEY *key, const uint8_t hash[DKIM_HASH], struct str signature)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
-	bool ok = ctx && EVP_PKEY_verify_init(ctx) > 0 && EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) > 0 &&
-		  EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) > 0 &&
-		  EVP_PKEY_verify(ctx, (const uint8_t *)signature.p, signature.n, hash, DKIM_HASH) == 1;
-
-	EVP_PKEY_CTX_free(ctx);
-	return ok;
+	*k = (struct dkim_public){ 0 };
 }
 
 /* PureEdDSA over the hash (RFC 8463 §3). */
@@ -178,9 +184,57 @@ static bool ed25519_verify(EVP_PKEY *key, const uint8_t hash[DKIM_HASH], struct 
 
 bool dkim_public_verify(const struct dkim_public *k, const uint8_t hash[DKIM_HASH], struct str signature)
 {
-	bool ok = k->kind == DKIM_KEY_RSA ? rsa_verify(k->key, hash, signature) :
-					    ed25519_verify(k->key, hash, signature);
+	bool ok = k->rsa ? EVP_PKEY_verify(k->rsa, (const uint8_t *)signature.p, signature.n, hash, DKIM_HASH) == 1 :
+			   ed25519_verify(k->key, hash, signature);
 
 	ERR_clear_error();
 	return ok;
+}
+
+/* ---- keys that are kept ---------------------------------------------------------------------------- */
+
+struct dkim_kept {
+	struct dkim_public public;
+	size_t n;
+	char der[];              /* p= as it was published */
+};
+
+static size_t slot_of(const struct dkim_key *k)
+{
+	return hash_keyed(k->key) % DKIM_KEYS_KEPT;
+}
+
+const struct dkim_public *dkim_keyring_find(const struct dkim_keyring *r, const struct dkim_key *k)
+{
+	const struct dkim_kept *found = r->slots[slot_of(k)];
+
+	return found && found->public.kind == k->kind && str_eq(str_of(found->der, found->n), k->key) ? &found->public : NULL;
+}
+
+static void kept_end(struct dkim_kept **k)
+{
+	if (*k)
+		dkim_public_close(&(*k)->public);
+	free(*k);
+	*k = NULL;
+}
+
+const struct dkim_public *dkim_keyring_keep(struct dkim_keyring *r, const struct dkim_key *k, struct dkim_public *p)
+{
+	struct dkim_kept **slot = &r->slots[slot_of(k)], *new = malloc(sizeof(*new) + k->key.n);
+
+	if (!new)
+		return p;
+	kept_end(slot);
+	*new = (struct dkim_kept){ .public = *p, .n = k->key.n };
+	memcpy(new->der, k->key.p, k->key.n);
+	*p = (struct dkim_public){ 0 };
+	*slot = new;
+	return &new->public;
+}
+
+void dkim_keyring_end(struct dkim_keyring *r)
+{
+	for (size_t i = 0; i < DKIM_KEYS_KEPT; i++)
+		kept_end(&r->slots[i]);
 }

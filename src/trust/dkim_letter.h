@@ -41,7 +41,10 @@ struct dkim_hash {
 	struct evp_md_ctx_st *ctx;
 };
 
+struct dkim_keyring;
+
 struct dkim_letter {
+	struct dkim_keyring *ring;       /* the owner may set it, after init: trust/dkim_crypto.h */
 	struct str header;
 	struct arena *arena;
 	struct dkim_field *fields;       /* in the letter's order */

@@ -96,6 +96,7 @@ struct proof {
 	const struct dkim_signature *s;
 	const struct dkim_hash *body;
 	struct str input;
+	struct dkim_keyring *ring;       /* may be NULL */
 	struct arena *a;
 };
 
@@ -115,9 +116,23 @@ static struct dkim_outcome try_key(const struct proof *p, const struct dkim_publ
 	return o;
 }
 
+/* The key, out of the ring or into it; NULL and *e: it cannot be used, own->bits says how large it is. */
+static const struct dkim_public *public_get(const struct proof *p, const struct dkim_key *key, struct dkim_public *own,
+					    struct err *e)
+{
+	const struct dkim_public *found = p->ring ? dkim_keyring_find(p->ring, key) : NULL;
+
+	if (found)
+		return found;
+	if (!dkim_public_open(key, own, e))
+		return NULL;
+	return p->ring ? dkim_keyring_keep(p->ring, key, own) : own;
+}
+
 static struct dkim_outcome try_record(const struct proof *p, struct str record)
 {
-	AUTO(dkim_public_close) struct dkim_public public = { 0 };
+	AUTO(dkim_public_close) struct dkim_public own = { 0 };
+	const struct dkim_public *public;
 	struct dkim_outcome o;
 	struct dkim_key key;
 	struct err e = { 0 };
@@ -130,17 +145,18 @@ static struct dkim_outcome try_record(const struct proof *p, struct str record)
 		return dkim_outcome_of(&e, p->a);
 	}
 	no = key_objection(p->s, &key);
+	public = no ? NULL : public_get(p, &key, &own, &e);
 	if (no) {
 		o = outcome(DKIM_PERMERROR, str_from_z(no));
-	} else if (!dkim_public_open(&key, &public, &e)) {
+	} else if (!public) {
 		/* a size that is not believed is our choice, all else the record's fault */
 		o = dkim_outcome_of(&e, p->a);
 		if (e.fault != FAULT_TEMP)
-			o.result = e.fault == FAULT_PERM && public.bits ? DKIM_POLICY : DKIM_PERMERROR;
+			o.result = e.fault == FAULT_PERM && own.bits ? DKIM_POLICY : DKIM_PERMERROR;
 	} else {
-		o = try_key(p, &public);
+		o = try_key(p, public);
 	}
-	o.bits = public.bits;
+	o.bits = public ? public->bits : own.bits;
 	o.is_testing = key.is_testing;
 	return o;
 }
@@ -154,16 +170,16 @@ SUSPENDS static bool ask_key(const struct dkim_signature *s, const struct trust_
 	return name.n == 0 || trust_ask_txt(dns, name, a, ret, e);
 }
 
-SUSPENDS bool dkim_prove(const struct dkim_signature *s, const struct buf *input, const struct dkim_hash *body,
-			 const struct trust_dns *dns, struct arena *a, struct dkim_outcome *ret, struct err *e)
+SUSPENDS bool dkim_prove(struct dkim_letter *l, const struct dkim_signature *s, const struct buf *input,
+			 const struct dkim_hash *body, const struct trust_dns *dns, struct dkim_outcome *ret, struct err *e)
 {
-	struct proof proof = { .s = s, .body = body, .input = buf_str(input), .a = a };
+	struct proof proof = { .s = s, .body = body, .input = buf_str(input), .ring = l->ring, .a = l->arena };
 	struct trust_texts texts;
 
 	*ret = outcome(DKIM_TEMPERROR, S("no memory"));
 	if (input->full)
 		return true;
-	if (!ask_key(s, dns, a, &texts, e))
+	if (!ask_key(s, dns, l->arena, &texts, e))
 		return false;
 	if (texts.outcome == DNS_TEMP || texts.outcome == DNS_BOGUS)
 		*ret = outcome(DKIM_TEMPERROR, texts.outcome == DNS_TEMP ? S("the key cannot be had now") :

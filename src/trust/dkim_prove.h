@@ -38,5 +38,5 @@ struct dkim_outcome dkim_outcome_of(const struct err *why, struct arena *a);
 bool dkim_is_worth_it(const struct dkim_signature *s, int64_t now, struct dkim_outcome *ret);
 /* Fetch the key and try it.  `input` is what is signed; `body` NULL: a seal, which signs none.  false only if the fiber
  * was told to stop. */
-SUSPENDS bool dkim_prove(const struct dkim_signature *s, const struct buf *input, const struct dkim_hash *body,
-			 const struct trust_dns *dns, struct arena *a, struct dkim_outcome *ret, struct err *e);
+SUSPENDS bool dkim_prove(struct dkim_letter *l, const struct dkim_signature *s, const struct buf *input,
+			 const struct dkim_hash *body, const struct trust_dns *dns, struct dkim_outcome *ret, struct err *e);

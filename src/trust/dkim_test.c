@@ -1,5 +1,6 @@
 /* dkim_test.c — the examples of RFC 6376 and RFC 8463, keys of all kinds, and letters that want to deceive or to cost. */
 #include "trust/dkim_fixture.h"
+#include "trust/dkim_results.h"
 
 /* ---- the RFCs' examples ---------------------------------------------------------------------------- */
 
@@ -352,6 +353,42 @@ static void test_odd_letters(void **state)
 	}
 }
 
+/* RFC 8601 §2.7.1, with the names of RFC 6008 and a value that must be quoted. */
+static void test_results(void **state)
+{
+	AUTO(fixture_end) struct fixture f;
+	AUTO(buf_end) struct buf b = buf_on_heap(8192);
+	struct auth_results r = { .server = S("mx.example.org") };
+	struct auth_method **tail;
+
+	(void)state;
+	fixture_init(&f);
+	buf_clear(&f.records);
+	buf_add(&f.records, str_from_z(examples_dns));
+	fixture_verify(&f, str_from_z(rfc8463), 10, S(""), FIXTURE_NOW);
+	tail = dkim_results_add(&r.methods, &f.d, &f.a);
+	tail = arc_results_add(tail, &f.r, &f.a);
+	assert_non_null(tail);
+	auth_results_add(&b, &r);
+	assert_true(str_eq(buf_str(&b), S("mx.example.org;\r\n"
+					  "\tdkim=pass (256-bit key) header.d=football.example.com\r\n"
+					  "\theader.i=@football.example.com header.s=brisbane header.b=\"/gCrinpc\";\r\n"
+					  "\tdkim=pass (1024-bit key) header.d=football.example.com\r\n"
+					  "\theader.i=@football.example.com header.s=test header.b=F45dVWDf;\r\n"
+					  "\tarc=none")));
+	/* nothing was signed, and what cannot be read has no domain */
+	fixture_verify(&f, S("From: a@example.net\r\n\r\n"), 10, S(""), FIXTURE_NOW);
+	buf_clear(&b);
+	assert_non_null(dkim_results_add(&r.methods, &f.d, &f.a));
+	auth_results_add(&b, &r);
+	assert_true(str_eq(buf_str(&b), S("mx.example.org;\r\n\tdkim=none")));
+	fixture_verify(&f, S("DKIM-Signature: v\r\n\r\n"), 10, S(""), FIXTURE_NOW);
+	buf_clear(&b);
+	assert_non_null(dkim_results_add(&r.methods, &f.d, &f.a));
+	auth_results_add(&b, &r);
+	assert_true(str_eq(buf_str(&b), S("mx.example.org;\r\n\tdkim=neutral reason=\"no \\\"=\\\" at \\\"v\\\"\"")));
+}
+
 static void test_related(void **state)
 {
 	(void)state;
@@ -374,6 +411,7 @@ int main(void)
 		{ "J7 200 signatures", test_many, NULL, NULL, NULL },
 		{ "J7 large header, many names, a signature of 1 MiB", test_large, NULL, NULL, NULL },
 		cmocka_unit_test(test_odd_letters),
+		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_related),
 	};
 

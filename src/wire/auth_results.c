@@ -4,7 +4,6 @@
 #include "base/utf8.h"
 #include "wire/address.h"
 #include "wire/cfws.h"
-#include "wire/header.h"
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
@@ -320,32 +319,12 @@ static struct str squeezed(struct str s, struct arena *a)
 
 bool auth_results_claims(struct str value, struct str server, struct arena *a)
 {
+	struct arena_mark m = arena_mark(a);
 	struct str s = value, name;
+	bool ret;
 
 	cfws_skip(&s);
-	if (!take_value(&s, a, &name))
-		return true;
-	return is_server(name, server, a) || is_server(squeezed(value, a), server, a);
-}
-
-bool auth_results_forged(struct str letter, struct str server, struct arena *a, struct cut **ret, size_t *ret_n)
-{
-	struct header h = header_of(letter);
-	struct cut *cuts = NULL;
-	struct field f;
-	size_t n = 0;
-
-	h.is_lenient = true;
-	while (header_next(&h, &f)) {
-		if (!str_eq_nocase(f.name, S("Authentication-Results")) || !auth_results_claims(f.value, server, a))
-			continue;
-		if (!cuts)
-			cuts = ARENA_ARRAY(a, struct cut, AUTH_FORGED_MAX);
-		if (!cuts || n == AUTH_FORGED_MAX)
-			return false;
-		cuts[n++] = (struct cut){ f.at, f.n };
-	}
-	*ret = cuts;
-	*ret_n = n;
-	return !a->full;
+	ret = !take_value(&s, a, &name) || is_server(name, server, a) || is_server(squeezed(value, a), server, a);
+	arena_rewind(a, m);
+	return ret;
 }

@@ -4,19 +4,17 @@
  *		dkim=fail (2048 bit) reason="the body was changed" header.d=a.example
  *
  * Also what stands in an ARC-Authentication-Results field behind "i=N;".  A field in our own name that somebody else wrote
- * is a forgery: auth_results_forged() finds them (§5). */
+ * is a forgery, and is cut (§5). */
 #pragma once
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "wire/letter.h"
 
 enum {
 	AUTH_METHODS_MAX = 100,          /* results in a field */
 	AUTH_PROPERTIES_MAX = 50,        /* of one result */
 	AUTH_VALUE_MAX = 300,            /* octets of a value that are printed: a line holds 998 */
 	AUTH_WORD_MAX = 80,              /* the same of a name */
-	AUTH_FORGED_MAX = LETTER_CUTS_MAX,
 };
 
 struct auth_property {
@@ -48,7 +46,5 @@ bool auth_results_parse(struct str value, struct arena *a, struct auth_results *
 void auth_results_add(struct buf *b, const struct auth_results *r);
 
 /* Does the field claim to be of that server?  Also if it is written badly, as long as somebody could read it so; and
- * if it names none at all.  In any case, as A-labels or U-labels. */
+ * if it names none at all.  In any case, as A-labels or U-labels.  The arena is for scratch. */
 bool auth_results_claims(struct str value, struct str server, struct arena *a);
-/* Cuts of all such fields in a header, in the arena.  False: no memory, or more than AUTH_FORGED_MAX. */
-bool auth_results_forged(struct str letter, struct str server, struct arena *a, struct cut **ret, size_t *ret_n);

@@ -49,15 +49,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	AUTO(buf_end) struct buf b = buf_on_heap(4 << 20);
 	struct auth_results r, again;
 	struct str all = str_of(p, n);
-	struct cut *cuts;
-	size_t n_cuts = 0;
 
 	auth_results_claims(all, S("mx.example.net"), &a);
-	if (auth_results_forged(all, S("mx.example.net"), &a, &cuts, &n_cuts))
-		for (size_t i = 0; i < n_cuts; i++)
-			must(cuts[i].n && cuts[i].at + cuts[i].n <= n, "a cut inside");
 	if (!auth_results_parse(all, &a, &r) || !is_printable(&r))
 		return 0;
+	must(!r.server.n || auth_results_claims(all, r.server, &a), "it claims to be whose it is");
 	auth_results_add(&b, &r);
 	must(!b.full && auth_results_parse(buf_str(&b), &a, &again), "what is printed can be read");
 	compare(&r, &again);

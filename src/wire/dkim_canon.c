@@ -137,15 +137,18 @@ bool dkim_body_last(struct dkim_body *c, struct str *ret)
 
 /* Relaxed, piece by piece: white space is held until something stands behind it. */
 struct relaxed {
-	struct buf *to;
 	bool is_value;           /* the colon was met */
 	bool is_begun;           /* of the value something was given out */
 	bool has_space;
 };
 
-static void relax(struct relaxed *r, struct str s)
+/* Never gives out more than it takes, but for a space that was held before. */
+static void relax(struct relaxed *r, struct str s, struct buf *b)
 {
-	for (size_t i = 0; i < s.n; i++) {
+	char *p = buf_room(b, s.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; p && i < s.n; i++) {
 		int c = str_at(s, i);
 
 		if (is_dkim_space(c)) {
@@ -154,15 +157,17 @@ static void relax(struct relaxed *r, struct str s)
 		}
 		if (!r->is_value) {
 			r->is_value = c == ':';
-			buf_add_char(r->to, (char)ascii_lower(c));
+			c = ascii_lower(c);
 		} else {
 			if (r->has_space && r->is_begun)
-				buf_add_char(r->to, ' ');
-			buf_add_char(r->to, (char)c);
+				p[n++] = ' ';
 			r->is_begun = true;
 		}
 		r->has_space = false;
+		p[n++] = (char)c;
 	}
+	if (p)
+		b->n -= s.n + 1 - n;
 }
 
 static struct str chomp(struct str s)
@@ -179,7 +184,7 @@ void dkim_field_add(struct buf *b, enum dkim_canon canon, struct str field, bool
 
 void dkim_field_add_without(struct buf *b, enum dkim_canon canon, struct str field, struct str hole)
 {
-	struct relaxed r = { .to = b };
+	struct relaxed r = { 0 };
 	struct str all = chomp(field), before = all, behind = { 0 };
 
 	if (hole.p) {
@@ -191,6 +196,6 @@ void dkim_field_add_without(struct buf *b, enum dkim_canon canon, struct str fie
 		buf_add(b, behind);
 		return;
 	}
-	relax(&r, before);
-	relax(&r, behind);
+	relax(&r, before, b);
+	relax(&r, behind, b);
 }
