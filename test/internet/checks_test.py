@@ -328,7 +328,7 @@ def rehearse_text():
     status, out, err = server().command("test", "rcpt", "--from", "x@good.test", "--to", "alice@example.org", "--ip", "127.3.0.2",
                                         timeout=60)
     equal(status, 1, err)
-    for part in ("rdns: found, liar.good.test: its name does not lead back to the address -> reject [ip-name]",
+    for part in ("rdns: found, liar.good.test: its name does not lead back to it -> reject [ip-name]",
                  "dnsbl bl.test: nothing", "dnsbl all.test: not asked: the list is off: it lists everything",
                  "= 550 5.7.25 Sender validation failed"):
         check(part in out, "%s in\n%s" % (part, out))

@@ -58,7 +58,7 @@ SUSPENDS static void probe_ask(struct probe *p)
 	struct err e = { 0 };
 
 	p->is_begun = true;
-	p->iprev = (struct iprev){ IPREV_TEMP, S(""),
+	p->iprev = (struct iprev){ IPREV_TEMPERROR, S(""),
 				   S("the name of the address could not be asked for in time") };
 	p->answer.word = DNS_LIST_NO_ANSWER;
 	WITHIN(ASK_WITHIN)
@@ -139,9 +139,9 @@ static bool judge_rdns(struct checks *c, const struct checks_letter *l, struct f
 	const struct probe *p = probe_of(c, f->check);
 
 	(void)l, (void)e;
-	f->state = !p->is_done || p->iprev.result == IPREV_TEMP ? FINDING_TEMP
-		   : p->iprev.result == IPREV_FAIL              ? FINDING_FOUND
-								: FINDING_PASS;
+	f->state = !p->is_done || p->iprev.result == IPREV_TEMPERROR ? FINDING_TEMP
+		   : p->iprev.result == IPREV_PASS                   ? FINDING_PASS
+								     : FINDING_FOUND;
 	f->value = p->iprev.name;
 	f->why = p->is_done ? p->iprev.why
 			    : S("the name of the address could not be asked for in time");
