@@ -186,7 +186,7 @@ def hanging_holds_only_its_own():
         check(code == 0 and "50 letters" in out, out)
 
 
-@test("a destination that is away sleeps with its letters, also over a restart")
+@test("a destination that is away sleeps with its letters, also over a restart", limit=200)
 def comes_back():
     """Nobody there: the destination sleeps, all its letters wait, and leave when it is there again."""
     port = Sink()
@@ -203,8 +203,9 @@ def comes_back():
             s.restart()
             equal(len(queue(s)), 5, "letters that wait after a restart")
             with Sink(port=down) as back:
+                # who was tried between the start and now sleeps for a minute
                 for tok in toks:
-                    sent(back, tok, limit=30)
+                    sent(back, tok, limit=90)
                 empty(s)
                 equal(len(back.letters), 5, "letters")
 
