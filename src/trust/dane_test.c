@@ -51,21 +51,24 @@ static void test_judge(void **state)
 			fail_msg("row %zu", i);
 }
 
+#define X { 3, 1, 1, SHA256 }
+#define Y { 2, 0, 2, SHA512 }
+
 static void test_terms(void **state)
 {
-	static const struct dns_tlsa x = { 3, 1, 1, SHA256 }, y = { 2, 0, 2, SHA512 };
+	static const struct dns_tlsa y = Y;
 	static const struct {
 		struct dns_tlsa r[3];
 		size_t n;
 		struct str also;
 		bool is_same;    /* as the first row */
 	} rows[] = {
-		{ { x, { 3, 0, 1, SHA256 } }, 2, S("a.test"), true }, { { { 3, 0, 1, SHA256 }, x }, 2, S("a.test"), true },
+		{ { X, { 3, 0, 1, SHA256 } }, 2, S("a.test"), true }, { { { 3, 0, 1, SHA256 }, X }, 2, S("a.test"), true },
 		/* DANE-EE looks at no name */
-		{ { x, { 3, 0, 1, SHA256 } }, 2, S("b.test"), true },
-		{ { x }, 1, S("a.test"), false }, { { x, x }, 2, S("a.test"), false }, { { { 0 } }, 0, S("a.test"), false },
-		{ { x, { 3, 0, 1, SHA256 }, y }, 3, S("a.test"), false }, { { x, { 3, 0, 2, SHA256 } }, 2, S("a.test"), false },
-		{ { x, { 3, 0, 1, S("0123456789abcdef0123456789abcdeF") } }, 2, S("a.test"), false },
+		{ { X, { 3, 0, 1, SHA256 } }, 2, S("b.test"), true },
+		{ { X }, 1, S("a.test"), false }, { { X, X }, 2, S("a.test"), false }, { { { 0 } }, 0, S("a.test"), false },
+		{ { X, { 3, 0, 1, SHA256 }, Y }, 3, S("a.test"), false }, { { X, { 3, 0, 2, SHA256 } }, 2, S("a.test"), false },
+		{ { X, { 3, 0, 1, S("0123456789abcdef0123456789abcdeF") } }, 2, S("a.test"), false },
 	};
 	unsigned char first[DANE_TERMS], other[DANE_TERMS], named[DANE_TERMS];
 	struct str a = S("a.test"), b = S("b.test");
@@ -83,6 +86,8 @@ static void test_terms(void **state)
 	dane_terms(&a, 1, &y, 1, other);
 	assert_memory_equal(named, other, sizeof(other));
 }
+#undef X
+#undef Y
 
 static SSL *session(SSL_CTX *ctx, bool is_client)
 {

@@ -16,20 +16,22 @@ import certs
 import tap
 from letters import letter, token
 from server import SLOW
-from sink import CLOSE, EHLO, Sink
+from sink import CLOSE, EHLO, HANG, Sink
 from submission import SubmissionServer
 from tap import cases, check, equal, eventually, test
 from world import World, once
 
 ROWS = {}
 LATER, NEVER = "later", "never"
+DRIP = object()
 DOWN = object()         # an address, and nobody there
 OWN = "127.8.0.1"       # where our waxwing takes mail
 ME = "mail.example.org"
 
 
 class Sts:
-    """What https://mta-sts.DOMAIN/ gives; by: good, stranger (a certificate of nobody), down."""
+    """What https://mta-sts.DOMAIN/ gives; by: good, stranger (a certificate of nobody), down, silent (it accepts and says
+    nothing); status HANG: nothing after the request, DRIP: an octet now and then."""
 
     def __init__(self, mode, mx, by="good", status=200, kind="text/plain", age=86400):
         self.mode, self.mx, self.by, self.status, self.kind, self.age = mode, mx, by, status, kind, age
@@ -108,7 +110,7 @@ class Row:
 
 
 CERTS, AUTHORITIES = {}, {}
-WEB = {"good": "127.4.0.1", "stranger": "127.4.0.2", "down": "127.4.0.3"}
+WEB = {"good": "127.4.0.1", "stranger": "127.4.0.2", "down": "127.4.0.3", "silent": "127.4.0.4"}
 
 
 def record(spec):
@@ -254,6 +256,9 @@ Row("K9 MTA-STS: redirects are not followed", "a clear", zone="plain", sts=Sts("
 Row("MTA-STS: not text/plain", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], kind="text/html"))
 Row("K9 MTA-STS: its web server's certificate is nobody's", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], by="stranger"))
 Row("MTA-STS: its web server is down", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], by="down"))
+Row("K9 MTA-STS: its web server accepts and says nothing", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], by="silent"))
+Row("K9 MTA-STS: its web server hears the question and says nothing", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], status=HANG))
+Row("K9 MTA-STS: its web server says an octet now and then", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], status=DRIP))
 Row("K9 MTA-STS: max_age beyond all numbers", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"], age=10 ** 30))
 Row("MTA-STS and DANE: DANE counts", "a verified", hosts={"a": SELF}, tlsa={"a": "3 1 1 stranger"}, sts=Sts("enforce", ["a.@"]))
 Row("MTA-STS good, DANE bad: DANE counts", LATER, "4.7.5", hosts={"a": GOOD}, tlsa={"a": "3 1 1 stranger"},
@@ -261,7 +266,14 @@ Row("MTA-STS good, DANE bad: DANE counts", LATER, "4.7.5", hosts={"a": GOOD}, tl
 Row("MTA-STS enforce beside TLSA of no use: the policy holds (RFC 8461 §5)", LATER, "4.7.5", hosts={"a": SELF}, tlsa={"a": "1 1 1 good"},
     sts=Sts("enforce", ["a.@"]), look=lambda r: not mails(r, "a"))
 Row("MTA-STS: what is known holds", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"]))
-STALE = ROWS["MTA-STS: what is known holds"]
+STALE = [ROWS["MTA-STS: what is known holds"]]
+for what in "hangs", "drips":
+    Row("MTA-STS: what is known holds, when its web server %s" % what, "a verified", zone="plain", hosts={"a": GOOD},
+        sts=Sts("enforce", ["a.@"]))
+    STALE.append(list(ROWS.values())[-1])
+HUNG = 80               # domains whose web servers hang, and one beside them
+Row("MTA-STS enforce, among others that hang", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"]))
+AMONG = ROWS["MTA-STS enforce, among others that hang"]
 
 # -- IPv6 ---------------------------------------------------------------------------------------------
 Row("IPv6 if our address has a name", "a6 clear", hosts={"a": {"ptr": True}}, look=lambda r: not r.sinks["a"].sessions)
@@ -270,6 +282,9 @@ Row("IPv4 if our IPv6 address has none", "a clear", hosts={"a": {"ptr": False}},
 
 # -- the world ----------------------------------------------------------------------------------------
 
+ENDED = threading.Event()
+
+
 def web_server(ip, chain):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -277,6 +292,15 @@ def web_server(ip, chain):
             row = next(r for r in ROWS.values() if r.domain == domain)
             row.sts.asked.append(self.path)
             body = row.sts.text(domain).encode()
+            if row.sts.status is HANG:
+                ENDED.wait(60)
+                return
+            if row.sts.status is DRIP:
+                for octet in b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX: " + b"x" * 1000:
+                    self.wfile.write(bytes((octet,)))
+                    if ENDED.wait(0.3):
+                        break
+                return
             self.send_response(row.sts.status)
             if row.sts.status == 302:
                 self.send_header("Location", "https://mta-sts.%s/elsewhere" % domain)
@@ -319,6 +343,9 @@ def make_names(net):
                  ("\nx.r%d A %s" % (INSECURE_HOST.n, INSECURE_HOST.ip("x")) +
                   "\n_25._tcp.x.r%d TLSA 3 1 1 %s" % (INSECURE_HOST.n, "00" * 32) if zone == "plain" else ""),
                  dnssec="secure" if zone == "secure" else "insecure")
+    net.zone("hung.test", "mx A 127.3.255.2\n" + "".join(
+        'd%d MX 10 mx\n_mta-sts.d%d TXT "v=STSv1; id=1;"\nmta-sts.d%d A %s\n' % (i, i, i, WEB["silent"]) for i in range(HUNG)),
+        dnssec="insecure")
     net.zone("nowhere.test", "@ A 127.3.255.1")
     net.zone("bogus.test", "@ MX 10 original\noriginal A 127.3.255.1", dnssec="bogus")
     net.zone("expired.test", "@ MX 10 mail\nmail A 127.3.255.1", dnssec="expired")
@@ -347,16 +374,21 @@ class Domains(World):
         make_names(self.net)
         self.net.silent("127.9.0.1")
         self.start()
+        self.silence = socket.create_server((WEB["silent"], 443), backlog=HUNG + 20)
+        self.among = Sink(host="127.3.255.2", port=25).__enter__()
         self.web = {by: web_server(WEB[by], CERTS[by]) for by in ("good", "stranger")}
         for r in ROWS.values():
             r.begin()
-        self.server = self.lives(SubmissionServer(
-            "listen smtp %s:25\n%soutbound {\npatience 5\nretry 1h give-up 4d\nallow-private 127.0.0.0/8 fd00::/8\n"
-            "tls-roots file %s/known-ca.pem\n}\n" % (OWN, self.net.conf(), self.folder),
-            users=("alice",), passwords={"alice": "alice-pw"}))
+        self.server = self.lives(self.sender(OWN, 5))
         self.server.start()
         self.ids = {}
-        self.send(ROWS.values())
+        self.send(r for r in ROWS.values() if r is not AMONG)
+
+    def sender(self, ip, patience):
+        return SubmissionServer(
+            "listen smtp %s:25\n%soutbound {\npatience %d\nretry 1h give-up 4d\nallow-private 127.0.0.0/8 fd00::/8\n"
+            "tls-roots file %s/known-ca.pem\n}\n" % (ip, self.net.conf(), patience, self.folder),
+            users=("alice",), passwords={"alice": "alice-pw"})
 
     def send(self, rows):
         with self.server.submission("alice") as c:
@@ -380,6 +412,9 @@ class Domains(World):
 
     def end(self):
         super().end()
+        ENDED.set()
+        self.silence.close()
+        self.among.__exit__()
         for r in ROWS.values():
             for s in r.sinks.values():
                 s.__exit__()
@@ -417,7 +452,7 @@ def judge(w, row, tok, want, why):
         check(row.look(row), "the servers saw %r" % {h: [x.lines[:8] for x in s.sessions] for h, s in row.sinks.items()})
 
 
-@cases([(n, n) for n in ROWS], "{0}", limit=120)
+@cases([(n, n) for n, r in ROWS.items() if r is not AMONG], "{0}", limit=120)
 def outcome(name):
     row = ROWS[name]
     w = world()
@@ -438,20 +473,37 @@ def explains(name, ok, words):
     check(re.search(words, out), "%r is not in\n%s" % (words, out + err))
 
 
-@test("MTA-STS: a policy that cannot be fetched anew holds, also over a restart, and defers", limit=120)
-def stale():
+@cases([("K9 MTA-STS: a policy that cannot be fetched anew (%s) holds, also over a restart, and defers" % what, r, status)
+        for r, what, status in zip(STALE, ("500", "it hangs", "it drips"), (500, HANG, DRIP))], limit=120)
+def stale(row, status):
     w = world()
     s = w.server
-    STALE.sts.status = 500
+    row.sts.status = status
     zone = w.net.zones["plain.test"]
-    w.net.change("plain.test", zone.text.replace('_mta-sts.%s TXT "v=STSv1; id=1;"' % STALE.label,
-                                                '_mta-sts.%s TXT "v=STSv1; id=2;"' % STALE.label))
-    asked = len(STALE.sts.asked)
-    STALE.sinks["a"].tls = None
+    w.net.change("plain.test", zone.text.replace('_mta-sts.%s TXT "v=STSv1; id=1;"' % row.label,
+                                                '_mta-sts.%s TXT "v=STSv1; id=2;"' % row.label))
+    asked = len(row.sts.asked)
+    row.sinks["a"].tls = None
     s.restart()
-    w.send([STALE])
-    judge(w, STALE, STALE.sent[-1], LATER, "TLS is demanded .MTA-STS")
-    check(len(STALE.sts.asked) > asked, "the new policy was not asked for")
+    w.send([row])
+    judge(w, row, row.sent[-1], LATER, "TLS is demanded .MTA-STS")
+    check(len(row.sts.asked) > asked, "the new policy was not asked for")
+
+
+@test("K9 MTA-STS: eighty web servers that hang: another domain's policy is fetched meanwhile, and enforced", limit=120)
+def among():
+    """By a waxwing that waits half a minute for each of them."""
+    w = world()
+    with w.sender("127.8.0.2", 50) as s:
+        with s.submission("alice") as c:
+            for to in ["bob@d%d.hung.test" % i for i in range(HUNG)] + ["bob@" + AMONG.domain]:
+                equal(c.mail("alice@example.org").code, 250, "MAIL")
+                equal(c.rcpt(to).code, 250, "RCPT " + to)
+                equal(c.data(letter().replace(b"sender@client.example.net", b"alice@example.org")).code, 250, "DATA")
+        got = eventually(lambda: re.search(r' relay .*to="%s" .*tls="(.*?)" sent=1' % re.escape(AMONG.domain), s.log()), 60 * SLOW,
+                         what=lambda: "a letter for %s:\n%s" % (AMONG.domain, s.log()[-1500:]))
+        check(", verified" in got.group(1), "tls=" + got.group(1))
+        equal(w.among.letters, [], "those that wait for their own policies")
 
 
 @test("DANE: an open conversation is not used on when other TLSA records are in force", limit=120)
@@ -474,7 +526,7 @@ def rolled():
 @test("nobody died, nothing waits that should not")
 def alive():
     w = world()
-    want = {r.domain for r in ROWS.values() if r.want == LATER} | {STALE.domain, ROLLED.domain}
+    want = {r.domain for r in ROWS.values() if r.want == LATER} | {r.domain for r in STALE} | {ROLLED.domain}
     eventually(lambda: set(w.queued()) == want, 10 * SLOW, what=lambda: "waits: %s" % (set(w.queued()) ^ want))
     check(not re.search(r"died who=|strange-call", w.server.log()), "somebody died")
 

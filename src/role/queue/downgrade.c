@@ -294,6 +294,14 @@ static void give_back(struct downgrade *d, const struct err *e)
 	remote_result_put(&d->r);
 }
 
+static bool find_claim(const struct downgrade *d, struct queue_claim *ret)
+{
+	for (size_t i = 0; i < d->r.n; i++)
+		if (queue_reclaim(queue, d->r.outcomes[i].ref, ret))
+			return true;
+	return false;
+}
+
 SUSPENDS static void run_one(struct downgrade *d)
 {
 	struct drained bytes = { .id = queue_id(queue, time_now()), .file = -1, .pipe = -1 };
@@ -302,7 +310,7 @@ SUSPENDS static void run_one(struct downgrade *d)
 	unsigned place;
 	bool ok;
 
-	if (!queue_reclaim(queue, d->r.outcomes[0].ref, &c))
+	if (!find_claim(d, &c))
 		return;
 	if (!queue_take_up(queue, &c, time_now(), &place)) {
 		fail(&e, FAULT_CANCEL, "it is held");

@@ -100,7 +100,7 @@ static bool fill(struct relay_job *q, const struct remote_line *l, const struct 
 	*q = (struct relay_job){ .id = r->id, .destination = destination_domain(&l->to), .route = l->to.route,
 				 .mail_from = s->sender.n ? s->sender : r->from, .body8 = r->flags & LETTER_8BIT,
 				 .smtputf8 = !!(r->flags & LETTER_UTF8), .ret = r->ret, .envid = r->envid,
-				 .size = r->body_size, .prefix = s->prefix };
+				 .size = r->body_size, .prefix = s->prefix, .generation = self.conf->generation };
 	q->cuts.p = ARENA_ARRAY(a, struct ipc_cut, s->n_cuts ? s->n_cuts : 1);
 	q->rcpts.p = ARENA_ARRAY(a, struct ipc_relay_rcpt, n);
 	if (!q->cuts.p || !q->rcpts.p)
@@ -246,6 +246,23 @@ static bool read_outcomes(const struct remote_job *j, const struct relay_result 
 	return true;
 }
 
+/* It goes back as it was: this was no try. */
+static void job_return(struct remote_job *j, bool has_died)
+{
+	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
+	struct remote_result r = { .n = j->n, .outcomes = ARENA_ARRAY(&a, struct remote_outcome, j->n) };
+	struct remote_line *l = j->line;
+	enum standing standing = j->standing;
+
+	for (size_t i = 0; r.outcomes && i < j->n; i++)
+		r.outcomes[i] = (struct remote_outcome){ .ref = j->refs[i], .outcome = OUTCOME_LATER, .is_mild = true,
+							 .has_died = has_died && i == 0, .again = time_now() + AGAIN_AFTER };
+	job_leave(j);
+	if (r.outcomes)
+		remote_result_put(&r);
+	remote_line_back(l, standing, 0);
+}
+
 static void hear_result(struct link *k, void *said)
 {
 	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
@@ -259,6 +276,10 @@ static void hear_result(struct link *k, void *said)
 
 	if (!j || j->link != k || r->hint >= RELAY_HINT_COUNT)
 		return;                          /* forgotten meanwhile */
+	if (r->hint == RELAY_STALE) {            /* a reload has reached one of us before the other */
+		job_return(j, false);
+		return;
+	}
 	l = j->line;
 	done = (struct remote_result){ .host = r->host, .address = r->address, .tls = r->tls, .n = j->n,
 				       .ms = (time_mono() - j->since) / MILLISECOND,
@@ -278,22 +299,6 @@ static void hear_result(struct link *k, void *said)
 }
 
 /* -- without an answer ----------------------------------------------------- */
-
-static void job_return(struct remote_job *j, bool has_died)
-{
-	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
-	struct remote_result r = { .n = j->n, .outcomes = ARENA_ARRAY(&a, struct remote_outcome, j->n) };
-	struct remote_line *l = j->line;
-	enum standing standing = j->standing;
-
-	for (size_t i = 0; r.outcomes && i < j->n; i++)
-		r.outcomes[i] = (struct remote_outcome){ .ref = j->refs[i], .outcome = OUTCOME_LATER, .is_mild = true,
-							 .has_died = has_died && i == 0, .again = time_now() + AGAIN_AFTER };
-	job_leave(j);
-	if (r.outcomes)
-		remote_result_put(&r);
-	remote_line_back(l, standing, 0);
-}
 
 void remote_unlinked(struct link *k)
 {
