@@ -19,7 +19,7 @@ SUSPENDS static bool check_client(const struct auth_means *m, const struct auth_
 	if (!c->is_known)
 		return true;
 	memcpy(q.ip, c->ip, sizeof(q.ip));
-	return iprev_check(c->ip, m->dns, a, &x->iprev, e) && spf_check_helo(&q, m->dns, a, &x->helo, e) &&
+	return iprev_check(m->dns, c->ip, a, &x->iprev, e) && spf_check_helo(&q, m->dns, a, &x->helo, e) &&
 	       spf_check_mail_from(&q, m->dns, a, &x->mail_from, e);
 }
 

@@ -18,7 +18,7 @@ struct auth_client {
 };
 
 struct auth {
-	struct iprev_answer iprev;       /* these three with a client only */
+	struct iprev iprev;      /* these three with a client only */
 	struct spf_answer helo, mail_from;
 	enum dmarc_from from_is;
 	struct str from;         /* the author's domain, if from_is says that there is one */

@@ -119,7 +119,7 @@ def _():
 @test("a client whose name is somebody else's does not pass iprev")
 def _():
     _, rows = ask(FROM_GOOD, "--ip", "127.2.0.5", "--helo", "mail.good.test", "--from", "<>")
-    equal(rows[0], ("iprev", "fail", "mail.good.test: does not lead back to the client"))
+    equal(rows[0], ("iprev", "fail", "mail.good.test: its name does not lead back to it"))
 
 
 @test("a signature alone makes DMARC pass, in CRLF and in LF; a changed letter fails")

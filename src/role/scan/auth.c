@@ -32,15 +32,12 @@ static void add(struct lines *l, const char *method, const char *result, struct 
 		l->p[l->n++] = (struct ipc_auth_line){ str_from_z(method), str_from_z(result), text };
 }
 
-static void add_iprev(struct lines *l, const struct iprev_answer *r)
+static void add_iprev(struct lines *l, const struct iprev *r)
 {
-	static const char *const why[] = {
-		[IPREV_PASS] = "leads back to the client", [IPREV_FAIL] = "does not lead back to the client",
-		[IPREV_TEMPERROR] = "the DNS does not say now", [IPREV_PERMERROR] = "the client has no name",
-	};
+	struct str why = r->why.n ? r->why : S("leads back to the client");
 
 	add(l, "iprev", iprev_result_name(r->result),
-	    arena_printf(l->a, STR_FMT "%s%s", STR_ARG(r->name), r->name.n ? ": " : "", why[r->result]));
+	    arena_printf(l->a, STR_FMT "%s" STR_FMT, STR_ARG(r->name), r->name.n ? ": " : "", STR_ARG(why)));
 }
 
 static void add_spf(struct lines *l, const char *property, const struct spf_answer *r)
