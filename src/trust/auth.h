@@ -43,3 +43,8 @@ struct auth_means {
 SUSPENDS bool auth_check(const struct auth_means *m, const struct auth_client *c, struct str head,
 			 const struct letter_src *src, struct arena *a, struct auth *ret, struct err *e);
 void auth_end(struct auth *x);
+
+struct auth_results;
+/* As Authentication-Results tells it (wire/auth_results.h); false: no memory. */
+bool auth_tell(const struct auth_client *c, const struct auth *x, struct str server, struct arena *a,
+	       struct auth_results *ret);

@@ -170,6 +170,24 @@ def _():
     check("_dmarc.bogus.test (bogus)" in text_of(rows, "dmarc", "temperror"), rows)
 
 
+@test("the field Authentication-Results holds all results (RFC 8601)")
+def _():
+    letter = signed()
+    code, out, err = server().command("--json", "test", "auth", "--ip", "127.2.0.1", "--helo", "mail.good.test",
+                                      "--from", "ann@good.test", stdin=letter)
+    field = json.loads(out)["field"]
+    print("# " + field.replace("\r\n", "\n# "))
+    check(all(len(line) <= 998 for line in field.split("\r\n")), field)
+    b = letter.partition(b"; b=")[2][:8].decode()
+    words = re.sub(r"\s+", " ", field)
+    check(re.fullmatch(r"Authentication-Results: \S+; iprev=pass policy\.iprev=127\.2\.0\.1; spf=pass smtp\.mailfrom=good\.test;"
+                       r" spf=pass smtp\.helo=mail\.good\.test; dkim=pass \(2048-bit key\) header\.d=good\.test"
+                       r' header\.i=@good\.test header\.s=k1 header\.b="?%s"?; arc=none;'
+                       r" dmarc=pass \(p=reject dis=none\) header\.from=good\.test" % re.escape(b), words), words)
+    code, out, err = server().command("test", "auth", "--ip", "127.2.0.9", "--helo", "mail.good.test", stdin=FROM_GOOD)
+    check("\nAuthentication-Results: " in out and "dmarc=fail" in out and "smtp.mailfrom" not in out.partition("\n\n")[2], out)
+
+
 @test("wrong questions are told")
 def _():
     for args in (("--ip", "127.2"), ("--from", "nobody"), ("--ip",), ("--colour", "red")):
