@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -86,7 +87,7 @@ static struct ipc_relay_rcpt rcpt_of(const struct queue_claim *c, size_t number,
 
 	/* RFC 3461 §5.2.1, §5.2.7: who was meant stays known when the letter goes on to somebody else */
 	if (!r.orcpt.n && !str_eq_nocase(given->address, r.address))
-		r.orcpt = arena_printf(a, "%s;" STR_FMT, c->letter->flags & LETTER_UTF8 ? "utf-8" : "rfc822",
+		r.orcpt = arena_printf(a, "%s;" STR_FMT, str_is_ascii(given->address) ? "rfc822" : "utf-8",
 				       STR_ARG(given->address));
 	return r;
 }
