@@ -9,6 +9,8 @@
 
 enum { AUTH_ARENA = DKIM_ARENA + (4 << 20) };
 
+#define AUTH_WITHIN (40 * SECOND)        /* of asking the DNS, all in all; what is not known then is a temporary error */
+
 /* How the letter came; without a client only what stands in the letter is checked. */
 struct auth_client {
 	bool is_known;
