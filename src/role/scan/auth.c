@@ -6,12 +6,13 @@
 #include "role/runtime.h"
 #include "trust/auth.h"
 #include "trust/psl.h"
+#include "wire/auth_results.h"
 #include "wire/address.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { LINES_MAX = 6 + DKIM_SIGNATURES_MAX };
+enum { LINES_MAX = 6 + DKIM_SIGNATURES_MAX, FIELD_MAX = 64 << 10 };
 
 static const struct psl_ctx_st *suffixes;
 
@@ -110,7 +111,9 @@ static void add_dmarc(struct lines *l, const struct auth *x)
 
 static bool tell(const struct auth_client *c, const struct auth *x, struct scan_auth_answer *r, struct arena *a)
 {
+	AUTO(buf_end) struct buf b = buf_on_heap(FIELD_MAX);
 	struct lines l = { .p = ARENA_ARRAY(a, struct ipc_auth_line, LINES_MAX), .a = a };
+	struct auth_results field;
 
 	if (!l.p)
 		return false;
@@ -122,6 +125,11 @@ static bool tell(const struct auth_client *c, const struct auth *x, struct scan_
 	add_dkim(&l, &x->dkim);
 	add_arc(&l, &x->arc);
 	add_dmarc(&l, x);
+	if (!auth_tell(c, x, conf_now()->hostname, a, &field))
+		return false;
+	buf_add(&b, S("Authentication-Results: "));
+	auth_results_add(&b, &field);
+	r->field = arena_str(a, buf_str(&b));
 	r->lines.p = l.p;
 	r->lines.n = l.n;
 	r->is_good = x->from_is == DMARC_FROM_ONE && (x->dmarc.result == DMARC_PASS || x->dmarc.result == DMARC_NONE);
