@@ -101,12 +101,15 @@ static struct str policy_text(const struct dmarc_answer *r, struct arena *a)
 static void add_dmarc(struct lines *l, const struct auth *x)
 {
 	const char *why = dmarc_from_why(x->from_is);
+	struct str policy;
 
-	if (x->from_is != DMARC_FROM_ONE)
+	if (x->from_is != DMARC_FROM_ONE) {
 		add(l, "dmarc", "permerror", str_from_z(why));
-	else
-		add(l, "dmarc", dmarc_result_name(x->dmarc.result),
-		    arena_printf(l->a, "header.from=" STR_FMT ": " STR_FMT, STR_ARG(x->from), STR_ARG(policy_text(&x->dmarc, l->a))));
+		return;
+	}
+	policy = policy_text(&x->dmarc, l->a);
+	add(l, "dmarc", dmarc_result_name(x->dmarc.result),
+	    arena_printf(l->a, "header.from=" STR_FMT ": " STR_FMT, STR_ARG(x->from), STR_ARG(policy)));
 }
 
 static bool tell(const struct auth_client *c, const struct auth *x, struct scan_auth_answer *r, struct arena *a)
