@@ -115,6 +115,33 @@ static void test_header_only(void **state)
 	assert_true(holds(&utf8, S("Final-Recipient: utf-8;")));
 }
 
+/* RFC 6533 §3: a report of 7 bits spells other characters out, one of 8 bits has them as they are. */
+static void test_orcpt(void **state)
+{
+	static const struct {
+		struct str to, orcpt, want;
+	} rows[] = {
+		{ S("a@b"), S("rfc822;Bob+40x"), S("Original-Recipient: rfc822;Bob+40x\r\n") },
+		{ S("a@b"), S("utf-8;\xc3\xbc@c.example"), S("Original-Recipient: utf-8;\\x{FC}@c.example\r\n") },
+		{ S("a@b"), S("UTF-8;x+y@c.example"), S("Original-Recipient: utf-8;x\\x{2B}y@c.example\r\n") },
+		{ S("\xc3\xbc@b"), S("utf-8;\xc3\xbc@c.example"), S("Original-Recipient: utf-8;\xc3\xbc@c.example\r\n") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(buf_end) struct buf out = buf_on_heap(BOUNCE_MAX);
+		struct bounce_rcpt r = { .address = S("c@d"), .orcpt = rows[i].orcpt };
+		struct bounce b = sample(BOUNCE_FAILED);
+		struct err e;
+
+		b.to = rows[i].to;
+		b.rcpts = &r;
+		b.n_rcpts = 1;
+		assert_true(bounce_print(&b, &out, &e));
+		assert_true(holds(&out, rows[i].want));
+	}
+}
+
 static void test_due(void **state)
 {
 	static const struct {
@@ -303,7 +330,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_report),
-		cmocka_unit_test(test_header_only),
+		cmocka_unit_test(test_header_only), cmocka_unit_test(test_orcpt),
 		cmocka_unit_test(test_due),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_record),

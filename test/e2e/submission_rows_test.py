@@ -166,6 +166,44 @@ def smuggled(give):
             check(not any("smuggled" in l for l in x.lines), "a command was smuggled: %r" % x.lines)
 
 
+# Bad input
+
+@test("who may not send reads why, and what to do next")
+def next_step():
+    s = shared()
+    for port, lines, words in (("smtp", ["MAIL FROM:<alice@example.org>", "RCPT TO:<x@elsewhere.test>"], "550 5.7.1 .*denied.*port 587"),
+                               ("auth", ["MAIL FROM:<alice@example.org>", "RCPT TO:<x@elsewhere.test>"], "550 5.7.1 .*denied.*logs in first"),
+                               ("submission", ["MAIL FROM:<alice@example.org>"], "530 5.7.0 .*STARTTLS"),
+                               ("submission", ["AUTH PLAIN AGEAYg=="], "538 5.7.11 .*STARTTLS"),
+                               ("submissions", ["MAIL FROM:<alice@example.org>"], "530 5.7.0 .*log in")):
+        with s.at(port) if port != "submissions" else s.submission(port=port) as c:
+            c.ehlo()
+            for line in lines:
+                r = c.cmd(line)
+            check(re.search(words, "%d %s" % (r.code, r.text)), "%s, %s: %r" % (port, lines[-1], r))
+
+
+@test("who has logged in, and friends, are asked for no name and no host name; strangers are")
+def names():
+    with SubmissionServer("", inbound="friends 127.0.0.4") as s:
+        for source, port, ok in (("127.0.0.4", "smtp", True), ("127.0.0.5", "smtp", False), ("127.0.0.5", "submission", True)):
+            with s.at(port, source=source) as c:
+                code = c.cmd("EHLO my laptop_of(alice)").code
+                check((code == 250) == ok, "EHLO from %s at %s: %d" % (source, port, code))
+
+
+@test("the packaged sample: the lines for programs of this machine, their # taken away, are enough")
+def sample():
+    with open(os.path.join(server.TOP, "conf/waxwing.conf")) as f:
+        block = re.search(r"(?m)^#submission \{\n(?:#.*\n)*?#\}\n", f.read()).group(0)
+    with SubmissionServer(re.sub("(?m)^#", "", block) + "outbound {\nroute * via smtp://127.0.0.1:%d tls off\n}\n" % CHUNKS.port) as s:
+        tok = token()
+        with s.at("smtp") as c:
+            c.ehlo()
+            equal(c.deliver("x@elsewhere.test", head(tok) + b"x\r\n", sender="www@example.org").code, 250, "without AUTH")
+        eventually(lambda: any(tok.encode() in l for l in CHUNKS.letters), 20 * SLOW, what="the letter")
+
+
 # B7, B8, B26
 
 @test("B7 B8 STARTTLS on submission: twice, inside TLS, behind MAIL; what was said in the clear is forgotten")

@@ -340,6 +340,8 @@ class Scripted:
                     self.count(q)
                     replies = list(self.answer(q, True))
                     for reply in replies:
+                        if len(reply) > 65535:          # it cannot be said over TCP
+                            continue
                         whole = len(reply).to_bytes(2, "big") + reply
                         step = 1 if isinstance(reply, bytearray) else len(whole)
                         for i in range(0, len(whole), step):

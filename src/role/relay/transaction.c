@@ -210,17 +210,28 @@ static void add_notify(struct buf *b, unsigned notify)
 		}
 }
 
-/* "rfc822;" xtext; what is not ASCII has another form, which is left out (RFC 6533 §3). */
-static void add_orcpt(struct buf *b, struct str orcpt)
+/* "rfc822;" xtext, or "utf-8;" in the form that the transaction may carry (RFC 6533 §3).  What gets too long by it is
+ * left out. */
+static void add_orcpt(struct buf *b, struct str orcpt, bool use_utf8)
 {
 	struct str address, type = str_cut(orcpt, ';', &address);
+	char mem[SMTP_ORCPT_MAX];
+	struct buf text = buf_over(mem, sizeof(mem));
 
-	if (!type.n || !address.n || !str_is_ascii(orcpt) || str_has(type, ' '))
+	if (!type.n || !address.n || !str_is_ascii(type) || str_has(type, ' '))
+		return;
+	if (str_eq_nocase(type, S("utf-8")) || !str_is_ascii(address)) {
+		buf_add(&text, S("utf-8;"));
+		unitext_add(&text, address, use_utf8);
+	} else {
+		buf_add(&text, type);
+		buf_add_char(&text, ';');
+		xtext_add(&text, address);
+	}
+	if (text.full)
 		return;
 	buf_add(b, S(" ORCPT="));
-	buf_add(b, type);
-	buf_add_char(b, ';');
-	xtext_add(b, address);
+	buf_add(b, buf_str(&text));
 }
 
 static bool add_rcpt(struct transaction *t, const struct relay_rcpt *r, struct buf *b)
@@ -230,7 +241,7 @@ static bool add_rcpt(struct transaction *t, const struct relay_rcpt *r, struct b
 	buf_add_char(b, '>');
 	if (t->s->ext.set & SMTP_EXT_DSN) {
 		add_notify(b, r->notify);
-		add_orcpt(b, r->orcpt);
+		add_orcpt(b, r->orcpt, t->use_utf8);
 	}
 	return !b->full && is_sayable(r->address, t->use_utf8);
 }

@@ -159,7 +159,9 @@ SUSPENDS static bool serve_scan(struct link *l, void *question, void *answer, st
 SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
+	auth_prepare();
 	ipc_serve(IPC_scan_letter, serve_scan);
+	ipc_serve(IPC_scan_auth, serve_auth);
 	ipc_serve(IPC_scan_seven_bit, serve_seven_bit);
 	return true;
 }
