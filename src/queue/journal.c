@@ -60,6 +60,7 @@ struct group {
 	struct journal *j;
 	struct segment *s;
 	bool is_new;                     /* the segment's head is written with it */
+	bool is_lazy;                    /* a later one's sync is for it, too */
 	int n_iov;
 	size_t n;
 	off_t at;
@@ -75,7 +76,7 @@ static void group_write(void *arg)
 	errno = 0;
 	g->ok = (!g->is_new || segment_head_write(g->j, g->s, SEGMENT_IN_USE)) &&
 		ops->write(g->s->fd, g->j->iov, g->n_iov, g->at) == (ssize_t)g->n &&
-		ops->sync(g->s->fd) == 0;
+		(g->is_lazy || ops->sync(g->s->fd) == 0);
 	g->sys = errno ? errno : EIO;
 }
 
@@ -237,7 +238,8 @@ static void group_done(struct journal *j, struct group *g, struct entry *taken)
 	} else {
 		g->s->used += (uint32_t)g->n;
 		g->s->last = j->next_sequence - 1;
-		j->count.syncs++;
+		j->unsynced = g->is_lazy ? j->unsynced + g->n : 0;
+		j->count.syncs += !g->is_lazy;
 		j->count.bytes += g->n;
 		for (struct entry *w = taken; w; w = w->next) {
 			g->s->pins++;
@@ -254,6 +256,36 @@ static bool fits_active(const struct journal *j)
 	return j->active && record_size(j->first) <= j->conf.segment_size - j->active->used;
 }
 
+struct settling {
+	struct journal *j;
+	bool ok;
+	int sys;
+};
+
+static void settle_in_thread(void *arg)
+{
+	struct settling *s = arg;
+
+	errno = 0;
+	s->ok = s->j->conf.ops->sync(s->j->active->fd) == 0;
+	s->sys = errno ? errno : EIO;
+}
+
+SUSPENDS bool journal_settle(struct journal *j, struct err *e)
+{
+	struct settling s = { .j = j };
+
+	if (!j->unsynced)
+		return true;
+	off_loop(settle_in_thread, &s);
+	j->unsynced = 0;
+	j->count.syncs++;
+	if (s.ok)
+		return true;
+	j->is_dead = true;
+	return fail_sys(e, FAULT_TEMP, s.sys, "the journal cannot be written");
+}
+
 SUSPENDS void journal_lead(struct journal *j)
 {
 	struct group g = { .j = j };
@@ -262,8 +294,10 @@ SUSPENDS void journal_lead(struct journal *j)
 
 	j->is_leading = true;
 	if (!fits_active(j)) {
+		bool ok = journal_settle(j, &err);
+
 		j->active = NULL;
-		if (!segment_take(j, &err)) {
+		if (!ok || !segment_take(j, &err)) {
 			j->is_leading = false;
 			fail_all(j, &err);
 			return;
@@ -273,6 +307,8 @@ SUSPENDS void journal_lead(struct journal *j)
 	g.s = j->active;
 	g.at = g.s->used;
 	taken = group_fill(j, &g);
+	/* no more at risk together than one group may have */
+	g.is_lazy = j->is_copying && j->unsynced + g.n < JOURNAL_GROUP_BYTES;
 	if (taken) {
 		off_loop(group_write, &g);
 		group_done(j, &g, taken);

@@ -22,8 +22,9 @@
  *   NN.TIME.aside             kept for a person            not read; removed after 30 days
  *
  * After reading, the records that still matter are copied to fresh segments
- * and synced before anything is carried out: what the page cache shows after a
- * failed sync need not be on the disk.  Only then are the old segments freed.
+ * and synced, up to 4 MiB at once, before anything is carried out: what the
+ * page cache shows after a failed sync need not be on the disk.  Only then are
+ * the old segments freed.
  * A crash in between leaves two copies with one letter id; the reader takes
  * them for one.
  *

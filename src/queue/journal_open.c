@@ -440,10 +440,13 @@ SUSPENDS static bool recover(struct opening *o, struct err *e)
 	copies = calloc(JOURNAL_GROUP_RECORDS, sizeof *copies);
 	if (!copies)
 		return fail(e, FAULT_TEMP, "no memory");
+	o->j->is_copying = true;
 	for (size_t i = 0; ok && i < o->n_old; i++) {
 		o->old[i]->pins = 1;
 		ok = segment_copy(o, o->old[i], copies, e);
 	}
+	o->j->is_copying = false;
+	ok = ok && journal_settle(o->j, e);
 	free(copies);
 	return ok && o->reader->settled(o->reader->arg, e) && old_end(o, e);
 }

@@ -40,6 +40,8 @@ struct journal {
 	uint64_t next_sequence;
 	struct entry *first, *last;      /* those that wait for a group */
 	bool is_leading, is_giving, is_preparing, is_dead, no_space;
+	bool is_copying;                 /* a start: groups are synced together, see journal_settle() */
+	size_t unsynced;                 /* bytes of the active segment */
 	struct journal_cursor *cursors;
 	struct journal_status count;
 	/* of the one group in flight */
@@ -57,4 +59,6 @@ struct segment *segment_add(struct journal *j, uint32_t number, int fd);
 void segment_remove(struct journal *j, struct segment *s);
 /* Write down as many of the waiting entries as one group takes. */
 SUSPENDS void journal_lead(struct journal *j);
+/* While copying, what is written is durable only after this. */
+SUSPENDS bool journal_settle(struct journal *j, struct err *e);
 void journal_enqueue(struct journal *j, struct entry *w);
