@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "ipc/standing.h"
 #include "ipc/verdict.h"
 #include "user/rcpt_answer.h"
 #include "wire/address.h"
@@ -73,6 +74,7 @@ SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 				 .size = q->size, .mail_from = q->mail_from,
 				 .received = q->received, .peer = q->peer, .helo = q->helo, .protocol = q->protocol,
 				 .tls = q->tls, .smtputf8 = q->smtputf8, .is_friend = q->is_friend,
+				 .wants_authors = q->judge_authors && !d->is_ours,
 				 .sender = (uint8_t)(d->is_ours ? d->sender.kind : SENDER_STRANGER),
 				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S("") };
 
@@ -436,6 +438,24 @@ SUSPENDS static bool judge_sender(struct decision *d, struct queue_commit_answer
 	return true;
 }
 
+/* Those who say in the header that they wrote a stranger's letter: is one of them blocked? */
+SUSPENDS static bool judge_authors(struct decision *d, struct queue_commit_answer *r, struct err *e)
+{
+	struct queue_commit *q = d->q;
+	struct user_judge ask = { .id = q->id, .is_again = true, .peer = q->peer, .host = q->host,
+				  .is_confirmed = q->host_confirmed, .helo = q->helo, .from = q->mail_from,
+				  .authors = { d->scan.authors.p, d->scan.authors.n } };
+	struct user_judge_answer verdict;
+
+	if (d->is_ours || !q->judge_authors || !d->scan.authors.n)
+		return true;
+	if (!user_judge(link_to(ROLE_USER), &ask, &verdict, d->a, e))
+		return fail_in(e, "blocks");
+	if (verdict.standing == STANDING_BLOCKED)
+		return answer(r, REPLY_BLOCKED, S(""), "") && (r->why = verdict.why, true);
+	return true;
+}
+
 SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, struct err *e)
 {
 	if (!take_letter(d, e))
@@ -452,7 +472,7 @@ SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, s
 	if (d->scan.verdict == VERDICT_REFUSE)
 		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
 			      "") && (r->why = d->scan.why, true);
-	if (!judge_sender(d, r, e))
+	if (!judge_sender(d, r, e) || !judge_authors(d, r, e))
 		return false;
 	return r->reply || (make_plan(d, e) && explain(d, e) && make_record(d, e));
 }

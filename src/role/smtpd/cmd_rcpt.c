@@ -1,5 +1,6 @@
 /* cmd_rcpt.c — RCPT (RFC 5321 §4.1.1.3): `user` says whose address it is. */
 #include "role/smtpd/session.h"
+#include "role/smtpd/standing.h"
 
 #include "user/rcpt_answer.h"
 
@@ -59,6 +60,10 @@ SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c)
 	said = (struct reply){ reply_of(s, r.kind), r.text, false };
 	if (reply_is_error(said.id)) {
 		refuse(s, said.id, r.why);
+		return said;
+	}
+	if (!standing_pass(s, &said)) {
+		s->t->n_refused++;
 		return said;
 	}
 	if (is_full(s, &q, r.epoch))

@@ -1,5 +1,6 @@
 /* letter.c — a complete letter goes to the queue, whose answer we pass on. */
 #include "role/smtpd/session.h"
+#include "role/smtpd/standing.h"
 
 #include "base/fd.h"
 #include "base/id.h"
@@ -36,7 +37,8 @@ SUSPENDS static bool commit(struct session *s, struct transaction *t, struct que
 		.protocol = s->is_esmtp ? S("ESMTP") : S("SMTP"), .port = s->port, .is_friend = s->is_friend,
 		.sender = (uint8_t)(t->is_ours && s->sender == SENDER_STRANGER ? SENDER_NETWORK :
 				    t->is_ours ? s->sender : SENDER_STRANGER),
-		.session = s->number,
+		.session = s->number, .host = str_from_z(s->host), .host_confirmed = s->host_is_confirmed,
+		.judge_authors = !t->is_ours && standing_wants_authors(),
 		.rcpts = { t->rcpts, t->n_rcpts },
 	};
 	bool ok = false;

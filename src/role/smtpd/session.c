@@ -94,6 +94,7 @@ void session_close(struct session *s)
 		smtpd_local_ended();
 	session_forget(s);
 	session_forget_helo(s);
+	free(s->host);
 	conn_end(&s->conn);
 	conf_release(&s->conf);
 	free(s);

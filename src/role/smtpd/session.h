@@ -34,6 +34,8 @@ struct session {
 	enum sender_kind sender;         /* ACCOUNT, LOCAL, DROP: whose letters these are is known */
 	struct claimant claim;           /* that it is somebody */
 
+	char *host;                      /* its name by PTR; NULL: not asked for, or none */
+	bool host_is_known, host_is_confirmed;   /* asked for; it leads back to the client */
 	char *helo;                      /* as the client called itself; NULL: not yet */
 	bool is_esmtp;
 	bool speaks_smtp;                /* a verb of SMTP has come */

@@ -5,6 +5,7 @@
  * is told 421, and letters under way have STOP_WITHIN to be answered. */
 #include "role/smtpd/ids.h"
 #include "role/smtpd/session.h"
+#include "role/smtpd/standing.h"
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -86,6 +87,7 @@ static bool prepare(struct err *e)
 {
 	counter = rnd_u64() >> 1;
 	credentials_hear();
+	standing_open();
 	ipc_hear(IPC_smtpd_local, hear_local);
 	ipc_serve(IPC_smtpd_drop, serve_drop);
 	return front_open(&front, e);

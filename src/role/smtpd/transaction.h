@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "ipc/message.h"
+#include "ipc/standing.h"
 #include "role/smtpd/body.h"
 #include "wire/smtp_command.h"
 
@@ -19,6 +20,8 @@ struct transaction {
 	enum dsn_ret ret;
 	bool utf8;
 	bool is_ours;            /* its sender is one of ours: it may go anywhere */
+	enum standing standing;  /* by blocks and exceptions, asked at the first recipient */
+	struct str standing_why;
 	struct ipc_rcpt *rcpts;
 	size_t n_rcpts, cap_rcpts;
 	unsigned n_refused;      /* recipients */
