@@ -58,6 +58,12 @@ SUSPENDS int run_allow_remove(struct command *c);
 /* From the argument `at` on: --reason, and --expires where there is one.  false: something else stands there. */
 bool entry_options(struct command *c, size_t at, struct str *reason, int64_t *expires);
 
+/* refused.c */
+SUSPENDS int run_refused_list(struct command *c);
+SUSPENDS int run_refused_show(struct command *c);
+SUSPENDS int run_refused_release(struct command *c);
+SUSPENDS int run_refused_allow(struct command *c);
+
 /* relay.c */
 SUSPENDS int run_test_smtp(struct command *c);
 /* An address that is not ours: which servers take its mail, by what TLS. */

@@ -1,4 +1,5 @@
 /* cmd_rcpt.c — RCPT (RFC 5321 §4.1.1.3): `user` says whose address it is. */
+#include "role/smtpd/refused.h"
 #include "role/smtpd/session.h"
 #include "role/smtpd/standing.h"
 
@@ -63,6 +64,7 @@ SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c)
 		return said;
 	}
 	if (!standing_pass(s, &said)) {
+		refused_note_rcpt(s, c, &said);
 		s->t->n_refused++;
 		return said;
 	}

@@ -1,4 +1,5 @@
 /* letter.c — a complete letter goes to the queue, whose answer we pass on. */
+#include "role/smtpd/refused.h"
 #include "role/smtpd/session.h"
 #include "role/smtpd/standing.h"
 
@@ -84,6 +85,7 @@ SUSPENDS struct reply letter_commit(struct session *s)
 	s->note.msg = id;
 	s->note.from = arena_str(s->a, t->mail_from);
 	if (why) {
+		refused_tell_letter(s, t, why);
 		said = session_refuse(s, why, S(""));
 		said.close = t->body.dot.flags & DOT_END_DOUBTFUL;
 		return said;

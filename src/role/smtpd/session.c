@@ -6,6 +6,7 @@
 #include "role/smtpd/session.h"
 
 #include "base/log.h"
+#include "role/smtpd/refused.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +106,13 @@ void sessions_stop(void)
 	for (struct session *s = sessions; s; s = s->next)
 		if (s->is_idle && s->fiber)
 			fiber_cancel(s->fiber);
+}
+
+void session_forget(struct session *s)
+{
+	if (s->t)
+		refused_tell(s, s->t);
+	transaction_close(&s->t);
 }
 
 void session_forget_helo(struct session *s)

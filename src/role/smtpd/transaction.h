@@ -25,6 +25,10 @@ struct transaction {
 	struct ipc_rcpt *rcpts;
 	size_t n_rcpts, cap_rcpts;
 	unsigned n_refused;      /* recipients */
+	struct ipc_rcpt *barred; /* those that were refused because of the sender, for the ring (refused.h) */
+	size_t n_barred;
+	enum reply_id barred_by;
+	struct str barred_why;
 	bool is_chunked;         /* BDAT has begun */
 	struct body body;
 };
