@@ -9,7 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "conf/conf.h"
-#include "dns/outcome.h"
+#include "wire/dns_outcome.h"
 #include "ipc/say.h"
 #include "wire/dns_record.h"
 

@@ -21,7 +21,7 @@ static void check_complete(struct check *k)
 		conf_warn(k->notes, k->top,
 			  "hostname \"" STR_FMT "\" has no dot: others will not believe it",
 			  STR_ARG(c->hostname));
-	if (c->domains.n == 0 && c->domain_files.n == 0)
+	if (c->domains.n == 0 && c->domain_files.n == 0 && !conf_is_satellite(c))
 		conf_warn(k->notes, k->top, "no \"domain\": letters to hostname alone are taken");
 }
 

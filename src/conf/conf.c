@@ -193,6 +193,7 @@ static const struct {
 
 static bool resolve_listens(struct reader *r, struct conf *c)
 {
+	bool is_satellite = conf_is_satellite(c);
 	unsigned named = 0;
 
 	for (size_t i = 0; i < c->listens.n; i++)
@@ -200,12 +201,12 @@ static bool resolve_listens(struct reader *r, struct conf *c)
 	for (size_t i = 0; i < ARRAY_LEN(default_listens); i++) {
 		struct conf_listen *l;
 
-		if (named & (1U << default_listens[i].proto))
+		if (named & (1U << default_listens[i].proto) || (is_satellite && default_listens[i].proto != CONF_SMTP))
 			continue;
 		l = list_add(r, (struct conf_list *)(void *)&c->listens, sizeof(*l));
 		if (!l)
 			return false;
-		*l = (struct conf_listen){ .proto = default_listens[i].proto, .addr = S("*"),
+		*l = (struct conf_listen){ .proto = default_listens[i].proto, .addr = is_satellite ? S("127.0.0.1") : S("*"),
 					   .port = default_listens[i].port, .tls = default_listens[i].tls };
 	}
 	return true;

@@ -293,6 +293,8 @@ const struct conf_network *conf_network_of(const struct conf_networks *networks,
 /* Ways out are numbered: 0 by MX without a route, then the `route` lines, then each domain's `others`.  NULL: there
  * is none of that number. */
 const struct conf_route *conf_route_at(const struct conf *c, size_t number);
+/* No domain of its own, and a server to which all letters go: a machine that only sends. */
+bool conf_is_satellite(const struct conf *c);
 /* The number of the `others` of the i-th domain. */
 size_t conf_others_number(const struct conf *c, size_t i);
 /* Is it an address inside one of these networks? */

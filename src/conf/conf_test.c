@@ -386,6 +386,36 @@ static void test_machine(void **state)
 	assert_true(c.listens.n == 4 && c.listens.p[0].port == 1993 && c.listens.p[1].port == 0 && c.listens.p[3].port == 25);
 }
 
+/* A machine that only sends: nobody connects from outside, nobody reads mail there. */
+static const struct {
+	const char *text;
+	bool is_satellite;
+} machines[] = {
+	{ "outbound {\nroute * via smtps://main.example.org\n}\n", true },
+	{ "outbound {\nroute example.net via mx\nroute * via smtp://192.0.2.1 tls off\n}\n", true },
+	{ "outbound {\nroute * via mx require-tls\n}\n", false },
+	{ "outbound {\nroute * from example.org via smtps://main.example.org\n}\n", false },
+	{ "outbound {\nroute *.example.org via smtps://main.example.org\n}\n", false },
+	{ "domain example.org\noutbound {\nroute * via smtps://main.example.org\n}\n", false },
+	{ "", false },
+};
+
+static void test_satellite(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(machines); i++) {
+		AUTO(buf_end) struct buf text = buf_on_heap(4096);
+		AUTO(reading_end) struct reading r;
+
+		buf_addf(&text, "hostname thishost.example.org\ncontact admin@example.org\n%s%c", machines[i].text, '\0');
+		reading_init(&r, text.p);
+		assert_true(r.ok);
+		assert_int_equal(conf_is_satellite(&r.conf), machines[i].is_satellite);
+		assert_int_equal(r.conf.listens.n, machines[i].is_satellite ? 1 : 7);
+		assert_true(str_eq(r.conf.listens.p[0].addr, machines[i].is_satellite ? S("127.0.0.1") : S("*")));
+	}
+}
+
 /* Print for the parent, read, print again: the same. */
 static void check_round_trip(const struct conf *c, struct buf *image)
 {
@@ -702,7 +732,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases), cmocka_unit_test(test_later), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_values), cmocka_unit_test(test_machine),
+		cmocka_unit_test(test_values), cmocka_unit_test(test_machine), cmocka_unit_test(test_satellite),
 		cmocka_unit_test(test_each_option), cmocka_unit_test(test_quota_of), cmocka_unit_test(test_roles),
 		cmocka_unit_test(test_show), cmocka_unit_test(test_diff), cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_secret),

@@ -233,6 +233,19 @@ const struct conf_route *conf_route_at(const struct conf *c, size_t number)
 	return i < c->domains.n && c->domains.p[i].others.host.n ? &c->domains.p[i].others : NULL;
 }
 
+bool conf_is_satellite(const struct conf *c)
+{
+	if (c->domains.n || c->domain_files.n)
+		return false;
+	for (size_t i = 0; i < c->outbound.routes.n; i++) {
+		const struct conf_route *r = &c->outbound.routes.p[i];
+
+		if (str_eq(r->destination, S("*")) && !r->from.n && !r->is_mx)
+			return true;
+	}
+	return false;
+}
+
 size_t conf_others_number(const struct conf *c, size_t i)
 {
 	return 1 + c->outbound.routes.n + i;

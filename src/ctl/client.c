@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "fiber/fiber.h"
 #include "ipc/say.h"
+#include "wire/lf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,13 +20,14 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { INPUT_MAX = 32 * 1024, CODE_AWAY = 3, CODE_FORBIDDEN = 4 };
+enum { INPUT_MAX = 32 * 1024, LETTER_MAX = 256 << 20, CODE_AWAY = 3, CODE_FORBIDDEN = 4 };
 
 struct asking {
 	const struct ctl *c;
 	int fd;
 	char *input;
 	size_t input_n;
+	int letter;              /* for a command that reads one; -1: none */
 	int code;
 };
 
@@ -78,7 +80,7 @@ SUSPENDS static void ask(void *arg)
 		args[i].text = str_from_z(q->c->args[i]);
 	if (!l || !args ||
 	    !control_command(l, &(struct control_command){ .dialect = ipc_dialect(), .json = q->c->is_json, .input = str_of(q->input, q->input_n),
-							   .args = { args, (size_t)q->c->n_args } }, &r, &a, &e)) {
+							   .channel = q->letter, .args = { args, (size_t)q->c->n_args } }, &r, &a, &e)) {
 		fprintf(stderr, "waxwing: the server did not answer: %s\n", e.text);
 		q->code = CODE_AWAY;
 	} else {
@@ -143,6 +145,31 @@ static bool read_password(struct asking *q)
 	return ok;
 }
 
+/* -- letters --------------------------------------------------------------- */
+
+static bool tests_letter(const struct ctl *c)
+{
+	return c->n_args >= 2 && strcmp(c->args[0], "test") == 0 && strcmp(c->args[1], "auth") == 0;
+}
+
+/* As it was on the wire: at rest its lines end in LF. */
+static bool read_letter(struct asking *q)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_MAX);
+	char *p = NULL;
+	size_t n = 0;
+	struct err e;
+	bool ok = fd_slurp(STDIN_FILENO, LETTER_MAX, &p, &n, &e);
+
+	if (ok)
+		lf_restore(str_of(p, n), &b);
+	free(p);
+	ok = ok && (!b.full || fail(&e, FAULT_PERM, "the letter is too big")) && fd_sealed("letter", buf_str(&b), &q->letter, &e);
+	if (!ok)
+		fprintf(stderr, "waxwing: the letter cannot be read: %s\n", e.text);
+	return ok;
+}
+
 /* -- without a server ------------------------------------------------------ */
 
 static pid_t start_helper(const struct ctl *c)
@@ -200,7 +227,7 @@ int ctl_reach(const struct ctl *c, struct str run, pid_t *helper)
 int ctl_ask(const struct ctl *c)
 {
 	struct arena a = { .limit = CONF_MEMORY_MAX };
-	struct asking q = { .c = c, .fd = -1 };
+	struct asking q = { .c = c, .fd = -1, .letter = -1 };
 	pid_t helper = -1;
 	struct conf conf;
 
@@ -209,7 +236,7 @@ int ctl_ask(const struct ctl *c)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	if ((wants_password(c) || tries_password(c)) && !read_password(&q)) {
+	if (((wants_password(c) || tries_password(c)) && !read_password(&q)) || (tests_letter(c) && !read_letter(&q))) {
 		q.code = 1;
 	} else {
 		q.fd = ctl_reach(c, conf.run, &helper);
@@ -224,6 +251,7 @@ int ctl_ask(const struct ctl *c)
 	if (q.input)
 		explicit_bzero(q.input, q.input_n);
 	free(q.input);
+	fd_end(&q.letter);
 	arena_end(&a);
 	return q.code;
 }

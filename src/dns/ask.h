@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/err.h"
-#include "dns/outcome.h"
+#include "wire/dns_outcome.h"
 #include "wire/dns_record.h"
 
 #include <netinet/in.h>

@@ -644,6 +644,13 @@ SUSPENDS static void reader(void *arg)
 	link_release(l);
 }
 
+static unsigned window_of(enum role self, enum role peer)
+{
+	bool is_policy = (self == ROLE_QUEUE && peer == ROLE_RELAY) || (self == ROLE_RELAY && peer == ROLE_QUEUE);
+
+	return self == ROLE_DNS || peer == ROLE_DNS || is_policy ? LINK_WINDOW_STRANGERS : LINK_WINDOW;
+}
+
 struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance, struct str account,
 		       struct nursery *n, struct err *e)
 {
@@ -657,7 +664,7 @@ struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance
 		fail(e, FAULT_TEMP, "out of memory");
 		return NULL;
 	}
-	l->window = self == ROLE_DNS || peer == ROLE_DNS ? LINK_WINDOW_DNS : LINK_WINDOW;
+	l->window = window_of(self, peer);
 	l->calls = calloc(l->window, sizeof(*l->calls));
 	l->account = strndup(account.n ? account.p : "", account.n);
 	if (!l->calls || !l->account) {

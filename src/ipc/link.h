@@ -1,8 +1,8 @@
 /* link.h — one end of a channel between two roles (SOCK_SEQPACKET).
  *
  * Who stands at the other end is told by the parent when it hands the channel
- * over, and is fixed for the link's life.  At most 64 questions are outstanding (more to
- * `dns`); further callers wait in line within their deadline.  Reading never waits for
+ * over, and is fixed for the link's life.  At most 64 questions are outstanding (more
+ * about names); further callers wait in line within their deadline.  Reading never waits for
  * writing.  A malformed or forbidden message closes the link; a dead link fails
  * all its calls with FAULT_TEMP.
  *
@@ -17,8 +17,9 @@
 
 #include <errno.h>
 
-/* Questions about names wait for strangers' servers: those that hang shall not stop the others. */
-enum { LINK_WINDOW = 64, LINK_WINDOW_DNS = 512 };
+/* Questions to `dns`, and the queue's to `relay` about policies, wait for strangers' servers: those that hang shall not stop
+ * the others. */
+enum { LINK_WINDOW = 64, LINK_WINDOW_STRANGERS = 512 };
 
 struct link_out;
 

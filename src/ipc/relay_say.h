@@ -23,6 +23,7 @@ enum relay_hint {
 	RELAY_FINE,
 	RELAY_BUSY,              /* it wants fewer letters at once, or later */
 	RELAY_DOWN,              /* no server of it can be reached: it rests for `wait` seconds */
+	RELAY_STALE,             /* nothing: the job is of another generation of the configuration, and was not begun */
 	RELAY_HINT_COUNT
 };
 

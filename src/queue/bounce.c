@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "queue/advice.h"
 #include "queue/bytes.h"
+#include "wire/text.h"
 
 enum { FIELD_MAX = 900 };
 
@@ -232,17 +233,31 @@ static void print_people(const struct bounce *b, struct buf *out)
 	buf_addf(out, "\r\nThe number of your message here is %s.\r\n\r\n", ID_Z(b->about));
 }
 
+/* In a report of 7 bits other characters than ASCII have another spelling (RFC 6533 §3). */
+static void print_orcpt(struct str orcpt, bool utf8, struct buf *out)
+{
+	struct str address;
+	char mem[FIELD_MAX];
+	struct buf text = buf_over(mem, sizeof(mem));
+
+	if (utf8 || (str_is_ascii(orcpt) && !str_starts_nocase(orcpt, S("utf-8;")))) {
+		clean(&text, orcpt, utf8);
+	} else {
+		str_cut(orcpt, ';', &address);
+		buf_add(&text, S("utf-8;"));
+		unitext_add(&text, address, false);
+	}
+	if (text.n && !text.full)
+		buf_addf(out, "Original-Recipient: " STR_FMT "\r\n", STR_ARG(buf_str(&text)));
+}
+
 static void print_rcpt(const struct bounce *b, const struct bounce_rcpt *r, bool utf8,
 		       struct buf *out)
 {
 	const char *type = utf8 ? "utf-8" : "rfc822";
 
 	buf_add(out, S("\r\n"));
-	if (r->orcpt.n > 0) {
-		buf_add(out, S("Original-Recipient: "));
-		clean(out, r->orcpt, utf8);
-		buf_add(out, S("\r\n"));
-	}
+	print_orcpt(r->orcpt, utf8, out);
 	buf_addf(out, "Final-Recipient: %s;", type);
 	clean(out, r->target.n ? r->target : r->address, utf8);
 	buf_add(out, S("\r\nAction: "));

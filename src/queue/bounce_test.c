@@ -115,6 +115,33 @@ static void test_header_only(void **state)
 	assert_true(holds(&utf8, S("Final-Recipient: utf-8;")));
 }
 
+/* RFC 6533 §3: a report of 7 bits spells other characters out, one of 8 bits has them as they are. */
+static void test_orcpt(void **state)
+{
+	static const struct {
+		struct str to, orcpt, want;
+	} rows[] = {
+		{ S("a@b"), S("rfc822;Bob+40x"), S("Original-Recipient: rfc822;Bob+40x\r\n") },
+		{ S("a@b"), S("utf-8;\xc3\xbc@c.example"), S("Original-Recipient: utf-8;\\x{FC}@c.example\r\n") },
+		{ S("a@b"), S("UTF-8;x+y@c.example"), S("Original-Recipient: utf-8;x\\x{2B}y@c.example\r\n") },
+		{ S("\xc3\xbc@b"), S("utf-8;\xc3\xbc@c.example"), S("Original-Recipient: utf-8;\xc3\xbc@c.example\r\n") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(buf_end) struct buf out = buf_on_heap(BOUNCE_MAX);
+		struct bounce_rcpt r = { .address = S("c@d"), .orcpt = rows[i].orcpt };
+		struct bounce b = sample(BOUNCE_FAILED);
+		struct err e;
+
+		b.to = rows[i].to;
+		b.rcpts = &r;
+		b.n_rcpts = 1;
+		assert_true(bounce_print(&b, &out, &e));
+		assert_true(holds(&out, rows[i].want));
+	}
+}
+
 static void test_due(void **state)
 {
 	static const struct {
@@ -265,15 +292,50 @@ static void test_record_limits(void **state)
 	assert_false(letter_record_print(&r, &b, &e));
 }
 
+/* What is delivered to an account is found again by its name; who is refused, or elsewhere, needs none. */
+static void test_record_base(void **state)
+{
+	static const struct {
+		uint8_t kind;
+		struct str target, base;
+		bool ok;
+	} rows[] = {
+		{ STEP_LOCAL, { "c", 1 }, { "1.x.h", 5 }, true },
+		{ STEP_LOCAL, { "c", 1 }, { "", 0 }, false },
+		{ STEP_LOCAL, { "", 0 }, { "", 0 }, true },
+		{ STEP_REMOTE, { "c", 1 }, { "", 0 }, true },
+	};
+	static const char remote[] = { STEP_REMOTE, 1, 0, 0, 0, 'c' };
+	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_HEAD_MAX);
+	struct letter_record r = full_record();
+	struct letter_step step = { 0 };
+	struct err e;
+	size_t at;
+
+	(void)state;
+	r.steps = &step;
+	r.n_steps = 1;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_clear(&b);
+		step = (struct letter_step){ .kind = rows[i].kind, .target = rows[i].target, .base = rows[i].base };
+		assert_int_equal(letter_record_print(&r, &b, &e), rows[i].ok);
+	}
+	at = str_find_str(buf_str(&b), str_of(remote, sizeof remote));
+	assert_true(at < b.n && parses(buf_str(&b)));
+	b.p[at] = STEP_LOCAL;            /* nobody of ours would write that */
+	assert_false(parses(buf_str(&b)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_report),
-		cmocka_unit_test(test_header_only),
+		cmocka_unit_test(test_header_only), cmocka_unit_test(test_orcpt),
 		cmocka_unit_test(test_due),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_record),
 		cmocka_unit_test(test_record_limits),
+		cmocka_unit_test(test_record_base),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* disk.c — the engine that keeps its promises: journal, spool, queue.db.
  *
- * Whatever blocks goes through off_loop(); calls on the spool take turns. */
+ * Whatever blocks goes through off_loop(); calls on the spool take turns.  Rows that wait for theirs
+ * share one commit. */
 #include "queue/disk.h"
 
 #include "base/fd.h"
@@ -15,7 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SYNC_AT_ONCE = 64 };              /* files */
+enum {
+	SYNC_AT_ONCE = 64,               /* files */
+	ROWS_AT_ONCE = 4096,             /* in a commit */
+};
 
 /* One job on the spool, in a thread. */
 struct job {
@@ -32,6 +36,8 @@ struct job {
 	uint64_t id;
 	struct buf *record;
 	int fd;
+	bool is_taken, is_done;          /* rows: by whoever leads */
+	struct job *next;
 	bool ok;
 	struct err err;
 };
@@ -53,7 +59,7 @@ SUSPENDS static bool job_do(struct job *j, struct err *e)
 	d->is_spooling = true;
 	off_loop(job_run, j);
 	d->is_spooling = false;
-	wait_wake(&d->spooled);
+	wait_wake_all(&d->spooled);
 	if (!j->ok)
 		*e = j->err;
 	return j->ok;
@@ -84,7 +90,7 @@ static bool job_rows(struct job *j, struct disk *d, struct letter **letters, siz
 		*states = buf_on_heap(LETTER_HEAD_MAX);
 		letter_states_print(letters[i], states);
 		j->rows[i] = (struct spool_row){
-			.id = letters[i]->r.id, .states = buf_str(states),
+			.id = letters[i]->id, .states = buf_str(states),
 			.is_held = letters[i]->is_held,
 		};
 	}
@@ -165,9 +171,9 @@ static bool files_write(struct job *j, struct letter **letters, size_t n)
 		char name[LETTER_NAME_MAX + 1];
 
 		fds[i] = -1;
-		snprintf(name, sizeof name, "moved/%s", ID_Z(letters[i]->r.id));
-		if (ok && letters[i]->r.file.n == 0)
-			ok = spool_file_write(j->d->spool, name, letters[i]->r.body, &fds[i], &j->err);
+		snprintf(name, sizeof name, "moved/%s", ID_Z(letters[i]->id));
+		if (ok && letters[i]->thick->r.file.n == 0)
+			ok = spool_file_write(j->d->spool, name, letters[i]->thick->r.body, &fds[i], &j->err);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (ok && fds[i] >= 0)
@@ -191,24 +197,26 @@ static bool spool_run(struct job *j)
 SUSPENDS static bool spool_prepare(struct queue *q, struct letter *l, struct buf *record,
 				   struct err *e)
 {
-	struct letter_record r = l->r;
+	struct thick *k = l->thick;
+	struct letter_record r = k->r;
 	char name[LETTER_NAME_MAX + 1];
 
 	if (r.file.n > 0)
 		return letter_record_print(&r, record, e);
-	if (!l->body) {
+	if (!k->body) {
 		struct letter_body body;
 
 		if (!q->engine->body(q, l, &body, e))
 			return false;
-		l->body = malloc(body.size ? body.size : 1);
-		if (l->body && body.size)
-			memcpy(l->body, body.bytes.p, body.size);
+		k->body = malloc(body.size ? body.size : 1);
+		if (k->body && body.size)
+			memcpy(k->body, body.bytes.p, body.size);
 		letter_body_end(&body);
-		if (!l->body)
+		if (!k->body)
 			return fail(e, FAULT_TEMP, "no memory");
+		k->r.body = str_of(k->body, r.body_size);
+		table_weigh(&q->table, l);
 	}
-	l->r.body = str_of(l->body, l->r.body_size);
 	snprintf(name, sizeof name, "moved/%s", ID_Z(r.id));
 	r.file = str_from_z(name);
 	return letter_record_print(&r, record, e);
@@ -226,10 +234,10 @@ SUSPENDS static bool disk_spool(struct queue *q, struct letter **letters, size_t
 	}
 	ok = ok && job_do(&j, e);
 	for (size_t i = 0; ok && i < n; i++) {
-		struct letter *l = letters[i];
+		struct thick *k = letters[i]->thick;
 
-		if (l->r.file.n == 0)
-			l->r.file = arena_printf(&l->arena, "moved/%s", ID_Z(l->r.id));
+		if (k->r.file.n == 0)
+			k->r.file = arena_printf(&k->arena, "moved/%s", ID_Z(letters[i]->id));
 	}
 	job_end(&j);
 	return ok;
@@ -240,6 +248,92 @@ static bool rows_run(struct job *j)
 	return spool_rows_write(j->d->spool, j->rows, j->n, &j->err);
 }
 
+/* Those that fit into one commit, off the line. */
+static struct job *rows_take(struct disk *d, size_t *ret_n)
+{
+	struct job *first = d->rows, *end = first;
+
+	for (*ret_n = first->n;; end = end->next) {
+		end->is_taken = true;
+		if (!end->next || *ret_n + end->next->n > ROWS_AT_ONCE)
+			break;
+		*ret_n += end->next->n;
+	}
+	d->rows = end->next;
+	if (!d->rows)
+		d->last_rows = NULL;
+	end->next = NULL;
+	return first;
+}
+
+/* In the order in which they came: of two of one letter the later one holds. */
+SUSPENDS static void rows_lead(struct disk *d)
+{
+	struct job all = { .d = d, .run = rows_run };
+	size_t n, at = 0;
+	struct job *taken = rows_take(d, &n), *next;
+
+	all.rows = calloc(n ? n : 1, sizeof *all.rows);
+	all.n = n;
+	for (struct job *j = taken; j && all.rows; j = j->next)
+		for (size_t i = 0; i < j->n; i++)
+			all.rows[at++] = j->rows[i];
+	if (all.rows) {
+		d->is_spooling = true;
+		off_loop(job_run, &all);
+		d->is_spooling = false;
+	} else {
+		fail(&all.err, FAULT_TEMP, "no memory");
+	}
+	free(all.rows);
+	for (struct job *j = taken; j; j = next) {
+		next = j->next;
+		j->ok = all.ok;
+		j->err = all.err;
+		j->is_done = true;
+	}
+	wait_wake_all(&d->spooled);
+}
+
+static void rows_leave(struct disk *d, struct job *gone)
+{
+	struct job *before = NULL;
+
+	for (struct job *j = d->rows; j != gone; j = j->next)
+		before = j;
+	*(before ? &before->next : &d->rows) = gone->next;
+	if (!gone->next)
+		d->last_rows = before;
+}
+
+static void nap(void *arg)
+{
+	(void)arg;
+	usleep(1000);
+}
+
+SUSPENDS static bool rows_share(struct job *j, struct err *e)
+{
+	struct disk *d = j->d;
+
+	*(d->last_rows ? &d->last_rows->next : &d->rows) = j;
+	d->last_rows = j;
+	while (!j->is_done) {
+		if (!d->is_spooling) {
+			rows_lead(d);
+		} else if (!wait_on(&d->spooled, "the spool", e) && !j->is_done) {
+			if (!j->is_taken) {
+				rows_leave(d, j);
+				return false;
+			}
+			off_loop(nap, NULL);     /* cancelled, but the disk has it in hand */
+		}
+	}
+	if (!j->ok)
+		*e = j->err;
+	return j->ok;
+}
+
 SUSPENDS static bool disk_rows(struct queue *q, struct letter **letters, size_t n,
 			       struct err *e)
 {
@@ -248,7 +342,7 @@ SUSPENDS static bool disk_rows(struct queue *q, struct letter **letters, size_t 
 
 	for (size_t i = 0; ok && i < n; i++)
 		j.rows[i].update_only = !letters[i]->is_finished;
-	ok = ok && job_do(&j, e);
+	ok = ok && rows_share(&j, e);
 	job_end(&j);
 	return ok;
 }
@@ -258,11 +352,46 @@ static bool record_run(struct job *j)
 	return spool_row_record(j->d->spool, j->id, j->record, &j->err);
 }
 
-SUSPENDS static bool disk_record(struct queue *q, uint64_t id, struct buf *ret, struct err *e)
+/* The whole journal record in which the letter stands; the caller frees it.  Its segment stays while it is read,
+ * even if the letter leaves the journal meanwhile. */
+SUSPENDS static bool journal_record(struct disk *d, const struct letter *l, char **ret, size_t *ret_n, struct err *e)
 {
-	struct job j = { .d = q->own, .run = record_run, .id = id, .record = ret };
+	struct journal_at at = l->at;
+	char *record = malloc(at.length ? at.length : 1);
+	bool ok;
 
-	return job_do(&j, e);
+	if (!record)
+		return fail(e, FAULT_TEMP, "no memory");
+	journal_pin(d->journal, &at);
+	ok = journal_read(d->journal, &at, record, e);
+	journal_unpin(d->journal, &at);
+	if (!ok) {
+		free(record);
+		return false;
+	}
+	*ret = record;
+	*ret_n = at.length;
+	return true;
+}
+
+SUSPENDS static bool disk_record(struct queue *q, const struct letter *l, struct buf *ret, struct err *e)
+{
+	AUTO(buf_end) struct buf row = buf_on_heap(LETTER_HEAD_MAX);
+	struct job j = { .d = q->own, .run = record_run, .id = l->id, .record = &row };
+	char *record;
+	size_t n;
+
+	if (l->is_spooled) {
+		if (!job_do(&j, e))
+			return false;
+		put_str(ret, buf_str(&row));
+	} else {
+		if (!journal_record(j.d, l, &record, &n, e))
+			return false;
+		buf_add(ret, str_from(str_of(record, n), l->skip));
+		free(record);
+	}
+	return !ret->full || fail(e, FAULT_TEMP, "no memory");
 }
 
 static bool file_new_run(struct job *j)
@@ -324,11 +453,12 @@ static void file_open_run(void *arg)
 SUSPENDS static bool disk_body(struct queue *q, struct letter *l, struct letter_body *ret,
 			       struct err *e)
 {
-	struct job j = { .d = q->own, .file = l->r.file };
-	char *record;
+	const struct letter_record *r = &l->thick->r;
+	struct job j = { .d = q->own, .file = r->file };
+	size_t n;
 
-	*ret = (struct letter_body){ .fd = -1, .size = l->r.body_size };
-	if (l->r.file.n > 0) {
+	*ret = (struct letter_body){ .fd = -1, .size = r->body_size };
+	if (r->file.n > 0) {
 		off_loop(file_open_run, &j);
 		if (!j.ok) {
 			*e = j.err;
@@ -337,15 +467,10 @@ SUSPENDS static bool disk_body(struct queue *q, struct letter *l, struct letter_
 		ret->fd = j.fd;
 		return true;
 	}
-	record = malloc(l->at.length ? l->at.length : 1);
-	if (!record)
-		return fail(e, FAULT_TEMP, "no memory");
-	if (!journal_read(j.d->journal, &l->at, record, e)) {
-		free(record);
+	if (!journal_record(j.d, l, &ret->owned, &n, e))
 		return false;
-	}
-	ret->owned = record;
-	ret->bytes = str_of(record + l->body_skip, l->r.body_size);
+	must(n >= ret->size, "a letter's bytes are the end of its record");
+	ret->bytes = str_from(str_of(ret->owned, n), n - ret->size);
 	return true;
 }
 

@@ -29,18 +29,21 @@ struct reading {
 static void letter_found(struct reading *r, struct letter *l)
 {
 	table_add(&r->q->table, l, r->now);
-	for (uint32_t i = 0; i < l->r.n_steps; i++)
+	for (uint32_t i = 0; i < l->n_steps; i++)
 		l->steps[i].mode = STEP_REDO;
-	if (l->r.id > r->q->last_id)
-		r->q->last_id = l->r.id;
+	if (l->id > r->q->last_id)
+		r->q->last_id = l->id;
 }
 
 static bool row_read(struct reading *r, const struct spool_row *row)
 {
+	AUTO(arena_end) struct arena a = { .limit = LETTER_ARENA };
+	struct letter_record record;
 	struct letter *l;
 	struct err why = { 0 };
 
-	if (!letter_new(row->record, &l, &why) || l->r.id != row->id) {
+	if (!letter_record_parse(row->record, &a, &record, &why) || record.id != row->id ||
+	    !letter_new(&record, &l, &why)) {
 		/* it stays in the database for a person to look at */
 		log_error("queue-row", "msg=%s why=\"its record is damaged\"", ID_Z(row->id));
 		return false;
@@ -51,7 +54,6 @@ static bool row_read(struct reading *r, const struct spool_row *row)
 	if (!letter_states_parse(&r->q->table, l, row->states))
 		log_error("queue-row", "msg=%s why=\"its states are damaged; all is done again\"",
 			  ID_Z(row->id));
-	letter_slim(l);
 	return true;
 }
 
@@ -73,16 +75,21 @@ static bool row_found(void *arg, const struct spool_row *row, struct err *e)
 static bool letter_seen(struct reading *r, struct str payload, size_t skip,
 			const struct journal_at *at)
 {
+	AUTO(arena_end) struct arena a = { .limit = LETTER_ARENA };
+	struct letter_record record;
 	struct letter *l;
 	struct err e;
 
-	if (!letter_payload_parse(payload, skip, &l, &e))
+	if (!letter_payload_parse(str_from(payload, skip), &a, &record, &e))
 		return false;
-	if (table_get(&r->q->table, l->r.id)) {
-		letter_free(l);
+	if (table_get(&r->q->table, record.id))
 		return true;
-	}
+	if (!letter_new(&record, &l, &e))
+		return false;
 	l->at = *at;
+	l->skip = (uint32_t)skip;
+	if (r->q->conf.found)
+		r->q->conf.found(r->q->conf.found_arg, &record);
 	letter_found(r, l);
 	return true;
 }
@@ -130,7 +137,7 @@ static bool moved_seen(struct reading *r, struct cursor *c)
 		struct letter *l = table_get(&r->q->table, take_u64(c));
 
 		/* its row is gone: it was finished there */
-		for (uint32_t i = 0; l && !l->is_spooled && i < l->r.n_steps; i++)
+		for (uint32_t i = 0; l && !l->is_spooled && i < l->n_steps; i++)
 			step_safe(&r->q->table, &l->steps[i]);
 	}
 	return !c->bad;
@@ -214,19 +221,11 @@ static bool record_seen(void *arg, enum journal_kind kind, struct str payload,
 	return ok;
 }
 
-static bool letter_is_kept(struct reading *r, struct str payload, size_t skip,
-			   const struct journal_at *at)
+static bool letter_is_kept(struct reading *r, struct str payload, const struct journal_at *at)
 {
-	struct letter *found = NULL, *l;
-	struct err e;
-	bool keep;
+	const struct letter *l = table_get(&r->q->table, letter_payload_id(payload));
 
-	if (!letter_payload_parse(payload, skip, &found, &e))
-		return false;
-	l = table_get(&r->q->table, found->r.id);
-	keep = l && !l->is_finished && !l->is_spooled && l->at.sequence == at->sequence;
-	letter_free(found);
-	return keep;
+	return l && !l->is_finished && !l->is_spooled && l->at.sequence == at->sequence;
 }
 
 /* Does the record still say something?  Letters by their own, notes by a letter they speak of. */
@@ -238,7 +237,7 @@ static bool record_keep(void *arg, enum journal_kind kind, struct str payload,
 	bool any = false;
 
 	if (kind == JOURNAL_LETTER)
-		return letter_is_kept(r, payload, 0, at);
+		return letter_is_kept(r, payload, at);
 	if (kind == JOURNAL_MOVED)
 		return false;
 	if (kind == JOURNAL_HELD || kind == JOURNAL_DIED) {
@@ -251,7 +250,7 @@ static bool record_keep(void *arg, enum journal_kind kind, struct str payload,
 		return any;
 	}
 	refs_take(&c, take_u32(&c), ref_is_open, r, &any);
-	return any || (c.in.n > 0 && letter_is_kept(r, payload, payload.n - c.in.n, at));
+	return any || (c.in.n > 0 && letter_is_kept(r, c.in, at));
 }
 
 /* The copy is pinned for its letter; a note needs no pin.  Letters stand in the table in
@@ -290,13 +289,14 @@ SUSPENDS static bool rows_follow(void *arg, struct err *e)
 static bool name_is_known(void *arg, struct str name)
 {
 	struct queue *q = arg;
+	char mem[LETTER_NAME_MAX + 1];
 	const struct letter *l;
 	uint64_t id;
 
 	if (!id_parse(str_from(name, str_rfind(name, '/') + 1), &id))
 		return false;
 	l = table_get(&q->table, id);    /* a file has the id of its letter */
-	return l && (str_eq(l->r.file, name) || (l->is_slim && !l->r.file.n && str_starts(name, S("moved/"))));
+	return l && str_eq(letter_file_name(l, q->table.look, mem), name);
 }
 
 /* What the process before died with. */
@@ -316,7 +316,7 @@ SUSPENDS static bool hands_blame(struct queue *q, int64_t now, struct err *e)
 		l = table_get(&q->table, q->hands.left[i]);
 		if (l && l->is_held)
 			log_error("held", "msg=%s why=\"it was in hand when processes died, %u times\" "
-				  "next=\"waxwing queue release ID tries it again\"", ID_Z(l->r.id), l->deaths);
+				  "next=\"waxwing queue release ID tries it again\"", ID_Z(l->id), l->deaths);
 		else
 			log_warn("died", "msg=%s why=\"it was in hand when the process before died\"",
 				 ID_Z(q->hands.left[i]));

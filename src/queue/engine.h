@@ -15,8 +15,9 @@ struct engine {
 	SUSPENDS bool (*spool)(struct queue *q, struct letter **letters, size_t n, struct err *e);
 	/* The rows of spooled letters follow the table; a finished one's row goes. */
 	SUSPENDS bool (*rows)(struct queue *q, struct letter **letters, size_t n, struct err *e);
-	/* The record of a spooled letter, as it stands in its row; NULL: letters stay as they are. */
-	SUSPENDS bool (*record)(struct queue *q, uint64_t id, struct buf *ret, struct err *e);
+	/* A letter's record, and its inline bytes if it is in the journal, as a LETTER's payload; NULL: letters
+	 * stay thick. */
+	SUSPENDS bool (*record)(struct queue *q, const struct letter *l, struct buf *ret, struct err *e);
 	SUSPENDS bool (*body)(struct queue *q, struct letter *l, struct letter_body *ret,
 			      struct err *e);
 	SUSPENDS void (*file_drop)(struct queue *q, struct str name);
@@ -40,7 +41,6 @@ struct queue {
 	struct hands hands;
 	uint64_t last_id;
 	bool is_checkpointing, is_moving;
-	int64_t slimmed;
 	struct wait checkpointed;
 };
 
@@ -59,6 +59,4 @@ SUSPENDS bool letter_thicken(struct queue *q, struct letter *l, struct err *e);
 SUSPENDS size_t claims_thicken(struct queue *q, struct queue_claim *claims, size_t n, int64_t now);
 /* The bytes in memory are no longer wanted. */
 void letter_body_drop(struct queue *q, struct letter *l);
-/* One of CLOSED and WARNED's payload, LETTER's too: the letter at the end of it. */
-bool letter_payload_parse(struct str payload, size_t skip, struct letter **ret, struct err *e);
 enum { STEP_REF_BYTES = 12 };

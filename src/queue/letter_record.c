@@ -33,6 +33,7 @@ static bool file_name_is_plain(struct str s)
 static bool step_is_sound(const struct letter_record *r, const struct letter_step *s)
 {
 	return s->rcpt < r->n_rcpts && (s->kind == STEP_LOCAL || s->kind == STEP_REMOTE) &&
+	       (s->kind == STEP_REMOTE || s->target.n == 0 || s->base.n > 0) &&      /* it is found again by that */
 	       s->target.n <= LETTER_ADDRESS_MAX && s->folder.n <= LETTER_NAME_MAX &&
 	       s->flags.n <= LETTER_NAME_MAX && s->base.n <= LETTER_NAME_MAX &&
 	       s->prefix.n <= LETTER_PREFIX_MAX &&

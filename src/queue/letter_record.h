@@ -32,6 +32,7 @@ enum {
 	LETTER_FACTS_MAX = 64 * 1024,
 	LETTER_WHY_MAX = 256 * 1024,
 	LETTER_HEAD_MAX = 4 * 1024 * 1024,
+	LETTER_ID_AT = 3,                /* where in an encoding its id begins */
 	LETTER_INLINE_MAX = 256 * 1024,  /* longer letters stand in the spool */
 };
 
@@ -75,7 +76,7 @@ struct letter_step {
 	uint8_t kind;                    /* enum step_kind */
 	struct str target;
 	struct str folder, flags;        /* STEP_LOCAL: empty folder is INBOX */
-	struct str base;                 /* STEP_LOCAL: SECONDS.ID-RCPT-STEP.host */
+	struct str base;                 /* STEP_LOCAL with an account: SECONDS.ID-RCPT-STEP.host, never empty */
 	struct str prefix;               /* in front of the letter's bytes */
 	struct str sender;               /* STEP_REMOTE: MAIL FROM if it is not the letter's; or empty */
 	const struct letter_span *cuts;  /* sorted, apart */

@@ -93,7 +93,7 @@ SUSPENDS static bool memory_body(struct queue *q, struct letter *l, struct lette
 				 struct err *e)
 {
 	struct memory *m = q->own;
-	struct file *f = map_get(&m->files, l->r.file);
+	struct file *f = map_get(&m->files, l->thick->r.file);
 
 	if (!f)
 		return fail(e, FAULT_TEMP, "the letter's bytes are gone");

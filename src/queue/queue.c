@@ -13,6 +13,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum {
+	THICK_BYTES = 16 * 1024 * 1024,  /* of letters that came last: what leaves at once is not read again */
+	TRIM_LOOKS = 4,                  /* at letters, for each that becomes thick */
+};
+
 bool queue_new(const struct queue_conf *conf, const struct engine *engine, void *own,
 	       struct queue **ret, struct err *e)
 {
@@ -20,7 +25,14 @@ bool queue_new(const struct queue_conf *conf, const struct engine *engine, void 
 
 	if (!q)
 		return fail(e, FAULT_TEMP, "no memory");
+	q->table.look = calloc(1, sizeof *q->table.look);
+	if (!q->table.look) {
+		free(q);
+		return fail(e, FAULT_TEMP, "no memory");
+	}
 	q->conf = *conf;
+	if (!q->conf.thick)
+		q->conf.thick = THICK_BYTES;
 	if (q->conf.schedule.n_waits == 0)
 		q->conf.schedule = schedule_default;
 	q->engine = engine;
@@ -39,6 +51,8 @@ SUSPENDS void queue_close(struct queue *q)
 	q->engine->close(q);
 	hands_close(&q->hands);
 	table_end(&q->table);
+	arena_end(&q->table.look->a);
+	free(q->table.look);
 	free(q);
 }
 
@@ -77,18 +91,17 @@ SUSPENDS void queue_file_drop(struct queue *q, struct str name)
 /* A finished letter leaves: its record, its row, then its file. */
 SUSPENDS static void letter_leave(struct queue *q, struct letter *l)
 {
-	char file[LETTER_NAME_MAX + 1] = "";
-	size_t n;
+	char file[LETTER_NAME_MAX + 1] = "", mem[LETTER_NAME_MAX + 1];
+	struct str name = letter_file_name(l, q->table.look, mem);
+	size_t n = name.n;
 	struct err e;
 
-	if (l->is_slim && !l->r.file.n)
-		n = (size_t)snprintf(file, sizeof file, "moved/%s", ID_Z(l->r.id));
-	else if ((n = l->r.file.n))
-		memcpy(file, l->r.file.p, n);
+	if (n)
+		memcpy(file, name.p, n);
 	l->holds++;      /* nobody else leaves with it meanwhile */
 	if (l->is_spooled && !q->engine->rows(q, &l, 1, &e)) {
 		/* the row stays: after a restart its steps are done once more */
-		log_warn("queue-row", "msg=%s why=%s", ID_Z(l->r.id), LOGQ(str_from_z(e.text)));
+		log_warn("queue-row", "msg=%s why=%s", ID_Z(l->id), LOGQ(str_from_z(e.text)));
 		n = 0;
 	}
 	if (--l->holds > 0)
@@ -107,52 +120,24 @@ SUSPENDS void letter_release(struct queue *q, struct letter *l)
 		letter_leave(q, l);
 }
 
-bool letter_payload_parse(struct str payload, size_t skip, struct letter **ret, struct err *e)
-{
-	struct cursor c = { .in = str_from(payload, skip) };
-	struct str head = take_str(&c, LETTER_HEAD_MAX);
-	struct letter *l;
-
-	if (c.bad || payload.n < skip)
-		return fail(e, FAULT_PERM, "a letter's record is cut off");
-	if (!letter_new(head, &l, e))
-		return false;
-	if (l->r.file.n ? c.in.n != 0 : c.in.n != l->r.body_size) {
-		letter_free(l);
-		return fail(e, FAULT_PERM, "a letter's bytes are not as many as its record says");
-	}
-	l->body_skip = (uint32_t)(payload.n - c.in.n);
-	*ret = l;
-	return true;
-}
-
 void letter_body_drop(struct queue *q, struct letter *l)
 {
-	if (!q->engine->rereads || l->is_moving || l->readers > 0)
+	if (!q->engine->rereads || !l->thick || l->is_moving || l->thick->readers > 0)
 		return;
-	free(l->body);
-	l->body = NULL;
-	l->r.body = S("");
+	letter_body_free(l->thick);
+	table_weigh(&q->table, l);
 }
 
-/* The table's own copy of a new letter. */
-static bool letter_copy(const struct letter_record *r, struct letter **ret, struct err *e)
+/* The table's own of a new letter; *head gets the encoding of its record. */
+static bool letter_make(const struct letter_record *r, struct buf *head, struct letter **ret, struct err *e)
 {
-	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_HEAD_MAX);
 	struct letter *l;
 
-	if (r->file.n == 0 && r->body.n != r->body_size)
-		return fail(e, FAULT_PERM, "a letter's bytes are not as many as its record says");
-	if (!letter_record_print(r, &b, e) || !letter_new(buf_str(&b), &l, e))
+	if (!letter_record_print(r, head, e) || !letter_new(r, &l, e))
 		return false;
-	if (r->file.n == 0) {
-		l->body = malloc(r->body.n ? r->body.n : 1);
-		if (!l->body) {
-			letter_free(l);
-			return fail(e, FAULT_TEMP, "no memory");
-		}
-		if (r->body.n)
-			memcpy(l->body, r->body.p, r->body.n);
+	if (!letter_fatten(l, buf_str(head), r->body, e)) {
+		letter_free(l);
+		return false;
 	}
 	*ret = l;
 	return true;
@@ -163,20 +148,19 @@ SUSPENDS static bool letter_write(struct queue *q, enum journal_kind kind, struc
 				  const struct letter_record *r, struct letter **ret,
 				  struct err *e)
 {
+	AUTO(buf_end) struct buf head = buf_on_heap(LETTER_HEAD_MAX);
 	char count[4];
 	struct buf b = buf_over(count, sizeof count);
 	struct letter *l;
 
 	if (table_get(&q->table, r->id))
 		return fail(e, FAULT_PERM, "there is a letter %s already", ID_Z(r->id));
-	if (!letter_copy(r, &l, e))
+	if (!letter_make(r, &head, &l, e))
 		return false;
-	put_u32(&b, (uint32_t)l->head.n);
-	struct str parts[4] = {
-		refs, buf_str(&b), l->head, { l->body, l->body ? r->body.n : 0 },
-	};
+	put_u32(&b, (uint32_t)head.n);
+	struct str parts[4] = { refs, buf_str(&b), buf_str(&head), l->thick->r.body };
 
-	l->body_skip = (uint32_t)(refs.n + sizeof count + l->head.n);
+	l->skip = (uint32_t)refs.n;
 	if (!q->engine->append(q, kind, parts, ARRAY_LEN(parts), &l->at, e)) {
 		letter_free(l);
 		return false;
@@ -190,6 +174,8 @@ SUSPENDS static void letter_enter(struct queue *q, struct letter *l, int64_t now
 	table_add(&q->table, l, now);
 	l->is_finished = l->open == 0;
 	l->holds++;
+	if (q->engine->record)
+		table_trim(&q->table, q->conf.thick, TRIM_LOOKS);
 	letter_release(q, l);
 }
 
@@ -218,15 +204,19 @@ SUSPENDS bool queue_accept(struct queue *q, const struct letter_record *letters,
 
 SUSPENDS bool letter_thicken(struct queue *q, struct letter *l, struct err *e)
 {
-	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_HEAD_MAX);
+	AUTO(buf_end) struct buf b = buf_on_heap(JOURNAL_RECORD_MAX);
+	struct str head, body;
 	bool ok = true;
 
 	l->holds++;
-	if (l->is_slim)
-		ok = q->engine->record(q, l->r.id, &b, e);
-	if (ok && l->is_slim) {          /* somebody else may have done it meanwhile */
-		ok = letter_set_head(l, buf_str(&b), e);
-		l->is_slim = !ok;
+	if (!l->thick)
+		ok = q->engine->record(q, l, &b, e);
+	if (ok && !l->thick) {           /* somebody else may have done it meanwhile */
+		ok = letter_payload_split(buf_str(&b), &head, &body, e) && letter_fatten(l, head, body, e);
+		table_weigh(&q->table, l);
+		table_trim(&q->table, q->conf.thick, TRIM_LOOKS);
+		if (q->table.thick > q->conf.thick)
+			letter_body_drop(q, l);
 	}
 	letter_release(q, l);
 	return ok;
@@ -242,7 +232,7 @@ SUSPENDS size_t claims_thicken(struct queue *q, struct queue_claim *claims, size
 		struct letter *l = table_get(&q->table, claims[i].ref.id);
 		struct step *s;
 
-		if (l && l->is_slim && !letter_thicken(q, l, &e)) {
+		if (l && !l->thick && !letter_thicken(q, l, &e)) {
 			log_warn("queue-row", "msg=%s why=%s", ID_Z(claims[i].ref.id), LOGQ(str_from_z(e.text)));
 			s = table_step(&q->table, claims[i].ref);
 			if (s && s->state == STEP_CLAIMED)
@@ -251,7 +241,7 @@ SUSPENDS size_t claims_thicken(struct queue *q, struct queue_claim *claims, size
 		}
 		s = table_step(&q->table, claims[i].ref);
 		if (s && s->state == STEP_CLAIMED)
-			claim_fill(s, &claims[got++]);
+			claim_fill(&q->table, s, &claims[got++]);
 	}
 	return got;
 }
@@ -268,12 +258,12 @@ SUSPENDS size_t queue_claim(struct queue *q, struct queue_claim *ret, size_t n, 
 			break;
 		/* the lease ran out on whoever had it when it was held, or took it from its lane */
 		if (s->letter->is_held || (s->state == STEP_CLAIMED && q->table.lane_key &&
-					   s->letter->r.steps[s->index].kind == STEP_REMOTE)) {
+					   s->kind == STEP_REMOTE)) {
 			step_wait(&q->table, s, now);
 			continue;
 		}
 		step_claim(&q->table, s, until > now ? until : now + 1);
-		claim_fill(s, &ret[got++]);
+		ret[got++].ref = (struct step_ref){ s->letter->id, s->index };
 	}
 	return claims_thicken(q, ret, got, now);
 }
@@ -292,17 +282,17 @@ SUSPENDS bool queue_body(struct queue *q, uint64_t id, struct letter_body *ret, 
 
 	if (!l || l->is_finished)
 		return fail(e, FAULT_TEMP, "letter %s is not in the queue", ID_Z(id));
-	if (l->is_slim && !letter_thicken(q, l, e))
+	if (!l->thick && !letter_thicken(q, l, e))
 		return false;
 	l = table_get(&q->table, id);
 	if (!l || l->is_finished)
 		return fail(e, FAULT_TEMP, "letter %s is not in the queue", ID_Z(id));
-	*ret = (struct letter_body){ .fd = -1, .size = l->r.body_size };
-	if (l->body) {
-		ret->bytes = str_of(l->body, l->r.body_size);
+	*ret = (struct letter_body){ .fd = -1, .size = l->thick->r.body_size };
+	if (l->thick->body) {
+		ret->bytes = l->thick->r.body;
 		ret->q = q;
 		ret->id = id;
-		l->readers++;
+		l->thick->readers++;
 		l->holds++;
 		return true;
 	}
@@ -319,7 +309,7 @@ SUSPENDS void letter_body_end(struct letter_body *b)
 	fd_end(&b->fd);
 	free(b->owned);
 	if (l) {
-		l->readers--;
+		l->thick->readers--;
 		if (l->is_spooled || l->todo == 0)
 			letter_body_drop(b->q, l);
 		letter_release(b->q, l);
@@ -412,18 +402,18 @@ SUSPENDS bool queue_safe(struct queue *q, const struct step_ref *refs, size_t n,
 static void step_later(struct queue *q, struct step *s, int64_t now)
 {
 	const struct schedule *sched = &q->conf.schedule;
-	int64_t accepted = s->letter->r.accepted;
+	int64_t accepted = s->letter->accepted;
 
 	if (s->task != TASK_DELIVER) {
 		step_wait(&q->table, s, schedule_next(sched, 1, now));
 		return;
 	}
 	s->tries++;
-	s->retry_at = s->letter->r.steps[s->index].kind == STEP_LOCAL ? schedule_next_local(sched, s->tries, now)
+	s->retry_at = s->kind == STEP_LOCAL ? schedule_next_local(sched, s->tries, now)
 								       : schedule_next(sched, s->tries, now);
 	if (schedule_is_over(sched, accepted, now))
 		s->task = TASK_BOUNCE;
-	else if (!s->is_warned && s->letter->r.from.n > 0 &&
+	else if (!s->is_warned && s->letter->has_sender &&
 		 schedule_should_warn(sched, accepted, now))
 		s->task = TASK_WARN;
 	step_wait(&q->table, s, s->task == TASK_DELIVER ? s->retry_at : now);

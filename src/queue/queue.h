@@ -106,12 +106,16 @@ struct queue_conf {
 	int storage;                     /* directory; holds journal/ spool/ db/ */
 	const char *path;                /* the same as a path, for SQLite; NULL: "." */
 	uint32_t segment_size;           /* 0: 32 MiB; tests take smaller ones */
+	size_t thick;                    /* bytes of letters that wait kept at hand; 0: 16 MiB; tests take fewer */
 	unsigned node;                   /* of ids */
 	struct schedule schedule;
 	struct queue_sync sync;
 	/* The lane of a step to another server; NULL: no lanes, queue_claim() gives all. */
 	void (*lane_key)(void *arg, const struct letter_record *l, const struct letter_step *s, struct buf *ret);
 	void *lane_arg;
+	/* Each letter that a start finds in the journal, in order, with all that its record says; or NULL. */
+	void (*found)(void *arg, const struct letter_record *l);
+	void *found_arg;
 	const struct journal_ops *journal_ops;   /* NULL but in tests */
 };
 
@@ -169,8 +173,8 @@ int64_t queue_next_due(const struct queue *q);
 struct lane *queue_lane_due(const struct queue *q, int64_t now);
 /* When there will be one, or INT64_MAX. */
 int64_t queue_lane_next(const struct queue *q);
-/* Its first step as it waits there; false: it is empty. */
-bool queue_lane_peek(const struct lane *l, struct queue_claim *ret);
+/* Its first step as it waits there; false: it is empty.  Holds until somebody waits or looks at another one. */
+bool queue_lane_peek(const struct queue *q, const struct lane *l, struct queue_claim *ret);
 /* The first step that is due and, with it, those of the same letter that get the same view from the same sender:
  * at most n.  Those of a suspect come, too: see is_suspect. */
 SUSPENDS size_t queue_claim_lane(struct queue *q, struct lane *l, struct queue_claim *ret, size_t n, int64_t now, int64_t until);
@@ -217,8 +221,9 @@ SUSPENDS bool queue_checkpoint(struct queue *q, struct err *e);
 /* Housekeeping: spare segments, checkpoints when a segment is full, the way to the spool for
  * what waits longer than QUEUE_SPOOL_AFTER, leases that ran out. */
 SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e);
-/* Before a clean stop: everything safe or in the spool, the journal empty. */
-SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, struct err *e);
+/* Before a clean stop: what is done is made safe, what waits goes to the spool until `within` is over.  The rest stays
+ * in the journal, which the next start reads faster than a disk syncs so many files. */
+SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, int64_t within, struct err *e);
 
 /* -- who dies of it.  Between take_up and put_down a step is being carried out: if this process dies
  *    meanwhile, the next start counts it as a death of the letter, as queue_died() does for the death
@@ -268,9 +273,12 @@ struct queue_entry {
 	bool is_held;
 	unsigned deaths;
 };
-/* Walk the steps; *at starts as { 0 }.  Between two calls letters may come and go. */
+/* Walk the steps; *at starts as { 0 }.  Between two calls letters may come and go.  A claim's letter and step
+ * hold until the next call, their strings until somebody waits; a letter that waits has of them only its
+ * sender, and of each recipient address, target and base name. */
 struct queue_walk {
 	uint64_t id;
+	uint64_t order;                  /* of that letter; 0: if it has left, that was all */
 	uint32_t step;
 	bool with_done;                  /* those that are carried out, too */
 };

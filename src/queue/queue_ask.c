@@ -31,9 +31,10 @@ bool queue_find_step(const struct queue *q, uint64_t id, struct str account, str
 		     struct step_ref *ret, bool *ret_claimed)
 {
 	const struct letter *l = table_get(&q->table, id);
+	const struct letter_record *r = l ? letter_look(q->table.look, l) : NULL;
 
-	for (uint32_t i = 0; l && i < l->r.n_steps; i++) {
-		const struct letter_step *s = &l->r.steps[i];
+	for (uint32_t i = 0; r && i < r->n_steps; i++) {
+		const struct letter_step *s = &r->steps[i];
 
 		if (s->kind != STEP_LOCAL || !str_eq(s->target, account) || !str_eq(s->base, base))
 			continue;
@@ -44,20 +45,23 @@ bool queue_find_step(const struct queue *q, uint64_t id, struct str account, str
 	return false;
 }
 
-static bool is_untried(const struct letter *l, uint32_t i)
+static bool is_untried(const struct step *s)
 {
-	const struct step *s = &l->steps[i];
-
 	return (s->state == STEP_WAITING || s->state == STEP_CLAIMED) && s->task == TASK_DELIVER && !s->tries &&
-	       l->r.steps[i].kind == STEP_LOCAL && l->r.steps[i].target.n;
+	       s->kind == STEP_LOCAL;
 }
 
 void queue_redoing(const struct queue *q, int64_t started, struct map *ret)
 {
 	for (struct letter *l = q->table.first; l; l = l->next)
-		for (uint32_t i = 0; l->since <= started && !l->is_held && i < l->r.n_steps; i++)
-			if (is_untried(l, i))
-				map_put(ret, l->r.steps[i].target, l);
+		for (uint32_t i = 0; l->since <= started && !l->is_held && i < l->n_steps; i++) {
+			struct str account = S("");
+
+			if (is_untried(&l->steps[i]))
+				account = letter_look(q->table.look, l)->steps[i].target;
+			if (account.n)
+				map_put(ret, account, l);
+		}
 }
 
 uint64_t queue_oldest(const struct queue *q)
@@ -65,14 +69,14 @@ uint64_t queue_oldest(const struct queue *q)
 	uint64_t id = UINT64_MAX;
 
 	for (const struct letter *l = q->table.first; l; l = l->next)
-		id = l->r.id < id ? l->r.id : id;
+		id = l->id < id ? l->id : id;
 	return id;
 }
 
 void queue_retry(struct queue *q, uint64_t id, int64_t now)
 {
 	for (struct letter *l = q->table.first; l; l = l->next)
-		for (uint32_t i = 0; (id == 0 || l->r.id == id) && i < l->r.n_steps; i++)
+		for (uint32_t i = 0; (id == 0 || l->id == id) && i < l->n_steps; i++)
 			if (l->steps[i].state == STEP_WAITING)
 				step_wait(&q->table, &l->steps[i], now);
 }
@@ -95,7 +99,7 @@ SUSPENDS bool queue_claim_step(struct queue *q, struct step_ref ref, struct queu
 	if (!s || s->state != STEP_WAITING)
 		return false;
 	step_claim(&q->table, s, until);
-	claim_fill(s, ret);
+	ret->ref = ref;
 	return claims_thicken(q, ret, 1, until) == 1;
 }
 
@@ -120,7 +124,7 @@ bool queue_find(const struct queue *q, uint64_t id, uint64_t mask, uint64_t *ret
 	const struct letter *found = NULL;
 
 	for (const struct letter *l = q->table.first; l; l = l->next) {
-		if ((l->r.id & mask) != (id & mask) || l->is_finished)
+		if ((l->id & mask) != (id & mask) || l->is_finished)
 			continue;
 		if (found)
 			return fail(e, FAULT_PERM, "more than one letter's id ends so; give more of it");
@@ -128,7 +132,7 @@ bool queue_find(const struct queue *q, uint64_t id, uint64_t mask, uint64_t *ret
 	}
 	if (!found)
 		return fail(e, FAULT_PERM, "no such letter is in the queue");
-	*ret = found->r.id;
+	*ret = found->id;
 	return true;
 }
 
@@ -141,10 +145,10 @@ static const struct letter *walk_at(const struct queue *q, struct queue_walk *at
 {
 	const struct letter *l = at->id ? table_get(&q->table, at->id) : q->table.first;
 
-	if (l)
+	if (l || !at->order)
 		return l;
 	at->step = 0;
-	for (l = q->table.first; l && l->r.id <= at->id;)
+	for (l = q->table.first; l && l->order < at->order;)
 		l = l->next;
 	return l;
 }
@@ -152,7 +156,7 @@ static const struct letter *walk_at(const struct queue *q, struct queue_walk *at
 bool queue_next(const struct queue *q, struct queue_walk *at, struct queue_entry *ret)
 {
 	for (const struct letter *l = walk_at(q, at); l; l = l->next, at->step = 0) {
-		for (uint32_t i = at->step; i < l->r.n_steps; i++) {
+		for (uint32_t i = at->step; i < l->n_steps; i++) {
 			const struct step *s = &l->steps[i];
 			enum queue_state state = states[s->state];
 
@@ -162,8 +166,9 @@ bool queue_next(const struct queue *q, struct queue_walk *at, struct queue_entry
 						     .deaths = l->deaths };
 			if (s->lane && s->lane->open_at > ret->due && s->lane->open_at < INT64_MAX)
 				ret->due = s->lane->open_at;
-			claim_fill(s, &ret->claim);
-			at->id = l->r.id;
+			claim_fill(&q->table, s, &ret->claim);
+			at->id = l->id;
+			at->order = l->order;
 			at->step = i + 1;
 			return true;
 		}

@@ -55,7 +55,7 @@ SUSPENDS bool letter_died(struct queue *q, struct letter *l, struct err *e)
 	struct str payload;
 
 	l->is_suspect = true;
-	put_u64(&b, l->r.id);
+	put_u64(&b, l->id);
 	put_u32(&b, deaths);
 	payload = buf_str(&b);
 	if (!q->engine->append(q, JOURNAL_DIED, &payload, 1, &at, e))
@@ -69,7 +69,7 @@ void letter_rest(struct queue *q, struct letter *l, int64_t now)
 {
 	int64_t due = due_of(l, now);
 
-	for (uint32_t i = 0; i < l->r.n_steps; i++)
+	for (uint32_t i = 0; i < l->n_steps; i++)
 		if (l->steps[i].state == STEP_WAITING && l->steps[i].due.key < due)
 			step_wait(&q->table, &l->steps[i], due);
 }

@@ -18,12 +18,12 @@ int64_t queue_lane_next(const struct queue *q)
 	return node ? node->key : INT64_MAX;
 }
 
-bool queue_lane_peek(const struct lane *l, struct queue_claim *ret)
+bool queue_lane_peek(const struct queue *q, const struct lane *l, struct queue_claim *ret)
 {
 	struct heap_node *node = heap_first(&l->due);
 
 	if (node)
-		claim_fill(HEAP_OWNER(node, struct step, due), ret);
+		claim_fill(&q->table, HEAP_OWNER(node, struct step, due), ret);
 	return node;
 }
 
@@ -46,8 +46,8 @@ SUSPENDS size_t queue_claim_lane(struct queue *q, struct lane *lane, struct queu
 	size_t got = 0;
 	struct err e;
 
-	if (l && l->is_slim) {           /* its views are to be compared */
-		ref = (struct step_ref){ l->r.id, first->index };
+	if (l && !l->thick) {            /* its views are to be compared */
+		ref = (struct step_ref){ l->id, first->index };
 		step_claim(&q->table, first, until > now ? until : now + 1);
 		if (!letter_thicken(q, l, &e)) {
 			log_warn("queue-row", "msg=%s why=%s", ID_Z(ref.id), LOGQ(str_from_z(e.text)));
@@ -62,14 +62,14 @@ SUSPENDS size_t queue_claim_lane(struct queue *q, struct lane *lane, struct queu
 		l = first->letter;
 	}
 
-	for (uint32_t i = 0; l && i < l->r.n_steps && got < n; i++) {
+	for (uint32_t i = 0; l && i < l->n_steps && got < n; i++) {
 		struct step *s = &l->steps[i];
 
 		if ((s->lane != lane && s != first) || (s != first && !schedule_is_due(&q->conf.schedule, s->due.key, now)) ||
-		    !is_same_view(&l->r.steps[first->index], &l->r.steps[i]))
+		    !is_same_view(&l->thick->r.steps[first->index], &l->thick->r.steps[i]))
 			continue;
 		step_claim(&q->table, s, until > now ? until : now + 1);
-		claim_fill(s, &ret[got++]);
+		claim_fill(&q->table, s, &ret[got++]);
 	}
 	return got;
 }
@@ -105,11 +105,11 @@ void queue_lane_own(struct queue *q, struct lane *l, void *owner)
 /* Its time is over, or it is time to tell its sender? */
 static enum queue_task task_now(const struct queue *q, const struct step *s, int64_t now)
 {
-	const struct letter_record *r = &s->letter->r;
+	const struct letter *l = s->letter;
 
-	if (schedule_is_over(&q->conf.schedule, r->accepted, now))
+	if (schedule_is_over(&q->conf.schedule, l->accepted, now))
 		return TASK_BOUNCE;
-	if (!s->is_warned && r->from.n && schedule_should_warn(&q->conf.schedule, r->accepted, now))
+	if (!s->is_warned && l->has_sender && schedule_should_warn(&q->conf.schedule, l->accepted, now))
 		return TASK_WARN;
 	return TASK_DELIVER;
 }
@@ -182,7 +182,7 @@ bool queue_reclaim(const struct queue *q, struct step_ref ref, struct queue_clai
 
 	if (!s || s->state != STEP_CLAIMED)
 		return false;
-	claim_fill(s, ret);
+	claim_fill(&q->table, s, ret);
 	return true;
 }
 

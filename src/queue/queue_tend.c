@@ -13,7 +13,6 @@
 enum { ACCOUNTS_AT_ONCE = 8, MOVE_AT_ONCE = 128 };
 
 #define BUSY_SPOOL_AFTER (5 * SECOND)
-#define SLIM_EVERY (10 * SECOND)
 
 struct checkpoint {
 	struct queue *q;
@@ -40,10 +39,10 @@ static bool checkpoint_fill(struct checkpoint *c, struct err *e)
 	if (!c->claims || !c->letters || !c->ok)
 		return fail(e, FAULT_TEMP, "no memory for a checkpoint");
 	for (struct letter *l = c->q->table.first; l; l = l->next)
-		for (uint32_t i = 0; i < l->r.n_steps && got < n; i++) {
+		for (uint32_t i = 0; i < l->n_steps && got < n; i++) {
 			if (l->steps[i].state != STEP_DONE)
 				continue;
-			claim_fill(&l->steps[i], &c->claims[got]);
+			claim_fill(&c->q->table, &l->steps[i], &c->claims[got]);
 			c->letters[got++] = l;
 			l->holds++;
 		}
@@ -158,15 +157,17 @@ SUSPENDS static bool move_some(struct queue *q, struct letter **letters, size_t 
 	struct buf b = buf_over(ids, sizeof ids);
 	struct journal_at at;
 	struct str payload;
-	bool ok;
+	bool ok = true;
 
 	for (size_t i = 0; i < n; i++) {
 		letters[i]->holds++;
 		letters[i]->is_moving = true;
-		put_u64(&b, letters[i]->r.id);
+		put_u64(&b, letters[i]->id);
 	}
 	payload = buf_str(&b);
-	ok = q->engine->spool(q, letters, n, e) &&
+	for (size_t i = 0; i < n && ok; i++)
+		ok = letters[i]->thick || letter_thicken(q, letters[i], e);
+	ok = ok && q->engine->spool(q, letters, n, e) &&
 	     q->engine->append(q, JOURNAL_MOVED, &payload, 1, &at, e);
 	if (ok)
 		q->engine->release(q, &at);
@@ -184,13 +185,18 @@ SUSPENDS static bool move_some(struct queue *q, struct letter **letters, size_t 
 	/* what was noted while they moved */
 	if (ok)
 		ok = q->engine->rows(q, letters, n, e);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		letters[i]->holds--;
+		if (ok && q->engine->record && !letters[i]->is_finished && letter_is_idle(letters[i]))
+			table_slim(&q->table, letters[i]);
+		letters[i]->holds++;
 		letter_release(q, letters[i]);
+	}
 	return ok;
 }
 
-/* Letters with something left to do that came before `before`. */
-SUSPENDS static bool move_waiting(struct queue *q, int64_t before, bool all, struct err *e)
+/* Letters with something left to do that came before `before`; until it is `end` on the monotonic clock. */
+SUSPENDS static bool move_waiting(struct queue *q, int64_t before, bool all, int64_t end, struct err *e)
 {
 	struct letter *letters[MOVE_AT_ONCE];
 	size_t n;
@@ -203,21 +209,8 @@ SUSPENDS static bool move_waiting(struct queue *q, int64_t before, bool all, str
 				letters[n++] = l;
 		if (n > 0 && !move_some(q, letters, n, e))
 			return false;
-	} while (n == MOVE_AT_ONCE);
+	} while (n == MOVE_AT_ONCE && time_mono() < end);
 	return true;
-}
-
-/* Letters that wait long take as little memory as they can. */
-static void slim_waiting(struct queue *q)
-{
-	for (struct letter *l = q->table.first; l && q->engine->record; l = l->next) {
-		bool is_idle = l->is_spooled && !l->is_slim && !l->is_moving && !l->holds && !l->readers;
-
-		for (uint32_t i = 0; is_idle && i < l->r.n_steps; i++)
-			is_idle = l->steps[i].state == STEP_WAITING || l->steps[i].state == STEP_SAFE;
-		if (is_idle)
-			letter_slim(l);
-	}
 }
 
 SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e)
@@ -234,23 +227,23 @@ SUSPENDS bool queue_tend(struct queue *q, int64_t now, struct err *e)
 	if (!q->is_moving) {
 		q->is_moving = true;
 		ok = move_waiting(q, now - (is_busy ? BUSY_SPOOL_AFTER : QUEUE_SPOOL_AFTER), false,
-				  e);
+				  INT64_MAX, e);
 		q->is_moving = false;
 	}
 	if (ok && status.segments_full > 0 && !q->is_checkpointing)
 		ok = queue_checkpoint(q, e);
-	if (now - q->slimmed >= SLIM_EVERY || now < q->slimmed) {
-		q->slimmed = now;
-		slim_waiting(q);
-	}
+	if (q->engine->record)
+		table_trim(&q->table, q->conf.thick, q->table.n);
 	return ok;
 }
 
-SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, struct err *e)
+SUSPENDS bool queue_tend_all(struct queue *q, int64_t now, int64_t within, struct err *e)
 {
+	int64_t end = time_mono() + within;
+
 	if (!queue_checkpoint(q, e))
 		return false;
-	if (!move_waiting(q, now > 0 ? INT64_MAX : 0, true, e))
+	if (!move_waiting(q, now > 0 ? INT64_MAX : 0, true, end, e))
 		return false;
 	return q->engine->give_back(q, true, e);
 }

@@ -5,128 +5,81 @@
 
 #include <stdlib.h>
 
-enum { STATES_VERSION = 3, LETTER_ARENA = 16 * 1024 * 1024 };
-
-struct key {
-	char p[8];
-};
-
-static struct key key_of(uint64_t id)
-{
-	struct key k;
-
-	memcpy(k.p, &id, sizeof k.p);
-	return k;
-}
-
-#define KEY_STR(k) str_of((k).p, sizeof (k).p)
-
-/* Its own copy, and what is parsed of it, in one block that is as large as it must be. */
-static bool head_read(struct str head, struct arena *a, struct str *ret_head, struct letter_record *ret, struct err *e)
-{
-	AUTO(arena_end) struct arena scratch = { .limit = LETTER_ARENA };
-
-	if (!letter_record_parse(head, &scratch, ret, e))
-		return false;
-	a->limit = LETTER_ARENA;
-	a->block = (uint32_t)(scratch.used + (head.n + 15) / 16 * 16);   /* as the arena counts */
-	*ret_head = arena_str(a, head);
-	if (a->full)
-		return fail(e, FAULT_TEMP, "no memory");
-	return letter_record_parse(*ret_head, a, ret, e);
-}
-
-bool letter_new(struct str head, struct letter **ret, struct err *e)
-{
-	struct letter_record r;
-	struct arena a = { 0 };
-	struct letter *l;
-	struct str own;
-
-	if (!head_read(head, &a, &own, &r, e)) {
-		arena_end(&a);
-		return false;
-	}
-	l = calloc(1, sizeof *l + r.n_steps * sizeof l->steps[0]);
-	if (!l) {
-		arena_end(&a);
-		return fail(e, FAULT_TEMP, "no memory");
-	}
-	l->arena = a;
-	l->head = own;
-	l->r = r;
-	for (uint32_t i = 0; i < l->r.n_steps; i++) {
-		l->steps[i].letter = l;
-		l->steps[i].index = i;
-	}
-	l->is_held = l->r.flags & LETTER_HELD;
-	*ret = l;
-	return true;
-}
-
-bool letter_set_head(struct letter *l, struct str head, struct err *e)
-{
-	struct letter_record r;
-	struct arena a = { 0 };
-	struct str own;
-
-	if (!head_read(head, &a, &own, &r, e) || r.n_steps != l->r.n_steps || r.id != l->r.id) {
-		arena_end(&a);
-		return fail(e, FAULT_PERM, "its record is another one");
-	}
-	r.body = l->r.body;
-	arena_end(&l->arena);
-	l->head = own;
-	l->arena = a;
-	l->r = r;
-	return true;
-}
-
-void letter_slim(struct letter *l)
-{
-	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_HEAD_MAX);
-	AUTO(arena_end) struct arena a = { .limit = LETTER_ARENA };
-	struct letter_step *steps = ARENA_ARRAY(&a, struct letter_step, l->r.n_steps ? l->r.n_steps : 1);
-	struct letter_record r = l->r;
-	struct err e;
-
-	for (uint32_t i = 0; steps && i < r.n_steps; i++) {
-		steps[i] = r.steps[i];
-		steps[i].prefix = S("");
-		steps[i].cuts = NULL;
-		steps[i].n_cuts = 0;
-	}
-	r.steps = steps;
-	r.why = r.facts = S("");
-	if (str_starts(r.file, S("moved/")))     /* and its id: no need to keep that */
-		r.file = S("");
-	if (steps && letter_record_print(&r, &b, &e) && letter_set_head(l, buf_str(&b), &e))
-		l->is_slim = true;
-}
-
-void letter_free(struct letter *l)
-{
-	if (!l)
-		return;
-	for (uint32_t i = 0; i < l->r.n_steps; i++)
-		free(l->steps[i].text);
-	free(l->body);
-	arena_end(&l->arena);
-	free(l);
-}
+enum { STATES_VERSION = 3 };
 
 struct letter *table_get(const struct table *t, uint64_t id)
 {
-	struct key k = key_of(id);
-
-	return map_get(&t->by_id, KEY_STR(k));
+	return ids_get(&t->by_id, id);
 }
 
 struct step *table_step(const struct table *t, struct step_ref ref)
 {
 	struct letter *l = table_get(t, ref.id);
 
-	return l && ref.step < l->r.n_steps ? &l->steps[ref.step] : NULL;
+	return l && ref.step < l->n_steps ? &l->steps[ref.step] : NULL;
+}
+
+/* ---- slim and thick ---- */
+
+static size_t weight_of(const struct thick *k)
+{
+	return sizeof *k + k->arena.used + (k->body ? k->r.body_size : 0);
+}
+
+static void thick_leave(struct table *t, struct thick *k)
+{
+	*(k->prev ? &k->prev->next : &t->oldest) = k->next;
+	*(k->next ? &k->next->prev : &t->newest) = k->prev;
+	t->thick -= k->bytes;
+	k->is_listed = false;
+}
+
+static void thick_enter(struct table *t, struct thick *k)
+{
+	k->bytes = weight_of(k);
+	k->prev = t->newest;
+	k->next = NULL;
+	*(t->newest ? &t->newest->next : &t->oldest) = k;
+	t->newest = k;
+	t->thick += k->bytes;
+	k->is_listed = true;
+}
+
+void table_weigh(struct table *t, struct letter *l)
+{
+	struct thick *k = l->thick;
+	if (!k)
+		return;
+	if (k->is_listed && l->todo > 0) {
+		t->thick -= k->bytes;
+		k->bytes = weight_of(k);
+		t->thick += k->bytes;
+	} else if (k->is_listed) {
+		thick_leave(t, k);
+	} else if (l->todo > 0) {
+		thick_enter(t, k);
+	}
+}
+
+void table_slim(struct table *t, struct letter *l)
+{
+	if (l->thick && l->thick->is_listed)
+		thick_leave(t, l->thick);
+	letter_slim(l);
+}
+
+void table_trim(struct table *t, size_t most, size_t looks)
+{
+	for (; t->thick > most && t->oldest && looks > 0; looks--) {
+		struct thick *k = t->oldest;
+
+		if (letter_is_idle(k->letter)) {
+			table_slim(t, k->letter);
+		} else {
+			thick_leave(t, k);
+			thick_enter(t, k);
+		}
+	}
 }
 
 /* ---- lanes ---- */
@@ -158,13 +111,13 @@ static struct lane *lane_of(struct table *t, const struct step *s)
 {
 	char mem[LETTER_ADDRESS_MAX + 32];
 	struct buf key = buf_over(mem, sizeof mem - 1);
-	const struct letter *l = s->letter;
+	const struct letter_record *r;
 	struct lane *lane;
 
-	if (!t->lane_key || s->state != STEP_WAITING || s->task != TASK_DELIVER ||
-	    l->r.steps[s->index].kind != STEP_REMOTE)
+	if (!t->lane_key || s->state != STEP_WAITING || s->task != TASK_DELIVER || s->kind != STEP_REMOTE)
 		return NULL;
-	t->lane_key(t->lane_arg, &l->r, &l->r.steps[s->index], &key);
+	r = letter_look(t->look, s->letter);
+	t->lane_key(t->lane_arg, r, &r->steps[s->index], &key);
 	mem[key.n] = '\0';
 	lane = map_get(&t->by_lane, str_from_z(mem));
 	if (lane)
@@ -183,7 +136,7 @@ struct step *lane_first(const struct lane *l, const struct schedule *sched, int6
 	if (!node)
 		return NULL;
 	s = HEAP_OWNER(node, struct step, due);
-	if (node->key == s->letter->r.not_before)
+	if (node->key == s->letter->not_before)
 		return node->key <= now ? s : NULL;
 	return schedule_is_due(sched, node->key, now) ? s : NULL;
 }
@@ -240,40 +193,38 @@ static void step_line_up(struct table *t, struct step *s, int64_t due)
 void table_relane(struct table *t)
 {
 	for (struct letter *l = t->first; l; l = l->next)
-		for (uint32_t i = 0; i < l->r.n_steps; i++)
+		for (uint32_t i = 0; i < l->n_steps; i++)
 			if (l->steps[i].lane)
 				step_line_up(t, &l->steps[i], l->steps[i].due.key);
 }
 
 void table_add(struct table *t, struct letter *l, int64_t now)
 {
-	struct key k = key_of(l->r.id);
-
-	must(!map_put(&t->by_id, KEY_STR(k), l), "a letter is in the table once");
+	ids_add(&t->by_id, l);
 	l->prev = t->last;
 	if (t->last)
 		t->last->next = l;
 	else
 		t->first = l;
 	t->last = l;
+	l->order = ++t->last_order;
 	t->n++;
 	l->since = now;
-	l->open = l->todo = l->r.n_steps;
+	l->open = l->todo = l->n_steps;
 	t->open += l->open;
-	for (uint32_t i = 0; i < l->r.n_steps; i++)
-		step_line_up(t, &l->steps[i], l->r.not_before ? l->r.not_before : now);
+	for (uint32_t i = 0; i < l->n_steps; i++)
+		step_line_up(t, &l->steps[i], l->not_before ? l->not_before : now);
+	table_weigh(t, l);
 }
 
 void table_drop(struct table *t, struct letter *l)
 {
-	struct key k = key_of(l->r.id);
-
-	for (uint32_t i = 0; i < l->r.n_steps; i++) {
+	for (uint32_t i = 0; i < l->n_steps; i++) {
 		step_leave_line(t, &l->steps[i]);
 		t->done -= l->steps[i].state == STEP_DONE;
 		t->open -= l->steps[i].state != STEP_SAFE;
 	}
-	map_remove(&t->by_id, KEY_STR(k));
+	ids_remove(&t->by_id, l->id);
 	if (l->prev)
 		l->prev->next = l->next;
 	else
@@ -283,6 +234,10 @@ void table_drop(struct table *t, struct letter *l)
 	else
 		t->last = l->prev;
 	t->n--;
+	l->todo = 0;
+	table_weigh(t, l);
+	if (t->look->at == l)
+		t->look->at = NULL;
 	letter_free(l);
 }
 
@@ -297,7 +252,7 @@ void table_end(struct table *t)
 		lane_release(t, lane);
 	map_end(&t->by_lane);
 	heap_end(&t->lanes);
-	map_end(&t->by_id);
+	ids_end(&t->by_id);
 	heap_end(&t->due);
 }
 
@@ -317,6 +272,7 @@ void step_wait(struct table *t, struct step *s, int64_t due)
 	s->state = STEP_WAITING;
 	s->letter->todo++;
 	step_line_up(t, s, due);
+	table_weigh(t, s->letter);
 }
 
 void step_claim(struct table *t, struct step *s, int64_t until)
@@ -334,6 +290,7 @@ void step_done(struct table *t, struct step *s)
 	step_leave(t, s);
 	s->state = STEP_DONE;
 	t->done++;
+	table_weigh(t, s->letter);
 }
 
 void step_safe(struct table *t, struct step *s)
@@ -345,6 +302,7 @@ void step_safe(struct table *t, struct step *s)
 	t->open--;
 	if (--s->letter->open == 0)
 		s->letter->is_finished = true;
+	table_weigh(t, s->letter);
 }
 
 void step_text(struct step *s, const char *text, const char *host)
@@ -374,7 +332,7 @@ void letter_hold(struct table *t, struct letter *l, bool held, int64_t now)
 		l->deaths = 0;
 		l->is_suspect = false;
 	}
-	for (uint32_t i = 0; i < l->r.n_steps; i++)
+	for (uint32_t i = 0; i < l->n_steps; i++)
 		if (l->steps[i].state == STEP_WAITING)
 			step_line_up(t, &l->steps[i], now);
 }
@@ -387,16 +345,18 @@ void letter_blame(struct table *t, struct letter *l, uint32_t deaths, int64_t no
 		letter_hold(t, l, true, now);
 }
 
-void claim_fill(const struct step *s, struct queue_claim *ret)
+void claim_fill(const struct table *t, const struct step *s, struct queue_claim *ret)
 {
+	const struct letter_record *r = letter_look(t->look, s->letter);
+
 	*ret = (struct queue_claim){
-		.ref = { s->letter->r.id, s->index },
+		.ref = { s->letter->id, s->index },
 		.task = s->task,
 		.mode = s->mode,
 		.tries = s->tries,
 		.is_suspect = s->letter->is_suspect,
-		.letter = &s->letter->r,
-		.step = &s->letter->r.steps[s->index],
+		.letter = r,
+		.step = &r->steps[s->index],
 	};
 	ret->text = str_from_z(s->text ? s->text : s->lane ? s->lane->text : NULL);
 	ret->host = str_from_z(step_host(s));
@@ -410,7 +370,7 @@ struct step *table_due(const struct table *t, const struct schedule *sched, int6
 		return NULL;
 	struct step *s = HEAP_OWNER(node, struct step, due);
 
-	if (s->state == STEP_CLAIMED || node->key == s->letter->r.not_before)
+	if (s->state == STEP_CLAIMED || node->key == s->letter->not_before)
 		return node->key <= now ? s : NULL;
 	return schedule_is_due(sched, node->key, now) ? s : NULL;
 }
@@ -419,7 +379,7 @@ void letter_states_print(const struct letter *l, struct buf *b)
 {
 	put_u8(b, STATES_VERSION);
 	put_u32(b, l->deaths);
-	for (uint32_t i = 0; i < l->r.n_steps; i++) {
+	for (uint32_t i = 0; i < l->n_steps; i++) {
 		const struct step *s = &l->steps[i];
 		/* what a lease or a task ends at is not remembered: it is due then */
 		int64_t due = s->task == TASK_WARN ? s->retry_at : s->due.key;
@@ -445,7 +405,7 @@ bool letter_states_parse(struct table *t, struct letter *l, struct str in)
 		return false;
 	if (version > 1)
 		letter_blame(t, l, take_u32(&c), l->since);
-	for (uint32_t i = 0; i < l->r.n_steps; i++) {
+	for (uint32_t i = 0; i < l->n_steps; i++) {
 		struct step *s = &l->steps[i];
 		bool is_safe = take_u8(&c);
 		uint8_t task = take_u8(&c);

@@ -17,12 +17,9 @@
 
 #include "base/heap.h"
 #include "base/map.h"
-#include "queue/journal.h"
+#include "queue/ids.h"
+#include "queue/letter.h"
 #include "queue/queue.h"
-
-enum step_state { STEP_WAITING, STEP_CLAIMED, STEP_DONE, STEP_SAFE };
-
-struct letter;
 
 struct lane {
 	struct heap due;                 /* its steps that wait */
@@ -32,66 +29,33 @@ struct lane {
 	void *owner;                     /* the role's; while set, the lane stays */
 };
 
-struct step {
-	struct heap_node due;            /* key: when to try, or the lease's end */
-	struct letter *letter;
-	struct lane *lane;               /* in whose heap it stands; NULL: the common one, or none */
-	uint32_t index;
-	uint32_t tries;
-	uint8_t state;                   /* enum step_state */
-	uint8_t mode;                    /* enum step_mode */
-	uint8_t task;                    /* enum queue_task */
-	bool is_warned;
-	int64_t retry_at;                /* after a warning */
-	char *text;                      /* the last error, or NULL; behind its NUL the host's name */
-};
-
-struct letter {
-	struct letter_record r;
-	struct arena arena;
-	struct str head;                 /* its encoding, into which r points; in the arena */
-	char *body;                      /* inline bytes, or NULL: read them from `at` */
-	struct letter *prev, *next;      /* in order of arrival */
-	int64_t since;                   /* when it came into this table */
-	struct journal_at at;            /* the record with its bytes; sequence 0: none */
-	uint32_t body_skip;              /* where its bytes begin in that record */
-	uint32_t open;                   /* steps that are not SAFE */
-	uint32_t todo;                   /* steps that are WAITING or CLAIMED */
-	uint32_t deaths;                 /* processes that ended while they carried it out */
-	uint32_t readers;                /* of body */
-	uint32_t holds;
-	bool is_finished;                /* nothing open; goes when nobody holds it */
-	bool is_held, is_spooled, is_moving;
-	bool is_slim;                    /* what only a delivery needs stands in its row alone */
-	bool is_dirty;                   /* its row is behind (only while a start reads) */
-	bool is_suspect;                 /* the last process that carried it out died */
-	struct step steps[];             /* r.n_steps of them */
-};
-
 /* The key of the lane a step to another server belongs to. */
 typedef void lane_key_fn(void *arg, const struct letter_record *l, const struct letter_step *s, struct buf *ret);
 
 struct table {
-	struct map by_id;
+	struct ids by_id;
 	struct heap due;
 	struct heap lanes;               /* by when the first of each may be taken */
 	struct map by_lane;              /* key → struct lane */
 	lane_key_fn *lane_key;           /* NULL: no lanes */
 	void *lane_arg;
 	struct letter *first, *last;
+	uint64_t last_order;
+	struct thick *oldest, *newest;   /* of letters with something left to do */
+	size_t thick;                    /* bytes of those */
+	struct look *look;
 	size_t n, open, done;
 };
 
-/* A letter of the record's encoding, which is copied; not yet in a table. */
-bool letter_new(struct str head, struct letter **ret, struct err *e);
-void letter_free(struct letter *l);
-/* Another encoding of the same letter takes the place of its own; slices of the old one are gone. */
-bool letter_set_head(struct letter *l, struct str head, struct err *e);
-/* Nobody has anything of it in hand: of a spooled letter, what stands in its row is left out. */
-void letter_slim(struct letter *l);
-
 struct letter *table_get(const struct table *t, uint64_t id);
 struct step *table_step(const struct table *t, struct step_ref ref);
+/* Thick or slim now, or what makes it thick is less. */
+void table_weigh(struct table *t, struct letter *l);
+/* Nobody has anything of it in hand. */
+void table_slim(struct table *t, struct letter *l);
+/* The oldest that nobody has in hand become slim until what is thick is no more than `most` bytes;
+ * of at most `looks` letters. */
+void table_trim(struct table *t, size_t most, size_t looks);
 /* Put it in; its steps become due (at not_before, or now). */
 void table_add(struct table *t, struct letter *l, int64_t now);
 /* Take it out; it is freed. */
@@ -110,7 +74,8 @@ const char *step_host(const struct step *s);
 void letter_blame(struct table *t, struct letter *l, uint32_t deaths, int64_t now);
 /* Released: what it did is forgotten. */
 void letter_hold(struct table *t, struct letter *l, bool held, int64_t now);
-void claim_fill(const struct step *s, struct queue_claim *ret);
+/* Of a slim letter what its face says, until the next look. */
+void claim_fill(const struct table *t, const struct step *s, struct queue_claim *ret);
 /* The first step that is due, or NULL. */
 struct step *table_due(const struct table *t, const struct schedule *sched, int64_t now);
 

@@ -1,7 +1,10 @@
 /* dane.c — TLSA records of mail servers; see dane.h. */
 #include "trust/dane.h"
 
+#include "base/rnd.h"
+
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -69,4 +72,36 @@ bool dane_demand(struct ssl_st *ssl, struct str base, const struct str *also, si
 	if (!ok)
 		return fail(e, FAULT_TEMP, "the TLSA records cannot be used");
 	return usable > 0 || fail(e, FAULT_TEMP, "none of the TLSA records can be read");
+}
+
+/* A sum, so that the order does not count.  Without memory it is like no other. */
+static void terms_add(unsigned char kind, struct str a, struct str b, uint64_t sum[DANE_TERMS / 8])
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	uint64_t one[SHA256_SIZE / 8];
+
+	if (!md || !EVP_DigestInit_ex(md, EVP_sha256(), NULL) || !EVP_DigestUpdate(md, &kind, 1) ||
+	    !EVP_DigestUpdate(md, a.p, a.n) || !EVP_DigestUpdate(md, b.p, b.n) ||
+	    !EVP_DigestFinal_ex(md, (unsigned char *)one, NULL))
+		for (size_t i = 0; i < ARRAY_LEN(one); i++)
+			one[i] = rnd_u64();
+	for (size_t i = 0; i < ARRAY_LEN(one); i++)
+		sum[i] += one[i];
+	EVP_MD_CTX_free(md);
+}
+
+void dane_terms(const struct str *also, size_t n_also, const struct dns_tlsa *p, size_t n, unsigned char ret[DANE_TERMS])
+{
+	uint64_t sum[DANE_TERMS / 8] = { 0 };
+	bool looks_at_names = false;
+
+	for (size_t i = 0; i < n && i < DANE_RECORDS_MAX; i++) {
+		const char head[3] = { (char)p[i].usage, (char)p[i].selector, (char)p[i].matching };
+
+		terms_add('r', str_of(head, sizeof(head)), p[i].data, sum);
+		looks_at_names |= p[i].usage == USAGE_TA;
+	}
+	for (size_t i = 0; looks_at_names && i < n_also; i++)
+		terms_add('n', also[i], S(""), sum);
+	memcpy(ret, sum, sizeof(sum));
 }

@@ -9,7 +9,10 @@
 
 struct ssl_st;
 
-enum { DANE_RECORDS_MAX = 64 };  /* more are not looked at */
+enum {
+	DANE_RECORDS_MAX = 64,   /* more are not looked at */
+	DANE_TERMS = 32,         /* octets */
+};
 
 enum dane_kind {
 	DANE_NONE,       /* nothing is demanded */
@@ -28,3 +31,6 @@ const char *dane_kind_name(enum dane_kind kind);
  * which they stand; also: other names the certificate may carry (the recipients' domain, §3.2.2). */
 bool dane_demand(struct ssl_st *ssl, struct str base, const struct str *also, size_t n_also, const struct dns_tlsa *p,
 		 size_t n, struct err *e);
+/* What dane_demand() demands, in short: the same for the same records in whatever order, and, where names are looked at
+ * (DANE-TA), for the same other names.  Who was believed on other terms has to show a certificate anew. */
+void dane_terms(const struct str *also, size_t n_also, const struct dns_tlsa *p, size_t n, unsigned char ret[DANE_TERMS]);

@@ -51,6 +51,44 @@ static void test_judge(void **state)
 			fail_msg("row %zu", i);
 }
 
+#define X { 3, 1, 1, SHA256 }
+#define Y { 2, 0, 2, SHA512 }
+
+static void test_terms(void **state)
+{
+	static const struct dns_tlsa y = Y;
+	static const struct {
+		struct dns_tlsa r[3];
+		size_t n;
+		struct str also;
+		bool is_same;    /* as the first row */
+	} rows[] = {
+		{ { X, { 3, 0, 1, SHA256 } }, 2, S("a.test"), true }, { { { 3, 0, 1, SHA256 }, X }, 2, S("a.test"), true },
+		/* DANE-EE looks at no name */
+		{ { X, { 3, 0, 1, SHA256 } }, 2, S("b.test"), true },
+		{ { X }, 1, S("a.test"), false }, { { X, X }, 2, S("a.test"), false }, { { { 0 } }, 0, S("a.test"), false },
+		{ { X, { 3, 0, 1, SHA256 }, Y }, 3, S("a.test"), false }, { { X, { 3, 0, 2, SHA256 } }, 2, S("a.test"), false },
+		{ { X, { 3, 0, 1, S("0123456789abcdef0123456789abcdeF") } }, 2, S("a.test"), false },
+	};
+	unsigned char first[DANE_TERMS], other[DANE_TERMS], named[DANE_TERMS];
+	struct str a = S("a.test"), b = S("b.test");
+
+	(void)state;
+	dane_terms(&rows[0].also, 1, rows[0].r, rows[0].n, first);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		dane_terms(&rows[i].also, 1, rows[i].r, rows[i].n, other);
+		if ((memcmp(first, other, sizeof(first)) == 0) != rows[i].is_same)
+			fail_msg("row %zu", i);
+	}
+	dane_terms(&a, 1, &y, 1, named);
+	dane_terms(&b, 1, &y, 1, other);
+	assert_memory_not_equal(named, other, sizeof(other));
+	dane_terms(&a, 1, &y, 1, other);
+	assert_memory_equal(named, other, sizeof(other));
+}
+#undef X
+#undef Y
+
 static SSL *session(SSL_CTX *ctx, bool is_client)
 {
 	SSL *ssl = SSL_new(ctx);
@@ -126,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_terms),
 		cmocka_unit_test(test_certificates),
 	};
 

@@ -393,6 +393,26 @@ static bool try_account(struct walk *k, const struct visit *v, struct str local,
 	return true;
 }
 
+static void take_contact(struct walk *k, const struct visit *v)
+{
+	if (!k->w->contact.n) {
+		wait_for(k, v, S("it goes to the contact, and no contact is configured"));
+		return;
+	}
+	if (k->has_used_contact) {               /* the contact itself is such a name: somebody must get it */
+		struct str first = k->w->first_account ? k->w->first_account(k->w) : S("");
+
+		if (first.n)
+			take_list(k, v, first, S("the first account, since the contact has no mailbox"));
+		else
+			k->trouble = arena_printf(k->a, "the contact leads to " STR_FMT ", and there is no account",
+						  STR_ARG(v->key));
+		return;
+	}
+	k->has_used_contact = true;
+	take_list(k, v, k->w->contact, S("contact"));
+}
+
 static bool try_linux(struct walk *k, const struct visit *v, struct str name)
 {
 	enum known known = KNOWN_NO;
@@ -405,6 +425,8 @@ static bool try_linux(struct walk *k, const struct visit *v, struct str name)
 		if (!k->r->ask_linux.n)
 			k->r->ask_linux = name;
 		wait_for(k, v, S("the Linux accounts have not answered yet"));
+	} else if (k->w->is_satellite && !k->has_used_contact) {
+		take_contact(k, v);
 	} else {
 		found(k, v, ROUTE_LINUX, name, (struct str){ 0 });
 	}
@@ -434,22 +456,7 @@ static bool try_contact(struct walk *k, const struct visit *v, const struct real
 
 	if (!is_role_name(plain) && !(m->is_system && str_eq(plain, S("root"))))
 		return false;
-	if (!k->w->contact.n) {
-		wait_for(k, v, S("it goes to the contact, and no contact is configured"));
-		return true;
-	}
-	if (k->has_used_contact) {               /* the contact itself is such a name: somebody must get it */
-		struct str first = k->w->first_account ? k->w->first_account(k->w) : S("");
-
-		if (first.n)
-			take_list(k, v, first, S("the first account, since the contact has no mailbox"));
-		else
-			k->trouble = arena_printf(k->a, "the contact leads to " STR_FMT ", and there is no account",
-						  STR_ARG(v->key));
-		return true;
-	}
-	k->has_used_contact = true;
-	take_list(k, v, k->w->contact, S("contact"));
+	take_contact(k, v);
 	return true;
 }
 

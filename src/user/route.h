@@ -10,7 +10,7 @@
  *   3. An alias domain: the same local part in the domain it stands for.
  *   4. /etc/aliases (system domains only: below).
  *   5. An internal account, a Linux account (system domains only), each also without "+x".
- *   6. root, postmaster, abuse: the contact; if that is such a name of ours and
+ *   6. root, postmaster, abuse, on a satellite all Linux accounts: the contact; if that is such a name of ours and
  *      leads nowhere itself, the first account.
  *   7. catch-all of the block.
  *   8. others of the block: at another server.
@@ -61,6 +61,7 @@ struct route_world {
 	struct str hostname;                     /* folded */
 	char subaddress;                         /* '+' of name+detail; 0: no such thing */
 	struct str contact;                      /* targets for root, postmaster and abuse */
+	bool is_satellite;                       /* nobody reads mail here: the contact gets that of Linux accounts too */
 	const struct route_domain *domains;      /* the first is the first domain */
 	size_t n_domains;
 	const struct address_file *domains_file; /* the common ones; each may be NULL */

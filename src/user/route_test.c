@@ -330,6 +330,23 @@ static void test_lone_star(void **state)
 	end_world(&x);
 }
 
+/* Where nobody reads mail the contact gets what comes for people of the machine. */
+static void test_satellite(void **state)
+{
+	struct world x = make_world();
+
+	(void)state;
+	x.w.is_satellite = true;
+	x.w.n_domains = 0;
+	x.w.contact = S("admin@main.example");
+	expect(&x.w, S("root"), S("mx.example.org"), "250 2.1.5 remote:admin@main.example");
+	expect(&x.w, S("nad"), S("localhost"), "250 2.1.5 remote:admin@main.example");
+	expect(&x.w, S("nobody-here"), S("localhost"), "550 5.1.1 fail");
+	x.w.contact = S("nad@localhost");
+	expect(&x.w, S("root"), S("localhost"), "250 2.1.5 linux:nad");
+	end_world(&x);
+}
+
 /* A contact that leads nowhere makes mail wait, whatever is wrong with it. */
 static void test_contact(void **state)
 {
@@ -434,7 +451,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table), cmocka_unit_test(test_relay), cmocka_unit_test(test_lone_star),
-		cmocka_unit_test(test_contact), cmocka_unit_test(test_limits), cmocka_unit_test(test_print),
+		cmocka_unit_test(test_contact), cmocka_unit_test(test_satellite), cmocka_unit_test(test_limits), cmocka_unit_test(test_print),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,55 +1,7 @@
 /* letter_facts.c — what scan wants to know of a header; see letter_facts.h. */
 #include "wire/letter_facts.h"
 
-/* Step over white space and comments, which nest (RFC 5322 §3.2.2).  An unclosed comment
- * takes the rest. */
-static struct str skip_cfws(struct str s)
-{
-	size_t depth = 0, i = 0;
-
-	for (; i < s.n; i++) {
-		int c = str_at(s, i);
-
-		if (c == '\\' && depth)
-			i++;
-		else if (c == '(')
-			depth++;
-		else if (c == ')' && depth)
-			depth--;
-		else if (!depth && c != ' ' && c != '\t' && c != '\r' && c != '\n')
-			break;
-	}
-	return str_from(s, i);
-}
-
-/* May c stand in an authserv-id?  All that is no delimiter, so that "mx.example.org/1" and
- * "mx.example.org;" end it while "mx.example.organic" does not. */
-static bool is_id_char(int c)
-{
-	return c > ' ' && c != 0x7f && !strchr("()<>@,;:\\\"/[]?=", c);
-}
-
-bool auth_results_is_ours(struct str value, struct str authserv_id)
-{
-	struct str s = skip_cfws(value);
-	size_t at = 0;
-	bool quoted = str_at(s, 0) == '"';
-
-	if (quoted)
-		s = str_from(s, 1);
-	for (size_t i = 0; i < authserv_id.n; i++, at++) {
-		if (quoted && str_at(s, at) == '\\')
-			at++;
-		if (ascii_lower(str_at(s, at)) != ascii_lower(str_at(authserv_id, i)))
-			return false;
-	}
-	if (quoted)
-		return str_at(s, at) == '"' || str_at(s, at) < 0;
-	/* a dot at the end names the same host */
-	if (str_at(s, at) == '.')
-		at++;
-	return authserv_id.n && !is_id_char(str_at(s, at));
-}
+#include "wire/auth_results.h"
 
 enum { FIRST_CUTS = 8 };         /* few letters have more; lists grow by doubling */
 
@@ -91,7 +43,7 @@ static void tally_field(struct tally *t, const struct field *f)
 	} else if (str_eq_nocase(f->name, S("Return-Path"))) {
 		cut_field(t, f);
 	} else if (str_eq_nocase(f->name, S("Authentication-Results"))) {
-		if (auth_results_is_ours(f->value, t->authserv_id))
+		if (auth_results_claims(f->value, t->authserv_id, t->a))
 			cut_field(t, f);
 	} else if (str_eq_nocase(f->name, S("Message-ID"))) {
 		if (r->message_id.n == 0)

@@ -26,7 +26,3 @@ struct letter_facts {
 /* Read the header at the beginning of `letter` (CRLF or LF).  `authserv_id` is our name in
  * Authentication-Results.  Lists lie in the arena; false if it is full. */
 bool letter_facts_read(struct str letter, struct str authserv_id, struct arena *a, struct letter_facts *ret);
-
-/* Is `value` of an Authentication-Results field ours: does it begin, behind comments and
- * white space, with that id in any case, with quotes or without? */
-bool auth_results_is_ours(struct str value, struct str authserv_id);

@@ -123,16 +123,22 @@ static bool has_angle(struct str s)
 	return false;
 }
 
-/* Behind an address: what should not be there, up to the "," or the group's ";". */
-static void rest_skip(struct reader *r)
+/* Behind an address: what should not be there, up to the "," or the group's ";".  Was there anything? */
+static bool rest_skip(struct reader *r)
 {
+	bool is_there = false;
+
 	while (r->s.n && str_at(r->s, 0) != ',' && str_at(r->s, 0) != ';') {
 		cfws_skip_comment(&r->s, r->a, &r->comment);
+		if (!r->s.n || str_at(r->s, 0) == ',' || str_at(r->s, 0) == ';')
+			continue;
+		is_there = true;
 		if (str_at(r->s, 0) == '"')
 			cfws_step(&r->s);
-		else if (r->s.n && str_at(r->s, 0) != ',' && str_at(r->s, 0) != ';')
+		else
 			r->s = str_from(r->s, 1);
 	}
+	return is_there;
 }
 
 /* "<" [ route ":" ] local "@" domain ">", all of it optional. */
@@ -155,10 +161,11 @@ static bool angle_take(struct reader *r, struct str name)
 		r->s = str_from(r->s, 1);
 		m.domain = domain_take(r);
 	}
+	m.has_rest = str_at(r->s, 0) != '>';
 	while (r->s.n && str_at(r->s, 0) != '>')
 		cfws_step(&r->s);
 	r->s = str_from(r->s, 1);
-	rest_skip(r);
+	m.has_rest |= rest_skip(r);
 	m.is_broken = m.mailbox.n == 0 || m.domain.n == 0;
 	if (m.mailbox.n == 0 && m.domain.n == 0 && m.name.n == 0)
 		return true;
@@ -191,7 +198,7 @@ static bool spec_take(struct reader *r)
 		r->s = str_from(r->s, 1);
 		m.domain = domain_take(r);
 	}
-	rest_skip(r);
+	m.has_rest = rest_skip(r);
 	m.is_broken = m.mailbox.n == 0 || m.domain.n == 0;
 	if (m.mailbox.n == 0 && m.domain.n == 0)
 		return true;

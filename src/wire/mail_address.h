@@ -21,6 +21,7 @@ struct mail_address {
 	struct str domain;
 	enum { MAIL_MAILBOX, MAIL_GROUP_BEGIN, MAIL_GROUP_END } kind;
 	bool is_broken;          /* it was no address by any grammar */
+	bool has_rest;           /* behind it, or inside its <>, something was stepped over that is no part of it */
 };
 
 /* Append the addresses of a raw value to the list that ends at **tail, in the arena; returns the new

@@ -151,7 +151,7 @@ static enum reply_id param_notify(struct reader *r, struct str value)
 	return REPLY_NONE;
 }
 
-/* ORCPT = addr-type ";" xtext   RFC 3461 §4.2, RFC 6533 §3 */
+/* ORCPT = addr-type ";" xtext / "utf-8;" utf-8-enc-addr   RFC 3461 §4.2, RFC 6533 §3 */
 static enum reply_id param_orcpt(struct reader *r, struct str value)
 {
 	struct str text, type = str_cut(value, ';', &text);
@@ -163,7 +163,8 @@ static enum reply_id param_orcpt(struct reader *r, struct str value)
 		if (!ascii_is_alnum(str_at(type, i)) && type.p[i] != '-')
 			return REPLY_PARAMETER_BAD;
 	r->c->orcpt_type = arena_str(r->a, type);
-	if (!xtext_decode(text, r->flags & SMTP_COMMAND_UTF8, r->a, &r->c->orcpt))
+	if (!(str_eq_nocase(type, S("utf-8")) ? unitext_decode : xtext_decode)(text, r->flags & SMTP_COMMAND_UTF8, r->a,
+									       &r->c->orcpt))
 		return REPLY_PARAMETER_BAD;
 	return REPLY_NONE;
 }

@@ -107,6 +107,7 @@ static void test_b17_to_b23(void **state)
 		{ S("MAIL FROM:<a@b> AUTH=a+0Ab@c"), 501, SMTP_MAIL }, { S("MAIL FROM:<a@b> ENVID=a+0Db"), 501, SMTP_MAIL },
 		{ S("MAIL FROM:<a@b> ENVID=a+00b"), 501, SMTP_MAIL }, { S("MAIL FROM:<a@b> ENVID=a\nb"), 501, SMTP_MAIL },
 		{ S("RCPT TO:<a@b> ORCPT=rfc822;a+0Ab"), 501, SMTP_RCPT }, { S("RCPT TO:<a@b> ORCPT=rfc822;a\0b"), 501, SMTP_RCPT },
+		{ S("RCPT TO:<a@b> ORCPT=utf-8;ü@b"), 501, SMTP_RCPT }, { S("RCPT TO:<a@b> ORCPT=utf-8;\\x{0A}@b"), 501, SMTP_RCPT },
 		/* B22 */
 		{ S("MAIL FROM:<a@b> ="), 501, SMTP_MAIL }, { S("MAIL FROM:<a@b> AUTH===\""), 501, SMTP_MAIL },
 		{ S("MAIL FROM:<a@b> AUTH="), 501, SMTP_MAIL }, { S("MAIL FROM:<a@b> =="), 501, SMTP_MAIL },
@@ -151,6 +152,9 @@ static void test_values(void **state)
 	assert_false(smtp_command_parse(S("RCPT TO:<ü@b>"), 0, &a, &c, &why));
 	assert_int_equal(why, REPLY_UTF8_NEEDED);
 	assert_true(smtp_command_parse(S("RCPT TO:<ü@b> ORCPT=utf-8;ü@b"), SMTP_COMMAND_UTF8, &a, &c, &why));
+	assert_true(str_eq(c.orcpt, S("ü@b")));
+	/* the form of 7 bits needs no SMTPUTF8 */
+	assert_true(smtp_command_parse(S("RCPT TO:<a@b> ORCPT=UTF-8;\\x{FC}@b"), 0, &a, &c, &why));
 	assert_true(str_eq(c.orcpt, S("ü@b")));
 	assert_true(smtp_command_parse(S("BDAT 86 LAST"), 0, &a, &c, &why) && c.size == 86 && c.is_last);
 	assert_true(smtp_command_parse(S("AUTH PLAIN ="), 0, &a, &c, &why) && str_eq(c.arg, S("=")));

@@ -2,18 +2,21 @@
 #include "wire/text.h"
 
 #include "base/utf8.h"
+#include "wire/utf8_add.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 static int base64_value(int c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (ascii_is_digit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	/* from "+" to "z" */
+	static const signed char values[] = {
+		62, -1, -1, -1, 63, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1,
+		-1, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17,
+		18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, -1, -1, 26, 27, 28, 29, 30, 31,
+		32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51,
+	};
+
+	return c >= '+' && c <= 'z' ? values[c - '+'] : -1;
 }
 
 bool base64_decode(struct str s, struct arena *a, struct str *ret)
@@ -96,5 +99,59 @@ void xtext_add(struct buf *b, struct str s)
 			buf_add_char(b, (char)c);
 		else
 			buf_addf(b, "+%02X", (unsigned)c);
+	}
+}
+
+/* "\x{FC}": its length, or 0.  Of ASCII only what may not stand as it is. */
+static size_t embedded(struct str s, uint32_t *ret)
+{
+	uint32_t c = 0;
+	size_t i = 3;
+
+	if (!str_starts(s, S("\\x{")) || str_at(s, i) == '0')
+		return 0;
+	for (; i < 9 && ascii_hex(str_at(s, i)) >= 0; i++)
+		c = c * 16 + (uint32_t)ascii_hex(str_at(s, i));
+	if (i < 5 || str_at(s, i) != '}' || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	if (c < 0x80 && c != ' ' && c != '+' && c != '=' && c != '\\')
+		return 0;
+	*ret = c;
+	return i + 1;
+}
+
+static bool stands_as_it_is(uint32_t c, bool is_utf8)
+{
+	return c > ' ' && c != '+' && c != '=' && c != '\\' && c != 0x7f && (c < 0x80 || is_utf8);
+}
+
+bool unitext_decode(struct str s, bool is_utf8, struct arena *a, struct str *ret)
+{
+	struct buf b = buf_over(arena_alloc(a, s.n, 1), s.n);
+
+	while (s.n) {
+		uint32_t c = 0;
+		size_t n = embedded(s, &c);
+
+		if (!n && (!(n = utf8_char(s, &c)) || !stands_as_it_is(c, is_utf8)))
+			return false;
+		utf8_add(&b, c);
+		s = str_from(s, n);
+	}
+	*ret = buf_str(&b);
+	return !b.full;
+}
+
+void unitext_add(struct buf *b, struct str s, bool is_utf8)
+{
+	while (s.n) {
+		uint32_t c = 0xfffd;
+		size_t n = utf8_char(s, &c);
+
+		if (stands_as_it_is(c, is_utf8))
+			utf8_add(b, c);
+		else
+			buf_addf(b, "\\x{%02X}", c);
+		s = str_from(s, n ? n : 1);
 	}
 }

@@ -1,5 +1,5 @@
-/* text.h — the two ways mail writes bytes as letters: base64 (RFC 4648 §4) and xtext
- * (RFC 3461 §4). */
+/* text.h — how mail writes bytes as letters: base64 (RFC 4648 §4), xtext (RFC 3461 §4), and
+ * addresses beyond ASCII in parameters (RFC 6533 §3). */
 #pragma once
 
 #include "base/arena.h"
@@ -13,3 +13,8 @@ void base64_add(struct buf *b, struct str bytes);
  * above ASCII pass only as they are, in valid UTF-8, if utf8 says so (RFC 6533 §3). */
 bool xtext_decode(struct str s, bool utf8, struct arena *a, struct str *ret);
 void xtext_add(struct buf *b, struct str s);
+
+/* utf-8-addr-xtext: "\x{FC}" is "ü"; as utf-8-addr-unitext, if is_utf8, "ü" is also itself.  What would be a control
+ * character afterwards is refused.  *ret lies in the arena. */
+bool unitext_decode(struct str s, bool is_utf8, struct arena *a, struct str *ret);
+void unitext_add(struct buf *b, struct str s, bool is_utf8);

@@ -91,11 +91,64 @@ static void test_utf8(void **state)
 			fail_msg("row %zu", i);
 }
 
+/* RFC 6533 §3 */
+static void test_unitext(void **state)
+{
+	static const struct { struct str in; bool is_utf8, ok; struct str out; } rows[] = {
+		{ S("abc@d.example"), false, true, S("abc@d.example") },
+		{ S("\\x{FC}@b\\x{fc}"), false, true, S("ü@bü") },
+		{ S("a\\x{2B}b\\x{3D}c\\x{20}d\\x{5C}"), false, true, S("a+b=c d\\") },
+		{ S("\\x{672A}\\x{1F426}\\x{10FFFF}"), false, true, S("未🐦\xf4\x8f\xbf\xbf") },
+		{ S("ü\\x{FC}"), true, true, S("üü") },
+		{ S("ü"), false, false, S("") },
+		{ S("\xc3"), true, false, S("") },
+		{ S("a+b"), true, false, S("") },
+		{ S("a+2Bb"), false, false, S("") },
+		{ S("a=b"), true, false, S("") },
+		{ S("a b"), true, false, S("") },
+		{ S("\\"), true, false, S("") },
+		{ S("\\x"), true, false, S("") },
+		{ S("\\x{"), true, false, S("") },
+		{ S("\\x{}"), true, false, S("") },
+		{ S("\\x{8}"), true, false, S("") },
+		{ S("\\x{FC"), true, false, S("") },
+		{ S("\\X{FC}"), true, false, S("") },
+		{ S("\\x{0FC}"), true, false, S("") },
+		{ S("\\x{41}"), true, false, S("") },
+		{ S("\\x{0A}"), true, false, S("") },
+		{ S("\\x{1F}"), true, false, S("") },
+		{ S("\\x{7F}"), true, false, S("") },
+		{ S("\\x{D800}"), true, false, S("") },
+		{ S("\\x{110000}"), true, false, S("") },
+		{ S("\\x{1000000}"), true, false, S("") },
+	};
+	AUTO(arena_end) struct arena a = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b = buf_over(arena_alloc(&a, 100, 1), 100);
+		struct str got = { 0 }, back = { 0 };
+
+		if (unitext_decode(rows[i].in, rows[i].is_utf8, &a, &got) != rows[i].ok || !str_eq(got, rows[i].out))
+			fail_msg(STR_FMT " gives " STR_FMT, STR_ARG(rows[i].in), STR_ARG(got));
+		unitext_add(&b, got, false);
+		assert_true(str_is_ascii(buf_str(&b)));
+		assert_true(unitext_decode(buf_str(&b), false, &a, &back) && str_eq(back, got));
+	}
+	for (int is_utf8 = 0; is_utf8 < 2; is_utf8++) {
+		struct buf b = buf_over(arena_alloc(&a, 100, 1), 100);
+
+		unitext_add(&b, S("ü+x@b\n\xff"), is_utf8);
+		assert_true(str_eq(buf_str(&b), is_utf8 ? S("ü\\x{2B}x@b\\x{0A}\xef\xbf\xbd") :
+							  S("\\x{FC}\\x{2B}x@b\\x{0A}\\x{FFFD}")));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base64),
-		cmocka_unit_test(test_xtext),
+		cmocka_unit_test(test_xtext), cmocka_unit_test(test_unitext),
 		cmocka_unit_test(test_utf8),
 	};
 

@@ -6,15 +6,10 @@ import time
 
 import server
 import tap
-from letters import letter, on_disk, same, token
+from letters import BOUNDARIES, letter, on_disk, same, token
 from server import shared
 from smtp import Closed, client_context, stuff
 from tap import cases, check, equal, test
-
-LEFT = [b"\n", b"\r", b"\r\n", b"\r\r\n", b"\r\n\0"]
-RIGHT = [b"\n", b"\r", b"\r\n", b"\r\r\n"]
-BOUNDARIES = [(l, r) for l in LEFT for r in RIGHT if (l, r) != (b"\r\n", b"\r\n")]
-
 
 def begin(c, to="alice@example.org"):
     c.ehlo()

@@ -12,6 +12,7 @@ import re
 import subprocess
 import time
 
+import dsn
 import imap_client
 import imap_target
 import letters
@@ -26,8 +27,7 @@ from smtp import Closed
 from tap import cases, check, equal, test
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
-IS_FOR_TESTS = subprocess.run([server.BINARY, "-c", "/nonexistent", "test", "clock"],
-                              capture_output=True, text=True, check=False).returncode != 2
+IS_FOR_TESTS = server.is_for_tests()
 
 
 def points():
@@ -209,6 +209,27 @@ def back_after_a_day():
             time.sleep(0.2)
             equal(len(sink.letters), 10, "copies")
         check(not any(b"Action: failed" in l.raw for l in s.letters("bob")), "bounced")
+
+
+def as_configured():
+    """retry, warn and give-up as they are written down; who asked not to hear of a delay does not."""
+    with Sink(RCPT="451 4.2.2 mailbox full") as sink, remote_server(sink.port) as s:
+        s.reload(s.text.replace("patience 5", "patience 5\nretry 10m 30m give-up 3h warn 1h"))
+        ids = []
+        for rcpt in "NOTIFY=FAILURE,DELAY", "NOTIFY=FAILURE":
+            with s.client() as c:
+                c.ehlo()
+                c.mail("bob@example.org")
+                c.rcpt("away@example.org", rcpt)
+                ids.append(c.data(letter(token())).queue_id)
+        for tries, wait in enumerate([10 * MINUTE] + 6 * [30 * MINUTE], 1):
+            for _ in ids:
+                next_try(s, tries, wait, "away")
+            clock(s, "+%ds" % (wait + 3))
+            tap.eventually(lambda: len(sink.commands("RCPT")) >= 2 * (tries + 1), 5 * SLOW, what="both are tried again")
+        told = tap.eventually(lambda: len(s.letters("bob")) == 3 and dsn.reports(s, "bob"), 5 * SLOW, what=lambda: s.letters("bob"))
+        said = [(r.rcpts[0]["action"], r.rcpts[0]["status"], [i for i in ids if i in r.text]) for r in told]
+        equal(sorted(said), [("delayed", "4.2.2", ids[:1]), ("failed", "4.2.2", ids[:1]), ("failed", "4.2.2", ids[1:])], "reports")
 
 
 def late():
@@ -551,6 +572,7 @@ if IS_FOR_TESTS:
     test("hooks: the clock of all roles is moved and set back")(moved_clock)
     test("hooks: four days of retries, a warning, a bounce")(four_days)
     test("hooks: four days of retries elsewhere, a warning, a bounce", limit=120)(four_days_elsewhere)
+    test("hooks: retry, warn and give-up as configured")(as_configured)
     test("hooks: what waited a day for another server leaves when it is back")(back_after_a_day)
     test("hooks: a mailbox that is back after two days gets its letter once")(late)
     test("hooks: an account that cannot be committed is not added")(accounts)

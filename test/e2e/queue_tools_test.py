@@ -200,6 +200,16 @@ def odd(steps, is_fine=False):
         check(not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", out), repr(out))
 
 
+@test("N1 test smtp with a certificate whose names are controls and bidi: none of it reaches the terminal")
+def odd_certificate():
+    s = office()
+    with Sink(cert=certs.make(s.dir, "odd", cn="a\x1b]0;x\x07b\u202ec")) as x:
+        code, out = smtp(s, "127.0.0.1", "--port", str(x.port))
+        check(code == 0 and "certificate" in out, out)
+        check(not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", out), repr(out))
+    check(not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", s.log()), "the log")
+
+
 @test("test smtp where nobody listens, and with wrong words")
 def nobody():
     s = office()

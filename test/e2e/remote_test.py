@@ -9,7 +9,7 @@ import tap
 from away import USERS, empty, give, queue, sent, world
 from letters import letter, token
 from server import SLOW, Server
-from sink import HANG, Sink
+from sink import EHLO, HANG, Sink
 from tap import check, equal, test
 
 
@@ -143,6 +143,31 @@ def success():
               with_dsn.commands("MAIL")[0])
 
 
+@test("ORCPT beyond ASCII: as it is to who takes SMTPUTF8, spelled out to others and in reports (RFC 6533)")
+def orcpt_utf8():
+    plain = [e for e in EHLO if e != "SMTPUTF8"]
+    refused = "550 5.1.1 nobody"
+    with Sink(ehlo=plain) as ascii_only, Sink() as both, Sink(RCPT=refused) as refusing, \
+            world(both, routes=[("one.test", ascii_only), ("no.test", refusing)],
+                  users=USERS + "one@example.org: x@one.test\ntwo@example.org: x@two.test\nno@example.org: x@no.test\n") as s:
+        spelled, raw = "ORCPT=utf-8;j\\x{FC}rg\\x{2B}x@example.org", "ORCPT=utf-8;jürg\\x{2B}x@example.org"
+        for sink, to in (ascii_only, "one"), (both, "two"):
+            tok, _ = give(s, to + "@example.org", rcpt=spelled)
+            sent(sink, tok)
+            equal([w for w in sink.commands("RCPT")[-1].split() if "ORCPT" in w], [spelled], "without SMTPUTF8")
+        tok, _ = give(s, "two@example.org", params="SMTPUTF8", rcpt=raw)
+        sent(both, tok)
+        equal([w for w in both.commands("RCPT")[-1].split() if "ORCPT" in w], [raw], "with SMTPUTF8")
+        _, mid = give(s, "no@example.org", "alice@example.org", rcpt=spelled)
+        report = s.wait("The number of your message here is " + mid, limit=20).raw
+        check(b"\nOriginal-Recipient: utf-8;j\\x{FC}rg\\x{2B}x@example.org\n" in report, report)
+        with s.client() as c:
+            c.ehlo()
+            c.mail()
+            for bad in (raw, "ORCPT=utf-8;\\x{0D}\\x{0A}x@y", "ORCPT=utf-8;\\x{41}@y", "ORCPT=utf-8;a+2Bb@y"):
+                equal(c.rcpt("one@example.org", bad).code, 501, bad)
+
+
 @test("fifty destinations that hang hold up nobody else")
 def hanging_holds_only_its_own():
     """Fifty destinations hang; letters for another one leave at once."""
@@ -161,7 +186,7 @@ def hanging_holds_only_its_own():
         check(code == 0 and "50 letters" in out, out)
 
 
-@test("a destination that is away sleeps with its letters, also over a restart")
+@test("a destination that is away sleeps with its letters, also over a restart", limit=200)
 def comes_back():
     """Nobody there: the destination sleeps, all its letters wait, and leave when it is there again."""
     port = Sink()
@@ -178,8 +203,9 @@ def comes_back():
             s.restart()
             equal(len(queue(s)), 5, "letters that wait after a restart")
             with Sink(port=down) as back:
+                # who was tried between the start and now sleeps for a minute
                 for tok in toks:
-                    sent(back, tok, limit=30)
+                    sent(back, tok, limit=90)
                 empty(s)
                 equal(len(back.letters), 5, "letters")
 

@@ -6,8 +6,10 @@ import stat
 import subprocess
 import time
 
+import letters
 import submission
 from server import Server
+from sink import Sink
 from submission import token
 from tap import cases, check, equal, eventually, main, skip, test
 
@@ -137,7 +139,7 @@ def lines(args, letter):
     check("victim" not in out, out)
 
 
-SEQUENCES = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r\n.\r\n", b"\r.\r", b"\r\r\n.\r\n", b"\n.\r", b"\0\n.\n", b"\r\n.\r\r\n", b"\n..\n"]
+SEQUENCES = letters.ENDS + [b"\r\n.\r\n", b"\0\n.\n", b"\n..\n"]
 
 
 @test("A26 A27 no sequence of CR, LF, dot and NUL ends a letter early or brings a second one")
@@ -211,7 +213,63 @@ def names():
     equal(s.run("-bp")[0], OK, "-bp")
 
 
+@test("-F is the name in From; -oi keeps a lone dot; -v says what happens; Sent gets nothing of root's and of programs'")
+def said_so():
+    s, tok = shared(), token()
+    said(s.run("-F", "Night Watch", "bob@example.org", input=b"Subject: %s-F\n\nx\n" % tok.encode()), OK)
+    check(b'\nFrom: "Night Watch" <root@mail.example.org>\n' in s.wait(tok + "-F", "bob").raw, s.wait(tok + "-F", "bob").raw)
+    said(s.run("-F", "Other", "bob@example.org", input=b"From: alice@example.org\nSubject: %s-G\n\nx\n" % tok.encode()), OK)
+    check(b"Other" not in s.wait(tok + "-G", "bob").raw, "From is there")
+    said(s.run("-oi", "bob@example.org", input=b"Subject: %s-oi\n\na\n.\nb\n" % tok.encode()), OK)
+    check(s.wait(tok + "-oi", "bob").raw.endswith(b"a\n.\nb\n"), "the dot")
+    said(s.run("-v", "bob@example.org", input=b"Subject: v\n\nx\n"), OK, "250 ")
+    equal(s.run("bob@example.org", input=b"Subject: silent\n\nx\n")[1:], ("", ""), "without -v nothing is said")
+    for args, user in ((("-f", "alice@example.org"), None), ((), "nobody"), ((), None)):
+        said(s.run(*args, "bob@example.org", input=b"Subject: %s-copy\n\nx\n" % tok.encode(), user=user), OK)
+    eventually(lambda: len(s.find(tok + "-copy", "bob")) == 3, 20, what="three letters")
+    s.fence("carol")
+    equal([p for u in ("alice", "bob", "carol") for p in glob.glob(s.maildir(u) + "/.Sent/[cn]*/*")], [], "copies in Sent")
+
+
+@test("-N, -R, -V, -B go with the letter to the next server")
+def dsn():
+    with Sink() as sink, Host(CONF + "outbound {\nroute * via smtp://127.0.0.1:%d tls off\n}\n" % sink.port) as s:
+        for args, mail, rcpt in ((("-N", "success,delay", "-R", "hdrs", "-V", "an-id+="), ("RET=HDRS", "ENVID=an-id+2B+3D"), "NOTIFY=SUCCESS,DELAY"),
+                                 (("-Nnever",), (), "NOTIFY=NEVER"), (("-Rfull", "-Nfailure"), ("RET=FULL",), "NOTIFY=FAILURE")):
+            n = len(sink.letters)
+            said(s.run(*args, "x@other.test", input="Subject: x\n\ngr\u00fcn\n".encode()), OK)
+            eventually(lambda: len(sink.letters) > n, 20, what="a letter with %s" % (args,))
+            m, r = sink.commands("MAIL")[-1], sink.commands("RCPT")[-1]
+            check(all(" " + w in m for w in mail + ("BODY=8BITMIME",)) and rcpt in r, (m, r))
+            check(mail or "RET=" not in m and "ENVID=" not in m, m)
+
+
 # Without a server
+
+@test("without a server: exit codes of all names; 75 when the letter cannot be left")
+def stopped():
+    if os.getuid():
+        skip("another user needs root")
+    with Host() as s:
+        s.stop()
+        code, out, err = s.run("-bs", input=b"QUIT\r\n")
+        check(code == TEMPFAIL and out.startswith("421 4.3.2 "), (code, out, err))
+        for args, name in (((), "mailq"), (("-bp",), "sendmail")):
+            code, out, err = s.run(*args, name=name)
+            check(code == TEMPFAIL and not out and err, (code, out, err))
+        equal(s.run(name="newaliases")[0], OK, "newaliases")
+        equal(s.run("-bv", "bob@example.org")[0], OK, "-bv needs the files alone")
+        equal(s.run("-bv", "nobody-here@example.org")[0], NOUSER, "-bv, nobody's")
+        equal(s.run("bob@example.org", input=b"x\n", user="nobody")[0], OK, "left")
+        os.rename(s.dir + "/drop", s.dir + "/drop.aside")
+        said(s.run("bob@example.org", input=b"x\n", user="nobody"), TEMPFAIL, "cannot be left")
+        os.mkdir(s.dir + "/drop", 0o700)
+        said(s.run("bob@example.org", input=b"x\n", user="nobody"), TEMPFAIL, "cannot be left")
+        os.rmdir(s.dir + "/drop")
+        os.rename(s.dir + "/drop.aside", s.dir + "/drop")
+        s.start()
+        eventually(lambda: len(s.letters("bob")) == 1, 20, what="the one that was left")
+
 
 @test("without a server the letter is left, private to its owner, and sent when the server is back", limit=90)
 def dropped():
@@ -270,9 +328,6 @@ def hostile_drop():
 
 @test("a satellite: three lines of configuration, everything waits for the main server", limit=90)
 def satellite():
-    with Host("outbound {\n    route * via smtps://192.0.2.1:465 user x@example.org secret:secret\n}\n", users=(),
-              default_domain=False) as s:
-        pass
     s = Host("outbound {\n    route * via smtps://192.0.2.1:465 user x@example.org secret:secret\n}\n", users=(),
              default_domain=False)
     with open(s.dir + "/secret", "w") as f:

@@ -5,6 +5,7 @@ import os
 import re
 import time
 
+import server
 import submission
 from submission import SubmissionServer, token
 from tap import check, equal, eventually, main, test
@@ -200,6 +201,22 @@ def none():
         s.wait(tok, "carol")
         settle(s)
         equal(len(filed(s, "alice", tok)), copies, "copies from %s" % source)
+
+
+def ten_minutes():
+    s = shared()
+    for minutes, letters in ((9, 1), (11, 2)):
+        tok = token()
+        equal(s.send("alice", "carol", mine(tok)).code, 250, "sent")
+        wait_filed(s, "alice", tok)
+        equal(s.command("test", "clock", "+%dm" % minutes)[0], 0, "the clock")
+        with s.imap("alice") as c:
+            append(c, b"Sent", mine(tok))
+            equal(len(uids(c, b"Sent", tok)), letters, "letters, appended %d minutes later" % minutes)
+
+
+if server.is_for_tests():
+    test("the client's own copy within ten minutes is known; one that comes later is another letter")(ten_minutes)
 
 
 @test("a large letter is filed and known too; the letter is accepted when its copy cannot be filed")

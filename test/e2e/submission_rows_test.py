@@ -10,6 +10,7 @@ import time
 
 from logins import needs_net                        # first: it starts us again in a network of our own
 
+import letters
 import server
 import submission
 import tap
@@ -52,9 +53,8 @@ def head(tok):
 
 # A26, A27: what may end a letter
 
-SEQUENCES = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\r\n.\r\n", b"\n.\r", b"\r.\r\n", b"\r\n.\r", b"\0\r\n.\0\r\n", b"\0\n.\n",
-             b"\r\n.\r\r\n", b"\r\n\r.\r\n", b"\n..\n", b"\r\n.\0\r\n", b"\r\n. \r\n", b"\r", b"\n", b"\r\n.\r\n", b"\x0b\r\n.\x0b\r\n",
-             b"\xe2\x80\xa8.\xe2\x80\xa8"]
+SEQUENCES = letters.ENDS + [b"\0\r\n.\0\r\n", b"\0\n.\n", b"\r\n\r.\r\n", b"\n..\n", b"\r", b"\n", b"\r\n.\r\n", b"\x0b\r\n.\x0b\r\n",
+                            b"\xe2\x80\xa8.\xe2\x80\xa8"]
 RCPTS = ("x@dots.test", "x@chunks.test")
 
 
@@ -108,6 +108,29 @@ def by_program(s, whole):
     return p.returncode == 0
 
 
+class Front(SubmissionServer):
+    """Sends all by another waxwing, as its alice."""
+
+    def __init__(self, smart):
+        super().__init__("outbound {\nroute * via smtp://127.0.0.1:%d tls off user alice@example.org secret:secret\n}\n" % smart.ports["clear"],
+                         domain="front.test")
+        self.write_conf(self.text.replace("hostname mail.example.org", "hostname mail.front.test"))
+        with open(self.dir + "/secret", "w") as f:
+            f.write(USERS["alice"] + "\n")
+        os.chmod(self.dir + "/secret", 0o600)
+        self.passwords = dict(USERS)
+
+
+def by_smart_host(s, whole):
+    """From another server, where root sends by any address, through this one."""
+    front = submission.shared("front", lambda: Front(s))
+    path = front.dir + "/sendmail"
+    if not os.path.exists(path):
+        os.symlink(front.binary, path)
+    p = subprocess.run([path, "-C", front.conf, "-i", "-f", "alice@example.org"] + list(RCPTS), input=whole, capture_output=True, timeout=60)
+    return p.returncode == 0
+
+
 def is_sound(raw, dotted):
     """Bytes behind DATA or BDAT: no CR or LF alone, behind DATA no line of one dot or with a dot undoubled."""
     return not re.search(rb"(?<!\r)\n|\r(?!\n)", raw) and not (dotted and re.search(rb"(?m)^\.(?!\.)", raw))
@@ -115,7 +138,7 @@ def is_sound(raw, dotted):
 
 @cases([("A26 A27 no sequence ends a letter for the next server: " + n, fn) for n, fn in [
     ("submission, DATA", by_data), ("submission, BDAT", by_chunks), ("an alias that leads away", by_alias),
-    ("a client whose CR and LF alone are mended", by_mended), ("sendmail", by_program)]],
+    ("a client whose CR and LF alone are mended", by_mended), ("sendmail", by_program), ("a smart host", by_smart_host)]],
     limit=120)
 def smuggled(give):
     s, taken = shared(), []
@@ -143,6 +166,44 @@ def smuggled(give):
             check(not any("smuggled" in l for l in x.lines), "a command was smuggled: %r" % x.lines)
 
 
+# Bad input
+
+@test("who may not send reads why, and what to do next")
+def next_step():
+    s = shared()
+    for port, lines, words in (("smtp", ["MAIL FROM:<alice@example.org>", "RCPT TO:<x@elsewhere.test>"], "550 5.7.1 .*denied.*port 587"),
+                               ("auth", ["MAIL FROM:<alice@example.org>", "RCPT TO:<x@elsewhere.test>"], "550 5.7.1 .*denied.*logs in first"),
+                               ("submission", ["MAIL FROM:<alice@example.org>"], "530 5.7.0 .*STARTTLS"),
+                               ("submission", ["AUTH PLAIN AGEAYg=="], "538 5.7.11 .*STARTTLS"),
+                               ("submissions", ["MAIL FROM:<alice@example.org>"], "530 5.7.0 .*log in")):
+        with s.at(port) if port != "submissions" else s.submission(port=port) as c:
+            c.ehlo()
+            for line in lines:
+                r = c.cmd(line)
+            check(re.search(words, "%d %s" % (r.code, r.text)), "%s, %s: %r" % (port, lines[-1], r))
+
+
+@test("who has logged in, and friends, are asked for no name and no host name; strangers are")
+def names():
+    with SubmissionServer("", inbound="friends 127.0.0.4") as s:
+        for source, port, ok in (("127.0.0.4", "smtp", True), ("127.0.0.5", "smtp", False), ("127.0.0.5", "submission", True)):
+            with s.at(port, source=source) as c:
+                code = c.cmd("EHLO my laptop_of(alice)").code
+                check((code == 250) == ok, "EHLO from %s at %s: %d" % (source, port, code))
+
+
+@test("the packaged sample: the lines for programs of this machine, their # taken away, are enough")
+def sample():
+    with open(os.path.join(server.TOP, "conf/waxwing.conf")) as f:
+        block = re.search(r"(?m)^#submission \{\n(?:#.*\n)*?#\}\n", f.read()).group(0)
+    with SubmissionServer(re.sub("(?m)^#", "", block) + "outbound {\nroute * via smtp://127.0.0.1:%d tls off\n}\n" % CHUNKS.port) as s:
+        tok = token()
+        with s.at("smtp") as c:
+            c.ehlo()
+            equal(c.deliver("x@elsewhere.test", head(tok) + b"x\r\n", sender="www@example.org").code, 250, "without AUTH")
+        eventually(lambda: any(tok.encode() in l for l in CHUNKS.letters), 20 * SLOW, what="the letter")
+
+
 # B7, B8, B26
 
 @test("B7 B8 STARTTLS on submission: twice, inside TLS, behind MAIL; what was said in the clear is forgotten")
@@ -157,9 +218,21 @@ def starttls():
         c.cmd("AUTH PLAIN " + plain("alice@example.org", USERS["alice"]).decode())
         equal(c.starttls(client_context()).code, 220, "STARTTLS")
         equal(c.cmd("STARTTLS").code, 503, "a second time")
-        c.ehlo()
-        c.mail("alice@example.org")
+        equal(c.mail("alice@example.org").code, 503, "the name in EHLO is forgotten")
+        c.ehlo("another.example.net")
+        check("AUTH" in c.features and "STARTTLS" not in c.features, "the list is sent again: %r" % c.features)
+        equal(c.cmd("RCPT TO:<bob@example.org>").code, 503, "MAIL and RCPT are forgotten")
+        equal(c.mail("alice@example.org").code, 250, "MAIL")
         equal(c.rcpt("x@dots.test").code, 550, "who it was in the clear is nobody")
+        tok = token()
+        c.rcpt("bob@example.org")
+        equal(c.data(head(tok) + b"x\r\n").code, 250, "DATA")
+    check("another.example.net" in s.wait(tok, "bob").first("received"), "the new name")
+    with s.at("clear") as c:
+        c.ehlo()
+        equal(c.cmd(b"AUTH PLAIN " + plain("alice@example.org", USERS["alice"])).code, 235, "AUTH")
+        equal(c.cmd("STARTTLS").code, 503, "behind AUTH")
+        equal(c.mail("alice@example.org").code, 250, "the state is kept")
     with s.at("submission") as c:
         c.ehlo()
         c.send(b"STARTTLS\r\nEHLO evil\r\nAUTH PLAIN " + plain("alice@example.org", USERS["alice"]) + b"\r\n")

@@ -1,14 +1,20 @@
 #!/usr/bin/python3
-"""Every 250 reaches the other server while roles are killed: submitted, kept, relayed (KILLS names another number)."""
+"""Every 250 reaches the other server while roles are killed and the power is cut: submitted, kept, relayed (KILLS and
+CUTS name other numbers).  With CI=true the cuts may not be skipped."""
 import json
 import os
 import random
 import re
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 
 import letters
+import loopfs
 import server
 import smtp
 import tap
@@ -17,6 +23,7 @@ from sink import Sink
 from tap import check, equal, test
 
 KILLS = int(os.environ.get("KILLS", "30"))
+CUTS = int(os.environ.get("CUTS", "8"))
 SEED = int(os.environ.get("SEED", str(random.SystemRandom().randrange(1 << 30))))
 CLIENTS, NAMES = 4, 8
 CONF = """users file users
@@ -85,6 +92,67 @@ class Watch(threading.Thread):
                 self.seen[tok] = (copies, time.monotonic())
 
 
+def write_users(s):
+    with open(os.path.join(s.dir, "users"), "w") as f:
+        f.writelines("r%d@example.org: x%d@d%d.test\n" % (i, i, i % 3) for i in range(NAMES))
+
+
+@test("P5 ledger: %d power cuts, each letter that was acknowledged reaches the other server" % CUTS, limit=200 + CUTS * 10)
+def cuts():
+    why = os.environ.get("WX_CANNOT")
+    if why:
+        tap.fail("may not be skipped in CI: " + why) if os.environ.get("CI") == "true" else tap.skip(why)
+    rng = random.Random(SEED)
+    print("# seed %d" % SEED)
+    base, disk, s, clients = tempfile.mkdtemp(prefix="wx-rcut-"), None, None, []
+    with Sink() as sink:
+        watch, faults = Watch(sink), []
+        try:
+            try:
+                disk = loopfs.Disk(base, 1000 + 150 * CUTS)
+            except loopfs.Cannot as x:
+                if os.environ.get("CI") == "true":
+                    raise
+                tap.skip(str(x))
+            s = server.Server(CONF % sink.port, dir=disk.mnt)
+            s.expect_crash = True
+            write_users(s)
+            subprocess.run(["sync", "-f", disk.mnt], check=True)
+            s.start()
+            clients = [Client(s, i) for i in range(CLIENTS)]
+            for t in clients + [watch]:
+                t.start()
+            for n in range(CUTS):
+                time.sleep(rng.uniform(0.3, 1.2))
+                faults.append(time.monotonic())
+                disk.cut()
+                s.kill_all()
+                disk.umount()
+                disk.mount()
+                faults.append(time.monotonic())
+                s.write_conf(s.text)
+                write_users(s)
+                s.start(limit=30)
+                check(s.alive(), "no start after cut %d" % (n + 1))
+            before = sum(len(c.acked) for c in clients)
+            tap.eventually(lambda: sum(len(c.acked) for c in clients) >= before + 10, 20 * SLOW, what="letters taken after the cuts")
+            for t in clients:
+                t.stopping = True
+            for t in clients:
+                t.join(30)
+            finish(s, clients, watch, faults)
+            equal(s.stop(limit=40), 0, "a clean stop")
+        finally:
+            watch.stopping = True
+            for t in clients:
+                t.stopping = True
+            if s:
+                s.end()
+            if disk:
+                disk.end()
+            shutil.rmtree(base, ignore_errors=True)
+
+
 @test("P5 P6 ledger: %d times kill -9 of queue, relay, parent or others: all that was acknowledged is relayed" % KILLS,
       limit=200 + KILLS * 4)
 def kills():
@@ -92,8 +160,7 @@ def kills():
     print("# seed %d" % SEED)
     with Sink() as sink:
         s = server.Server(CONF % sink.port)
-        with open(os.path.join(s.dir, "users"), "w") as f:
-            f.writelines("r%d@example.org: x%d@d%d.test\n" % (i, i, i % 3) for i in range(NAMES))
+        write_users(s)
         s.expect_crash = True
         clients, watch, faults = [Client(s, i) for i in range(CLIENTS)], Watch(sink), []
         try:
@@ -159,4 +226,9 @@ def finish(s, clients, watch, faults):
     tap.eventually(lambda: s.command("queue", "list")[1] == "", 30 * SLOW, what=lambda: s.command("queue", "list")[1][:1000])
 
 
+if "--list" not in sys.argv:
+    try:
+        loopfs.private()
+    except loopfs.Cannot as x:
+        os.environ["WX_CANNOT"] = str(x)
 tap.main()

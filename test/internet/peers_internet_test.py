@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Letters between real servers in the small internet, each found by its MX: waxwing with waxwing, Postfix, Exim
 and OpenSMTPD, in both directions."""
+import email
 import glob
 import re
 
@@ -86,6 +87,30 @@ def to_peer(w, p, unknown):
     check(b"nobody@" + p.domain.encode() in report and re.search(unknown, report), report[:2000])
 
 
+def in_seven_bits(w, p):
+    head = (b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n")
+    tok, body = token(), "Grüße, mit Umläuten und = darin\r\n".encode() * 20000
+    with w.a.submission("alice", password="alice-pw") as c:
+        equal(c.mail("alice@example.org", "BODY=8BITMIME").code, 250, "MAIL")
+        equal(c.rcpt("u1@pf.test").code, 250, "RCPT")
+        r = c.data(letter(tok, body, head).replace(b"sender@client.example.net", b"alice@example.org"))
+        equal(r.code, 250, "DATA: %r" % r)
+
+    def found():
+        for path in glob.glob(p.maildir("u1")):
+            with open(path, "rb") as f:
+                got = f.read()
+            if tok.encode() in got:
+                return got
+        return None
+    got = eventually(found, 30 * SLOW, 0.1, what=lambda: "a letter in 7 bits; the peer says:\n" + p.log()[-1500:])
+    there = email.message_from_bytes(got)
+    equal(there["Content-Transfer-Encoding"], "quoted-printable", "encoding")
+    check(all(b < 128 for b in got), "it has octets beyond 127")
+    equal(there.get_payload(decode=True).replace(b"\r\n", b"\n"), body.replace(b"\r\n", b"\n"), "decoded")
+    sent(w.a, r.queue_id, "pf.test", "sent=0 later=0 never=0 needs-7bit=1")
+
+
 def from_peer(w, p):
     """A person there writes to alice, and to somebody whom we do not know."""
     tok, sender = token(), "u1@" + p.domain
@@ -126,6 +151,13 @@ def peer(kind, domain, unknown):
     with kind(w, domain) as p:
         to_peer(w, p, unknown)
         from_peer(w, p)
+
+
+@test("Postfix that takes 7 bits only: what comes decodes to what was sent", limit=120)
+def seven_bits():
+    w = world()
+    with PostfixPeer(w, "pf.test", more="smtpd_discard_ehlo_keywords = 8bitmime\n") as p:
+        in_seven_bits(w, p)
 
 
 tap.main()

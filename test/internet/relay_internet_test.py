@@ -5,129 +5,21 @@ Each row is a domain of its own with servers of its own (lib/sink.py); one waxwi
 Expectations are RFC 5321 §5.1, 7505, 7672 and 8461.  "Deferred" means that nothing of the letter was said to a
 server that may not have it: no MAIL, in the clear or otherwise."""
 import collections
-import http.server
 import json
 import re
 import socket
-import ssl
-import threading
 
 import certs
+import dns_wire
 import tap
+from domains import (CERTS, DOWN, DRIP, ENDED, EXPIRED, GOOD, LATER, ME, NAMELESS, NEVER, OFFERED, OWN, ROWS, SELF, STRIPPED, WEB, Row, Sts,
+                     mails, make_certificates, record, reverse6, web_server)
 from letters import letter, token
 from server import SLOW
-from sink import CLOSE, EHLO, Sink
+from sink import CLOSE, HANG, Sink
 from submission import SubmissionServer
 from tap import cases, check, equal, eventually, test
 from world import World, once
-
-ROWS = {}
-LATER, NEVER = "later", "never"
-DOWN = object()         # an address, and nobody there
-OWN = "127.8.0.1"       # where our waxwing takes mail
-ME = "mail.example.org"
-
-
-class Sts:
-    """What https://mta-sts.DOMAIN/ gives; by: good, stranger (a certificate of nobody), down."""
-
-    def __init__(self, mode, mx, by="good", status=200, kind="text/plain", age=86400):
-        self.mode, self.mx, self.by, self.status, self.kind, self.age = mode, mx, by, status, kind, age
-        self.asked = []
-
-    def text(self, domain):
-        return "version: STSv1\r\nmode: %s\r\n%smax_age: %d\r\n" % (
-            self.mode, "".join("mx: %s\r\n" % m.replace("@", domain) for m in self.mx), self.age)
-
-
-class Row:
-    """mx: what the domain names ("@" is the domain); hosts: label -> options of a Sink, or DOWN; tlsa: label ->
-    records; want: LATER, NEVER, or the label of the server that takes it and how: "a clear", "a tls", "a verified"."""
-
-    def __init__(self, name, want, why=".", zone="secure", mx="10 a", hosts=None, tlsa=None, sts=None, more="", domain=None,
-                 look=None):
-        self.name, self.want, self.why, self.zone, self.look = name, want, why, zone, look
-        self.mx, self.hosts, self.tlsa, self.sts, self.more = mx, hosts if hosts is not None else {"a": {}}, tlsa or {}, sts, more
-        self.n = len(ROWS)
-        self.label = "r%d" % self.n
-        self.domain = domain or "%s.%s.test" % (self.label, zone)
-        self.sinks, self.sent = {}, []
-        ROWS[name] = self
-
-    def ip(self, host):
-        return "127.3.%d.%d" % (self.n, 1 + sorted(self.hosts).index(host))
-
-    def ip6(self, host):
-        return "fd00:25::%x:%x" % (self.n, 1 + sorted(self.hosts).index(host))
-
-    def lines(self):
-        out = []
-        for one in filter(None, self.mx.split(", ")):
-            preference, host = one.split()
-            out.append("%s MX %s %s" % (self.label, preference, host if host.endswith(".") else "%s.%s" % (host, self.label)
-                                        if host != "@" else self.label))
-        for h, options in self.hosts.items():
-            out.append("%s A %s" % (self.name_of(h), self.ip(h)))
-            if options is not DOWN and "ptr" in options:
-                out.append("%s AAAA %s" % (self.name_of(h), self.ip6(h)))
-        for h, records in self.tlsa.items():
-            owner = h if h.startswith("_") else "_25._tcp." + self.name_of(h)
-            for r in [records] if isinstance(records, str) else records:
-                out.append("%s %s" % (owner.replace("@", self.label), record(r)))
-        if self.sts:
-            out += ['_mta-sts.%s TXT "v=STSv1; id=1;"' % self.label,
-                    "mta-sts.%s A %s" % (self.label, WEB[self.sts.by])]
-        return "\n".join(out + [self.more.replace("@", self.label)])
-
-    def name_of(self, h):
-        return self.label if h == "@" else "%s.%s" % (h, self.label)
-
-    def host(self, h):
-        return self.domain if h == "@" else "%s.%s" % (h, self.domain)
-
-    def begin(self):
-        for h, options in self.hosts.items():
-            if options is DOWN:
-                continue
-            options = dict(options, name=options.get("name", self.host(h)))
-            cert, ptr = options.pop("cert", None), options.pop("ptr", None)
-            options["cert"] = cert and CERTS[cert]
-            self.sinks[h] = Sink(host=self.ip(h), port=25, **options).__enter__()
-            if ptr is not None:
-                self.sinks[h + "6"] = Sink(host=self.ip6(h), port=25, family=socket.AF_INET6, **options).__enter__()
-
-    def arrived(self, tok):
-        """Where the letter came to: "a clear"."""
-        return ["%s %s" % (h, "tls" if x.tls else "clear") for h, s in self.sinks.items() for x in s.sessions
-                for l in x.letters if tok.encode() in l]
-
-    def result(self, msg, log):
-        m = re.search(r' relay msg=%s to="%s" host="(.*?)" .*? tls="(.*?)" sent=(\d+) later=(\d+) never=(\d+) .* why="(.*)"'
-                      % (msg, re.escape(self.domain)), log)
-        return m and m.groups()
-
-
-CERTS, AUTHORITIES = {}, {}
-WEB = {"good": "127.4.0.1", "stranger": "127.4.0.2", "down": "127.4.0.3"}
-
-
-def record(spec):
-    """"3 1 1 good": the record that fits this certificate; anything else as it stands."""
-    words = spec.split()
-    if words[-1] in CERTS or words[-1] in AUTHORITIES:
-        crt = (CERTS.get(words[-1]) or AUTHORITIES[words[-1]])[0]
-        return certs.tlsa(crt, *map(int, words[:3]))
-    return spec
-
-
-GOOD, SELF, EXPIRED, NAMELESS = {"cert": "good"}, {"cert": "stranger"}, {"cert": "expired"}, {"cert": "other"}
-STRIPPED = {"cert": "good", "starttls": False}
-OFFERED = {"ehlo": EHLO + ("STARTTLS",)}         # says so, and then does not know how
-
-
-def mails(row, host):
-    return row.sinks[host].commands("MAIL")
-
 
 # -- which server --------------------------------------------------------------------------------
 Row("MX: the best one", "a clear", mx="10 a, 20 b", hosts={"a": {}, "b": {}}, look=lambda r: not r.sinks["b"].sessions)
@@ -143,8 +35,10 @@ Row("MX: implicit", "@ clear", mx="", hosts={"@": {}})
 Row("an address literal", "a clear", domain="[127.3.%d.1]" % len(ROWS))
 Row("an address literal of ourselves", NEVER, "554 5.4.6", domain="[%s]" % OWN, hosts={})
 Row("MX: null", NEVER, "556 5.1.10", mx="0 .", hosts={"@": {}}, look=lambda r: not r.sinks["@"].sessions)
-Row("MX: to a name that does not exist", LATER, "no address", mx="10 nobody", hosts={"@": {}},
+Row("MX: to names without any address", NEVER, "550 5.4.4 .*nobody", mx="10 nobody, 20 text", hosts={"@": {}}, more="text.@ TXT x",
     look=lambda r: not r.sinks["@"].sessions)
+Row("MX: none, and no address either", NEVER, "550 5.4.4", mx="", hosts={}, more="@ TXT x")
+Row("MX: one without an address, one that cannot be looked up", LATER, "4.4.4", mx="10 nobody, 20 mail.broken.test.", hosts={})
 Row("no such domain", NEVER, "550 5.1.2", domain="nobody.nowhere.test", hosts={})
 Row("no such domain, says a zone without signatures", NEVER, "550 5.1.2", domain="nobody.plain.test", hosts={})
 Row("SERVFAIL", LATER, "4.4.3", domain="broken.test", hosts={})
@@ -162,6 +56,18 @@ Row("loop: we are the best, nobody worse is asked", NEVER, "5.4.6", mx="10 %s., 
 Row("loop: we are the second, the best is down", LATER, "4.4.1", mx="10 a, 20 %s." % ME, hosts={"a": DOWN})
 Row("loop: it greets with our name", NEVER, "5.4.6", hosts={"a": {"name": ME}}, look=lambda r: not mails(r, "a"))
 
+Row("L6 MX: its IPv6 address cannot be looked up, the other can", "a clear", mx="10 half.odd.test.")
+HALF = ROWS["L6 MX: its IPv6 address cannot be looked up, the other can"]
+Row("L6 MX: no address of it can be looked up", LATER, "address", mx="10 servfail.odd.test.")
+Row("L6 MX: an address of two octets", LATER, "address", mx="10 short.odd.test.")
+Row("L6 MX: an address for a name", LATER, "4.4.4", mx="10 127.3.%d.1." % len(ROWS), look=lambda r: not r.sinks["a"].sessions)
+Row("L6 MX: a malformed record", LATER, "4.4.3", domain="badmx.odd.test", hosts={})
+Row("L7 N1 MX: a name of line breaks and escapes", LATER, "4.4.4", mx="10 x\\013\\010fatal:\\027[2J.@.secure.test.",
+    look=lambda r: not r.sinks["a"].sessions)
+LINES = ROWS["L7 N1 MX: a name of line breaks and escapes"]
+LINES.mx = LINES.mx.replace("@", LINES.label)
+Row("MX: equals in any order", "a clear", mx=", ".join("10 %s" % h for h in "abcdefgh"), hosts={h: DOWN if h != "a" else {} for h in "abcdefgh"})
+
 # -- TLS where nobody demands it -------------------------------------------------------------------
 for zone in "secure", "plain":
     Row("no TLS, %s zone" % zone, "a clear", zone=zone)
@@ -169,6 +75,10 @@ for zone in "secure", "plain":
     Row("TLS by an expired certificate of another, %s zone" % zone, "a tls", zone=zone, hosts={"a": EXPIRED})
     Row("TLS that breaks, %s zone" % zone, "a clear", zone=zone, hosts={"a": OFFERED})
     Row("STARTTLS refused, %s zone" % zone, "a clear", zone=zone, hosts={"a": {"cert": "good", "STARTTLS": "454 4.7.0 no"}})
+
+Row("it is asked for by its name (SNI)", "a tls", zone="plain", hosts={"a": SELF}, look=lambda r: r.sinks["a"].sessions[0].sni == r.host("a"))
+Row("DANE: asked for by the name at the end of the CNAME (RFC 7672 §8.1)", "a verified", mx="10 alias", hosts={"a": SELF},
+    more="alias.@ CNAME a.@", tlsa={"a": "3 1 1 stranger"}, look=lambda r: r.sinks["a"].sessions[0].sni == r.host("a"))
 
 # -- DANE ------------------------------------------------------------------------------------------
 for spec in "3 1 1", "3 0 1", "3 1 2", "3 1 0":
@@ -222,6 +132,9 @@ INSECURE_HOST = ROWS["DANE: the server in a zone without signatures"]
 INSECURE_HOST.mx = "10 x.r%d.plain.test." % INSECURE_HOST.n
 Row("DANE: TLSA of a bad certificate, and nothing signed, no TLS", "a clear", zone="plain", tlsa={"a": "3 1 1 good"})
 
+Row("DANE: records that hold for two seconds", "a verified", hosts={"a": SELF}, tlsa={"_25._tcp.a.@ 2": "3 1 1 stranger"})
+ROLLED = ROWS["DANE: records that hold for two seconds"]
+
 # -- MTA-STS ------------------------------------------------------------------------------------------
 Row("MTA-STS enforce: a right certificate", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"]))
 Row("MTA-STS enforce: by a wildcard", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["*.@"]))
@@ -249,14 +162,40 @@ Row("K9 MTA-STS: redirects are not followed", "a clear", zone="plain", sts=Sts("
 Row("MTA-STS: not text/plain", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], kind="text/html"))
 Row("K9 MTA-STS: its web server's certificate is nobody's", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], by="stranger"))
 Row("MTA-STS: its web server is down", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], by="down"))
+Row("K9 MTA-STS: its web server accepts and says nothing", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], by="silent"))
+Row("K9 MTA-STS: its web server hears the question and says nothing", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], status=HANG))
+Row("K9 MTA-STS: its web server says an octet now and then", "a clear", zone="plain", sts=Sts("enforce", ["b.@"], status=DRIP))
 Row("K9 MTA-STS: max_age beyond all numbers", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"], age=10 ** 30))
 Row("MTA-STS and DANE: DANE counts", "a verified", hosts={"a": SELF}, tlsa={"a": "3 1 1 stranger"}, sts=Sts("enforce", ["a.@"]))
 Row("MTA-STS good, DANE bad: DANE counts", LATER, "4.7.5", hosts={"a": GOOD}, tlsa={"a": "3 1 1 stranger"},
     sts=Sts("enforce", ["a.@"]), look=lambda r: not mails(r, "a"))
 Row("MTA-STS enforce beside TLSA of no use: the policy holds (RFC 8461 §5)", LATER, "4.7.5", hosts={"a": SELF}, tlsa={"a": "1 1 1 good"},
     sts=Sts("enforce", ["a.@"]), look=lambda r: not mails(r, "a"))
+GOOD_LINES = "version: STSv1\r\nmode: enforce\r\nmx: b.@\r\nmax_age: 86400\r\n"
+for name, raw in (("another version", GOOD_LINES.replace("STSv1", "STSv2")), ("no version", GOOD_LINES[16:]), ("an unknown mode", GOOD_LINES.replace("enforce", "strict")),
+                  ("enforce without a server", GOOD_LINES.replace("mx: b.@\r\n", "")), ("no max_age", GOOD_LINES.replace("max_age: 86400\r\n", "")),
+                  ("max_age is no number", GOOD_LINES.replace("86400", "1e9")), ("max_age below nothing", GOOD_LINES.replace("86400", "-1")),
+                  ("a page of a web site", "<html>\r\n<body>welcome</body>\r\n</html>\r\n"), ("nothing", ""),
+                  ("a hundred thousand lines", GOOD_LINES + "x: y\r\n" * 100000), ("controls", GOOD_LINES.replace("mx: b", "mx: \x1b[2J\0b"))):
+    Row("MTA-STS bad: " + name, "a clear", zone="plain", sts=Sts("enforce", ["b.@"], raw=raw))
+for name, txt in (("two records", ('"v=STSv1; id=1;"', '"v=STSv1; id=2;"')), ("no id", ('"v=STSv1;"',)), ("an id of signs", ('"v=STSv1; id=a-b;"',)),
+                  ("another version", ('"v=STSv2; id=1;"',)), ("version in the middle", ('"id=1; v=STSv1;"',))):
+    Row("MTA-STS bad TXT: " + name, "a clear", zone="plain", sts=Sts("enforce", ["b.@"], txt=txt))
+Row("MTA-STS: another TXT beside, one in pieces, fields of the future", LATER, "not named", zone="plain", hosts={"a": GOOD},
+    sts=Sts("enforce", [], raw=GOOD_LINES + "future: yes\r\n", txt=('"something else"', '"v=STS" "v1; id=1; future=x;"')))
+Row("MTA-STS: lines end in LF", LATER, "not named", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", [], raw=GOOD_LINES.replace("\r", "")))
+Row("MTA-STS: what is too old is forgotten", LATER, "not named", zone="plain", hosts={"a": SELF}, sts=Sts("enforce", ["b.@"], age=1))
+Row("MTA-STS: another policy is taken up", LATER, "not named", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["b.@"]))
+OLD, CHANGED = ROWS["MTA-STS: what is too old is forgotten"], ROWS["MTA-STS: another policy is taken up"]
 Row("MTA-STS: what is known holds", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"]))
-STALE = ROWS["MTA-STS: what is known holds"]
+STALE = [ROWS["MTA-STS: what is known holds"]]
+for what in "hangs", "drips":
+    Row("MTA-STS: what is known holds, when its web server %s" % what, "a verified", zone="plain", hosts={"a": GOOD},
+        sts=Sts("enforce", ["a.@"]))
+    STALE.append(list(ROWS.values())[-1])
+HUNG = 80               # domains whose web servers hang, and one beside them
+Row("MTA-STS enforce, among others that hang", "a verified", zone="plain", hosts={"a": GOOD}, sts=Sts("enforce", ["a.@"]))
+AMONG = ROWS["MTA-STS enforce, among others that hang"]
 
 # -- IPv6 ---------------------------------------------------------------------------------------------
 Row("IPv6 if our address has a name", "a6 clear", hosts={"a": {"ptr": True}}, look=lambda r: not r.sinks["a"].sessions)
@@ -265,47 +204,18 @@ Row("IPv4 if our IPv6 address has none", "a clear", hosts={"a": {"ptr": False}},
 
 # -- the world ----------------------------------------------------------------------------------------
 
-def web_server(ip, chain):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            domain = self.headers["Host"][len("mta-sts."):]
-            row = next(r for r in ROWS.values() if r.domain == domain)
-            row.sts.asked.append(self.path)
-            body = row.sts.text(domain).encode()
-            self.send_response(row.sts.status)
-            if row.sts.status == 302:
-                self.send_header("Location", "https://mta-sts.%s/elsewhere" % domain)
-            self.send_header("Content-Type", row.sts.kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    class Web(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_):
-            pass                         # a client that does not like the certificate
-
-    web = Web((ip, 443), Handler)
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(*chain)
-    web.socket = tls.wrap_socket(web.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=web.serve_forever, daemon=True).start()
-    return web
-
-
-def make_certificates(folder):
-    names = [r.host(h) for r in ROWS.values() for h in r.hosts] + ["mta-sts." + r.domain for r in ROWS.values() if r.sts]
-    AUTHORITIES.update({"known-ca": certs.authority(folder, "known-ca"), "unknown-ca": certs.authority(folder, "unknown-ca")})
-    CERTS.update({"good": certs.signed(folder, "good", AUTHORITIES["known-ca"], names),
-                  "other-name": certs.signed(folder, "other-name", AUTHORITIES["known-ca"], ["other.test"]),
-                  "unknown": certs.signed(folder, "unknown", AUTHORITIES["unknown-ca"], names),
-                  "other": certs.signed(folder, "other", AUTHORITIES["unknown-ca"], ["other.test"]),
-                  "stranger": certs.make(folder, "stranger", sans=names),
-                  "expired": certs.make(folder, "expired", cn="expired.test", expired=True)})
+def odd(q, _is_tcp):
+    """The zone odd.test: half.odd.test has an address of IPv4 and fails for IPv6, others fail or lie."""
+    own, name = b"\xc0\x0c", q.name.lower()
+    if name == "badmx.odd.test" and q.type == dns_wire.TYPES["MX"]:
+        return [q.reply([dns_wire.rr(own, "MX", b"\0")])]
+    if q.type == dns_wire.TYPES["A"] and name == "half.odd.test":
+        return [q.reply([dns_wire.a(own, HALF.ip("a"))])]
+    if q.type == dns_wire.TYPES["A"] and name == "short.odd.test":
+        return [q.reply([dns_wire.rr(own, "A", b"\x7f\3")])]
+    if name in ("half.odd.test", "servfail.odd.test"):
+        return [q.reply([], rcode=2)]
+    return [q.reply([], [dns_wire.soa("odd.test")])]
 
 
 def make_names(net):
@@ -314,6 +224,9 @@ def make_names(net):
                  ("\nx.r%d A %s" % (INSECURE_HOST.n, INSECURE_HOST.ip("x")) +
                   "\n_25._tcp.x.r%d TLSA 3 1 1 %s" % (INSECURE_HOST.n, "00" * 32) if zone == "plain" else ""),
                  dnssec="secure" if zone == "secure" else "insecure")
+    net.zone("hung.test", "mx A 127.3.255.2\n" + "".join(
+        'd%d MX 10 mx\n_mta-sts.d%d TXT "v=STSv1; id=1;"\nmta-sts.d%d A %s\n' % (i, i, i, WEB["silent"]) for i in range(HUNG)),
+        dnssec="insecure")
     net.zone("nowhere.test", "@ A 127.3.255.1")
     net.zone("bogus.test", "@ MX 10 original\noriginal A 127.3.255.1", dnssec="bogus")
     net.zone("expired.test", "@ MX 10 mail\nmail A 127.3.255.1", dnssec="expired")
@@ -321,6 +234,7 @@ def make_names(net):
     net.zone("broken.test", "", dnssec="insecure", at="broken")
     net.zone("lame.test", "", dnssec="insecure", at="lame")
     net.zone("silent.test", "", dnssec="insecure", at="127.9.0.1")
+    net.zone("odd.test", "", dnssec="insecure", at="127.9.0.2")
     net.zone("_tcp.a." + FAILS.domain, "", dnssec="insecure", at="broken")
     net.zone("_tcp.a." + FORGED.domain, "_25 TLSA 3 1 1 " + "00" * 32, dnssec="expired")
     net.zone("ip6.arpa", "\n".join("%s PTR mail.example.org." % reverse6(r.ip6(h)) for r in ROWS.values()
@@ -331,27 +245,29 @@ def make_names(net):
                 certs.run("ip", "-6", "addr", "add", r.ip6(h) + "/128", "dev", "lo", "nodad")
 
 
-def reverse6(ip):
-    return ".".join(reversed(socket.inet_pton(socket.AF_INET6, ip).hex())) + ".ip6.arpa."
-
-
 class Domains(World):
     def __init__(self):
         super().__init__()
         make_certificates(self.folder)
         make_names(self.net)
         self.net.silent("127.9.0.1")
+        self.net.scripted("127.9.0.2", odd)
         self.start()
+        self.silence = socket.create_server((WEB["silent"], 443), backlog=HUNG + 20)
+        self.among = Sink(host="127.3.255.2", port=25).__enter__()
         self.web = {by: web_server(WEB[by], CERTS[by]) for by in ("good", "stranger")}
         for r in ROWS.values():
             r.begin()
-        self.server = self.lives(SubmissionServer(
-            "listen smtp %s:25\n%soutbound {\npatience 5\nretry 1h give-up 4d\nallow-private 127.0.0.0/8 fd00::/8\n"
-            "tls-roots file %s/known-ca.pem\n}\n" % (OWN, self.net.conf(), self.folder),
-            users=("alice",), passwords={"alice": "alice-pw"}))
+        self.server = self.lives(self.sender(OWN, 5))
         self.server.start()
         self.ids = {}
-        self.send(ROWS.values())
+        self.send(r for r in ROWS.values() if r is not AMONG)
+
+    def sender(self, ip, patience):
+        return SubmissionServer(
+            "listen smtp %s:25\n%soutbound {\npatience %d\nretry 1h give-up 4d\nallow-private 127.0.0.0/8 fd00::/8\n"
+            "tls-roots file %s/known-ca.pem\n}\n" % (ip, self.net.conf(), patience, self.folder),
+            users=("alice",), passwords={"alice": "alice-pw"})
 
     def send(self, rows):
         with self.server.submission("alice") as c:
@@ -375,6 +291,9 @@ class Domains(World):
 
     def end(self):
         super().end()
+        ENDED.set()
+        self.silence.close()
+        self.among.__exit__()
         for r in ROWS.values():
             for s in r.sinks.values():
                 s.__exit__()
@@ -386,7 +305,7 @@ class Domains(World):
 world = once(Domains)
 
 
-def judge(w, row, tok, want, why):
+def judge(w, row, tok, want, why, waits=False):
     log = w.server.log
     host, tls, sent, later, never, said = eventually(
         lambda: row.result(w.ids[tok], log()), 60 * SLOW, what=lambda: "a result for %s:\n%s" % (row.domain, "\n".join(
@@ -407,12 +326,12 @@ def judge(w, row, tok, want, why):
         equal(row.arrived(tok), [want.replace("verified", "tls")], "where it came to")
         check(want.endswith("clear") == (tls == "none"), "the log says tls=%r" % tls)
         check(want.endswith("verified") == (", verified" in tls), "the log says tls=%r" % tls)
-        check(row.domain not in w.queued(), "it waits all the same")
+        check(waits or row.domain not in w.queued(), "it waits all the same")
     if row.look:
         check(row.look(row), "the servers saw %r" % {h: [x.lines[:8] for x in s.sessions] for h, s in row.sinks.items()})
 
 
-@cases([(n, n) for n in ROWS], "{0}", limit=120)
+@cases([(n, n) for n, r in ROWS.items() if r is not AMONG], "{0}", limit=120)
 def outcome(name):
     row = ROWS[name]
     w = world()
@@ -433,28 +352,132 @@ def explains(name, ok, words):
     check(re.search(words, out), "%r is not in\n%s" % (words, out + err))
 
 
-@test("MTA-STS: a policy that cannot be fetched anew holds, also over a restart, and defers", limit=120)
-def stale():
+@cases([("K9 MTA-STS: a policy that cannot be fetched anew (%s) holds, also over a restart, and defers" % what, r, status)
+        for r, what, status in zip(STALE, ("500", "it hangs", "it drips"), (500, HANG, DRIP))], limit=120)
+def stale(row, status):
     w = world()
     s = w.server
-    STALE.sts.status = 500
+    row.sts.status = status
     zone = w.net.zones["plain.test"]
-    w.net.change("plain.test", zone.text.replace('_mta-sts.%s TXT "v=STSv1; id=1;"' % STALE.label,
-                                                '_mta-sts.%s TXT "v=STSv1; id=2;"' % STALE.label))
-    asked = len(STALE.sts.asked)
-    STALE.sinks["a"].tls = None
+    w.net.change("plain.test", zone.text.replace('_mta-sts.%s TXT "v=STSv1; id=1;"' % row.label,
+                                                '_mta-sts.%s TXT "v=STSv1; id=2;"' % row.label))
+    asked = len(row.sts.asked)
+    row.sinks["a"].tls = None
     s.restart()
-    w.send([STALE])
-    judge(w, STALE, STALE.sent[-1], LATER, "TLS is demanded .MTA-STS")
-    check(len(STALE.sts.asked) > asked, "the new policy was not asked for")
+    w.send([row])
+    judge(w, row, row.sent[-1], LATER, "TLS is demanded .MTA-STS")
+    check(len(row.sts.asked) > asked, "the new policy was not asked for")
+
+
+@test("K9 MTA-STS: eighty web servers that hang: another domain's policy is fetched meanwhile, and enforced", limit=120)
+def among():
+    """By a waxwing that waits half a minute for each of them."""
+    w = world()
+    with w.sender("127.8.0.2", 50) as s:
+        with s.submission("alice") as c:
+            for to in ["bob@d%d.hung.test" % i for i in range(HUNG)] + ["bob@" + AMONG.domain]:
+                equal(c.mail("alice@example.org").code, 250, "MAIL")
+                equal(c.rcpt(to).code, 250, "RCPT " + to)
+                equal(c.data(letter().replace(b"sender@client.example.net", b"alice@example.org")).code, 250, "DATA")
+        got = eventually(lambda: re.search(r' relay .*to="%s" .*tls="(.*?)" sent=1' % re.escape(AMONG.domain), s.log()), 60 * SLOW,
+                         what=lambda: "a letter for %s:\n%s" % (AMONG.domain, s.log()[-1500:]))
+        check(", verified" in got.group(1), "tls=" + got.group(1))
+        equal(w.among.letters, [], "those that wait for their own policies")
+
+
+def announce(w, row, n):
+    """From now on the row's domain announces policy n."""
+    z = w.net.zones["plain.test"]
+    w.net.change("plain.test", re.sub(r'(?m)^(_mta-sts\.%s TXT "v=STSv1; id=)\d+' % row.label, r"\g<1>%d" % n, z.text))
+
+
+@test("MTA-STS: what has passed its max_age and is there no more binds nobody; a new policy does", limit=120)
+def forgotten():
+    w = world()
+    judge(w, OLD, OLD.sent[0], LATER, "not named")
+    judge(w, CHANGED, CHANGED.sent[0], LATER, "not named")
+    OLD.sts.status, CHANGED.sts.mx = 404, ["a.@"]
+    announce(w, CHANGED, 2)
+    w.server.restart()                  # the resolver asks anew
+    w.send([OLD, CHANGED])
+    judge(w, OLD, OLD.sent[-1], "a tls", ".", waits=True)
+    judge(w, CHANGED, CHANGED.sent[-1], "a verified", ".", waits=True)
+
+
+def variant(w, conf, rows):
+    """Letters for these rows by another waxwing of the same net: {name: (host, tls, sent, later, never, why)}."""
+    s = SubmissionServer("%soutbound {\npatience 5\nretry 1h give-up 4d\ntls-roots file %s/known-ca.pem\n%s\n}\n" % (w.net.conf(), w.folder, conf),
+                         users=("alice",), passwords={"alice": "alice-pw"})
+    with s, s.submission("alice") as c:
+        ids = {}
+        for r in rows:
+            c.mail("alice@example.org")
+            c.rcpt("bob@" + r.domain)
+            ids[r] = c.data(letter(token()).replace(b"sender@client.example.net", b"alice@example.org")).queue_id
+        return {r.name: eventually(lambda r=r: r.result(ids[r], s.log()), 60 * SLOW, what="a result for " + r.name) for r in rows}
+
+
+@test("ipv6 off and ipv6 on, whatever the PTR", limit=120)
+def ipv6():
+    w = world()
+    rows = [ROWS["IPv6 if our address has a name"], ROWS["IPv4 if our IPv6 address has none"]]
+    for word, used in (("off", "a"), ("on", "a6")):
+        before = {(r, h): len(s.sessions) for r in rows for h, s in r.sinks.items()}
+        got = variant(w, "allow-private 127.0.0.0/8 fd00::/8\nipv6 " + word, rows)
+        equal([g[2] for g in got.values()], ["1", "1"], "sent with ipv6 %s: %s" % (word, got))
+        for r in rows:
+            equal([x for x, s in r.sinks.items() if len(s.sessions) > before[r, x]], [used], "ipv6 %s: %s" % (word, r.name))
+
+
+@test("L6 without allow-private nothing on the loopback is reached: it is a loop", limit=120)
+def private():
+    w = world()
+    rows = [ROWS["MX: the best one"], ROWS["MX: implicit"]]
+    before = {r: sum(len(s.sessions) for s in r.sinks.values()) for r in rows}
+    for name, (_, _, sent, _, never, why) in variant(w, "", rows).items():
+        check((sent, never) == ("0", "1") and "5.4.6" in why, "%s: %s" % (name, why))
+    equal({r: sum(len(s.sessions) for s in r.sinks.values()) for r in rows}, before, "who was called")
+
+
+@cases([("test address: " + n, n, words) for n, words in [
+    ("MX: the best one", ["10 a\\.", "127\\.3\\.", "opportunistic"]), ("DANE 3 1 1 fits", ["verified by DANE", "1 TLSA records of use"]),
+    ("DANE 3 1 1 is of another key", ["DANE"]), ("MTA-STS enforce: a right certificate", ["enforce|MTA-STS", "verif"]),
+    ("MTA-STS enforce: a server that it does not name", ["not name"]), ("MX: null", ["5\\.1\\.10"]), ("SERVFAIL", ["4\\.4\\.3"]),
+    ("forged MX (DNSSEC)", ["DNSSEC"]), ("loop: our own name", ["5\\.4\\.6"]), ("an address literal", ["127\\.3\\."]),
+    ("DANE: forged TLSA", ["TLSA"]), ("MTA-STS testing: no TLS", ["MTA-STS"])]])
+def address(name, words):
+    row = ROWS[name]
+    before = sum(len(s.sessions) for s in row.sinks.values())
+    code, out, err = world().server.command("test", "address", "bob@" + row.domain)
+    for one in words:
+        check(re.search(one, out), "%r is not in\n%s" % (one, out + err))
+    check(not re.search(r"[\x00-\x09\x0b-\x1f]", out), repr(out))
+    check(code == 1 or row.want not in (LATER, NEVER) or row.hosts, "%d\n%s" % (code, out))
+    equal(sum(len(s.sessions) for s in row.sinks.values()), before, "conversations with its servers")
+@test("DANE: an open conversation is not used on when other TLSA records are in force", limit=120)
+def rolled():
+    w = world()
+    w.send([ROLLED])
+    judge(w, ROLLED, ROLLED.sent[-1], ROLLED.want, ROLLED.why)
+    mails_before = len(mails(ROLLED, "a"))
+    zone, new = w.net.zones["secure.test"], record("3 1 1 good")
+    w.net.change("secure.test", zone.text.replace("_25._tcp.a.%s 2 %s" % (ROLLED.label, record("3 1 1 stranger")),
+                                                  "_25._tcp.a.%s 2 %s" % (ROLLED.label, new)))
+    name = "_25._tcp.a." + ROLLED.domain
+    eventually(lambda: new.split()[-1].lower() in w.server.command("dns", "lookup", "TLSA", name)[1].lower(), 20 * SLOW, 0.1,
+               what=lambda: "the new record: %s" % (w.server.command("dns", "lookup", "TLSA", name),))
+    w.send([ROLLED])
+    judge(w, ROLLED, ROLLED.sent[-1], LATER, "4.7.5")
+    equal(len(mails(ROLLED, "a")), mails_before, "MAIL")
 
 
 @test("nobody died, nothing waits that should not")
 def alive():
     w = world()
-    want = {r.domain for r in ROWS.values() if r.want == LATER} | {STALE.domain}
+    want = {r.domain for r in ROWS.values() if r.want == LATER} | {r.domain for r in STALE} | {ROLLED.domain}
     eventually(lambda: set(w.queued()) == want, 10 * SLOW, what=lambda: "waits: %s" % (set(w.queued()) ^ want))
     check(not re.search(r"died who=|strange-call", w.server.log()), "somebody died")
+    check(all(c == "\n" or " " <= c < "\x7f" or c >= "\xa0" for c in w.server.log()), "controls in the log")
 
 
 tap.main()

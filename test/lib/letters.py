@@ -30,6 +30,12 @@ def message_id(data):
     return m.group(1).decode("latin-1") if m else None
 
 
+# What could be taken for the end of a letter by others: rows A1 to A20.
+LEFT = [b"\n", b"\r", b"\r\n", b"\r\r\n", b"\r\n\0"]
+RIGHT = [b"\n", b"\r", b"\r\n", b"\r\r\n"]
+BOUNDARIES = [(l, r) for l in LEFT for r in RIGHT if (l, r) != (b"\r\n", b"\r\n")]
+ENDS = [l + b"." + r for l, r in BOUNDARIES] + [b"\r\n." + t + b"\r\n" for t in (b"\0", b" ", b"\t", b"\x85", b"\xc2\x85", b"\xe2\x80\xa8")]
+
 TRACE = (b"return-path", b"delivered-to", b"envelope-to", b"x-original-to", b"received")
 
 

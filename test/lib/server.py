@@ -33,9 +33,12 @@ FAULTS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|Assertion|st
 ROLES = ("control", "smtpd", "login", "queue", "mailbox", "relay", "scan", "user", "keys", "zygote")
 HOST = "mail.example.org"
 ALL = []
-
-
 CLAIMS = []
+
+
+def is_for_tests():
+    """Has the binary a clock and faults that can be ordered (-Dhooks=true)?"""
+    return subprocess.run([BINARY, "-c", "/nonexistent", "test", "clock"], capture_output=True, check=False).returncode != 2
 
 
 def free_port():

@@ -4,11 +4,11 @@
     with Sink(MAIL="451 4.3.0 later") …     answers MAIL so
     with Sink(RCPT=lambda n, line: …)       n counts the calls of this verb in the conversation
 
-A reply is text (lines by CRLF are the caller's), bytes (sent as they are), or one of
+A reply is text (lines by CRLF are the caller's), bytes (sent as they are), a Drip, or one of
 HANG, CLOSE, RESET.  s.sessions lists what happened: .lines (commands), .letters
-(bytes as they stood behind DATA, dots and all), .bdat, .tls.  Names of steps are
-CONNECT, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, END (behind the dot), BODY (in the
-middle), BDAT, RSET, QUIT."""
+(bytes as they stood behind DATA, dots and all), .bdat, .tls, .resumed, .sni, .peer.  Names of steps are
+CONNECT, EHLO, HELO, STARTTLS, TLS (before the handshake), AUTH, MAIL, RCPT, DATA, END (behind the
+dot), BODY (in the middle), BDAT, RSET, QUIT."""
 import base64
 import socket
 import ssl
@@ -19,12 +19,19 @@ HANG, CLOSE, RESET = object(), object(), object()
 EHLO = ("PIPELINING", "SIZE 50000000", "8BITMIME", "DSN", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES")
 
 
+class Drip:
+    """Bytes that come one by one, so many seconds apart."""
+
+    def __init__(self, data, gap=0.0):
+        self.data, self.gap = data, gap
+
+
 class Session:
     def __init__(self, sock, sink):
-        self.sock, self.sink, self.buf = sock, sink, b""
+        self.sock, self.sink, self.buf, self.peer = sock, sink, b"", sock.getpeername()[0]
         self.lines, self.letters, self.bdat, self.tls = [], [], [], None
         self.count, self.done, self.over, self.sni = {}, False, threading.Event(), None
-        self.after_quit = False
+        self.resumed = False
 
     def fill(self):
         got = self.sock.recv(65536)
@@ -60,6 +67,11 @@ class Session:
             raise ConnectionError("reset")
         if isinstance(what, str):
             what = what.encode() + b"\r\n"
+        if isinstance(what, Drip):
+            for i in range(len(what.data)):
+                self.sock.sendall(what.data[i:i + 1])
+                self.sink.stop.wait(what.gap)
+            return what.data
         self.sock.sendall(what)
         return what
 
@@ -74,13 +86,14 @@ class Session:
         self.act(verb, text.encode(), line)
 
     def start_tls(self):
+        self.act("TLS", b"")
         if not self.sink.tls:
             raise ConnectionError("no certificate")
         def named(_sock, name, _ctx):
             self.sni = name
         self.sink.tls.sni_callback = named
         self.sock = self.sink.tls.wrap_socket(self.sock, server_side=True)
-        self.tls = self.sock.version()
+        self.tls, self.resumed = self.sock.version(), self.sock.session_reused
         self.buf = b""
 
     def data(self):
@@ -118,7 +131,7 @@ class Session:
         else:
             user, password = self.challenge(b"Username:"), self.challenge(b"Password:")
         good = self.sink.passwords.get(user.decode()) == password.decode()
-        self.act("AUTH", "235 2.7.0 welcome" if good else "535 5.7.8 no")
+        self.act("AUTH", "235 2.7.0 welcome" if good else "535 5.7.8 no", line)
 
     def converse(self):
         if self.sink.wrapped:
@@ -180,6 +193,7 @@ class Sink:
                 sock, _ = self.listener.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             s = Session(sock, self)
             self.sessions.append(s)
             threading.Thread(target=s.run, daemon=True).start()

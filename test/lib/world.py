@@ -51,12 +51,14 @@ class World:
         """For those who believe in our authority only."""
         return "tls-roots file %s\n" % self.ca[0]
 
-    def waxwing(self, domain, kind=Server, conf="", outbound="", **kw):
-        """A server (not started yet) with what it needs to live in this net at the address of its domain."""
+    def waxwing(self, domain, kind=Server, conf="", outbound="", at=None, **kw):
+        """A server (not started yet) with what it needs to live in this net, at the address and by the name of its
+        domain, or of another."""
+        at = at or domain
         s = kind("tls certificate %s key %s\n%soutbound {\nsource %s\nallow-private 127.0.0.0/8\n%s%s}\n%s"
-                 % (self.certs[domain] + (self.net.conf(), self.ips[domain], self.roots(), outbound, conf)),
+                 % (self.certs[at] + (self.net.conf(), self.ips[at], self.roots(), outbound, conf)),
                  domain=domain, **kw)
-        s.text = s.text.replace("hostname mail.example.org", "hostname " + self.hosts[domain])
+        s.text = s.text.replace("hostname mail.example.org", "hostname " + self.hosts[at])
         s.write_conf(s.text)
         return self.lives(s)
 

@@ -10,6 +10,7 @@ import shutil
 import socket
 import tempfile
 
+import against_dovecot
 import certs
 import peers
 import tap
@@ -171,6 +172,60 @@ class PostfixPeer(Peer):
             self.pf.end()
             self.root = None
         super().end()
+
+
+# Names and passwords for Postfix
+DOVECOT = """protocols =
+base_dir = /run/dovecot
+log_path = %(folder)s/dovecot.log
+ssl = no
+auth_mechanisms = plain login scram-sha-256
+passdb {
+  driver = passwd-file
+  args = username_format=%%u %(folder)s/passwords
+}
+userdb {
+  driver = static
+  args = uid=2527 gid=2527 home=/nonexistent
+}
+service auth {
+  unix_listener %(folder)s/auth {
+    mode = 0666
+  }
+}
+"""
+SMTPS = """%(ip)s:465 inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+"""
+
+
+class PostfixMain(PostfixPeer):
+    """It also takes letters at 465 from who logs in; Dovecot knows the passwords."""
+
+    def __init__(self, world, domain, passwords):
+        self.passwords, self.auth = passwords, None
+        super().__init__(world, domain)
+
+    def begin(self, world):
+        self.auth = peers.Root("dovecot", peers.PACKAGES["dovecot"], share=[self.folder])
+        self.auth.sh(against_dovecot.USERS)
+        with open(self.folder + "/passwords", "w") as f:
+            f.writelines("%s:{PLAIN}%s:::::\n" % row for row in self.passwords.items())
+        with open(self.folder + "/dovecot.conf", "w") as f:
+            f.write(DOVECOT % self.words())
+        self.daemon = self.auth.spawn("dovecot", "-F", "-c", self.folder + "/dovecot.conf")
+        tap.eventually(lambda: os.path.exists(self.folder + "/auth"), 20 * SLOW, what="Dovecot's socket")
+        self.more = "smtpd_sasl_type = dovecot\nsmtpd_sasl_path = %s/auth\n" % self.folder
+        self.master = SMTPS % self.words()
+        super().begin(world)
+
+    def end(self):
+        super().end()
+        if self.auth:
+            self.auth.end()
 
 
 class EximPeer(Peer):

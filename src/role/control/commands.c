@@ -163,8 +163,9 @@ SUSPENDS static int run_test_address(struct command *c)
 struct figures {
 	struct parent_status_answer parent;
 	struct queue_figures_answer queue;
+	struct queue_lanes_answer lanes;
 	struct keys_status_answer keys;
-	bool has_queue, has_keys;
+	bool has_queue, has_lanes, has_keys;
 };
 
 static void print_json(struct buf *b, const struct figures *f)
@@ -220,6 +221,20 @@ static bool is_news(const struct parent_status_answer *s, size_t i)
 	return s->processes.p[i].warnings.n > 0;
 }
 
+/* That a server which the configuration names takes nothing is not the other's affair alone. */
+static void print_ways_out(struct buf *b, const struct queue_lanes_answer *r)
+{
+	for (size_t i = 0; i < r->lanes.n; i++) {
+		const struct ipc_lane *l = &r->lanes.p[i];
+
+		if (l->fails && l->waiting && str_starts(l->name, S("via "))) {
+			buf_addf(b, "  WARNING: %llu recipients wait, " STR_FMT ": ", (unsigned long long)l->waiting, STR_ARG(l->name));
+			buf_add_printable(b, l->why, 300);
+			buf_add_char(b, '\n');
+		}
+	}
+}
+
 static void print_text(struct buf *b, const struct figures *f)
 {
 	for (size_t i = 0; i < f->parent.processes.n; i++) {
@@ -240,6 +255,8 @@ static void print_text(struct buf *b, const struct figures *f)
 			 (unsigned long long)f->queue.pending, (unsigned long long)f->queue.waiting,
 			 (unsigned long long)f->queue.held, (unsigned long long)f->queue.accepted,
 			 (unsigned long long)f->queue.delivered);
+		if (f->has_lanes)
+			print_ways_out(b, &f->lanes);
 		buf_addf(b, "journal: %llu records, %llu syncs, %llu deliveries not yet safe, %llu full segments\n",
 			 (unsigned long long)f->queue.appended, (unsigned long long)f->queue.syncs,
 			 (unsigned long long)f->queue.unsafe, (unsigned long long)f->queue.segments);
@@ -282,6 +299,7 @@ SUSPENDS static int print_fibers(struct command *c)
 
 SUSPENDS static int run_status(struct command *c)
 {
+	AUTO(arena_end) struct arena lanes = { .limit = 8 << 20 };
 	struct figures f = { 0 };
 	struct buf b = buf_on_heap(1 << 20);
 	struct err e;
@@ -293,6 +311,7 @@ SUSPENDS static int run_status(struct command *c)
 	if (!parent_status(self.parent, &(struct parent_status){ 0 }, &f.parent, c->a, &e))
 		return complain_err(c, &e);
 	f.has_queue = queue_figures(link_to(ROLE_QUEUE), &(struct queue_figures){ 0 }, &f.queue, c->a, &e);
+	f.has_lanes = f.has_queue && queue_lanes(link_to(ROLE_QUEUE), &(struct queue_lanes){ 0 }, &f.lanes, &lanes, &e);
 	f.has_keys = keys_status(link_to(ROLE_KEYS), &(struct keys_status){ 0 }, &f.keys, c->a, &e);
 	if (c->is_json)
 		print_json(&b, &f);

@@ -69,6 +69,9 @@ SUSPENDS int run_test_smtp(struct command *c);
 /* An address that is not ours: which servers take its mail, by what TLS. */
 SUSPENDS int explain_remote(struct command *c, struct str address);
 
+/* auth.c */
+SUSPENDS int run_test_auth(struct command *c);
+
 /* dns.c */
 SUSPENDS int run_dns_lookup(struct command *c);
 

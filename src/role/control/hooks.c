@@ -124,6 +124,22 @@ static bool parse_errno(struct str s, uint32_t *ret)
 	return false;
 }
 
+/* "100ms", or a duration as everywhere. */
+static bool parse_delay(struct str s, uint32_t *ret)
+{
+	int64_t us;
+	uint64_t ms;
+
+	if (s.n > 2 && str_eq(str_from(s, s.n - 2), S("ms")) && str_u64(str_head(s, s.n - 2), &ms) && ms <= HOUR / MILLISECOND) {
+		*ret = (uint32_t)ms;
+		return true;
+	}
+	if (!parse_duration(s, &us) || us > HOUR)
+		return false;
+	*ret = (uint32_t)(us / MILLISECOND);
+	return true;
+}
+
 /* "nth N", "in ROLE". */
 static bool parse_limit(struct str what, struct str which, struct parent_fault *q)
 {
@@ -145,7 +161,6 @@ static bool parse_order(const struct ipc_text *args, size_t n, struct parent_fau
 {
 	struct str value = n > 1 ? args[1].text : S("");
 	size_t i = 1;
-	int64_t us = 0;
 
 	q->action = 0;
 	while (q->action < ARRAY_LEN(actions) && !str_eq(args[0].text, str_from_z(actions[q->action])))
@@ -159,9 +174,8 @@ static bool parse_order(const struct ipc_text *args, size_t n, struct parent_fau
 		i++;
 		break;
 	case ACTION_DELAY:
-		if (!parse_duration(value, &us) || us > HOUR)
+		if (!parse_delay(value, &q->value))
 			return false;
-		q->value = (uint32_t)(us / MILLISECOND);
 		i++;
 		break;
 	case ACTION_KILL:

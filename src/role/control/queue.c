@@ -155,13 +155,14 @@ static void print_page(struct listing *l, const struct queue_queued_answer *r)
 SUSPENDS static bool print_some(struct listing *l, uint64_t id, uint64_t mask, bool with_done, struct ipc_select *select,
 				struct err *e)
 {
-	uint64_t at = 0;
+	uint64_t at = 0, order = 0;
 	uint32_t step = 0;
 	bool more = true;
 
 	while (more) {
 		AUTO(arena_end) struct arena a = { .limit = 8 << 20 };
-		struct queue_queued q = { .id = id, .mask = mask, .with_done = with_done, .at = at, .step = step };
+		struct queue_queued q = { .id = id, .mask = mask, .with_done = with_done, .at = at,
+					 .order = order, .step = step };
 		struct queue_queued_answer r;
 
 		if (select) {
@@ -173,6 +174,7 @@ SUSPENDS static bool print_some(struct listing *l, uint64_t id, uint64_t mask, b
 		print_page(l, &r);
 		more = r.more;
 		at = r.at;
+		order = r.order;
 		step = r.step;
 	}
 	return true;
@@ -346,6 +348,7 @@ SUSPENDS static bool act(struct command *c, struct deed *d, const struct which *
 		AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
 
 		q.at = r.at;
+		q.order = r.order;
 		if (!queue_act(link_to(ROLE_QUEUE), &q, &r, &a, e))
 			return false;
 		d->letters += r.letters;

@@ -70,6 +70,12 @@ static void join_named(struct trace *t, const struct why *w)
 	case WHY_success_written:
 		join_text(t, ((const struct why_success_written *)w)->report);
 		break;
+	case WHY_step_converted:
+		join_text(t, ((const struct why_step_converted *)w)->copy);
+		break;
+	case WHY_seven_bit_accepted:
+		join_text(t, ((const struct why_seven_bit_accepted *)w)->about);
+		break;
 	case WHY_step_redirected:
 		join_text(t, ((const struct why_step_redirected *)w)->copy);
 		break;

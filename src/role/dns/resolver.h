@@ -3,7 +3,7 @@
 
 #include "base/arena.h"
 #include "conf/conf.h"
-#include "dns/outcome.h"
+#include "wire/dns_outcome.h"
 
 /* A question that nobody has answered until then is DNS_TEMP. */
 #define DNS_QUESTION_WITHIN (20 * SECOND)

@@ -24,6 +24,7 @@ struct process {
 	bool is_ending;          /* told to stop, or given up */
 	bool has_failed;         /* died before its first `ready` */
 	unsigned restarts;
+	uint32_t asked;          /* in a reload: the generation that it knows */
 	char warnings[512];
 };
 

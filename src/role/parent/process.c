@@ -195,6 +195,7 @@ static void send_setup(struct process *p)
 		log_error("config", "role=%s why=%s", role_name(p->role), LOGQ(str_from_z(e.text)));
 		return;
 	}
+	p->asked = 0;
 	role_setup(p->link, &(struct role_setup){ .dialect = ipc_dialect(),
 		.instance = p->instance, .copies = 1, .log_level = (uint8_t)parent.conf->c.log,
 		.generation = parent.conf->generation, .config = image,

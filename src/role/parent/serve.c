@@ -219,16 +219,29 @@ SUSPENDS static void stop_all(void)
 
 /* -- reload ---------------------------------------------------------------- */
 
+static struct process *not_asked(uint32_t generation)
+{
+	struct process *p = parent.processes;
+
+	while (p && (!p->link || p->role == ROLE_ZYGOTE || p->asked == generation))
+		p = p->next;
+	return p;
+}
+
+/* Those that start meanwhile begin with the old one, and are asked too: the last answer ends the last wait. */
 SUSPENDS static bool ask_all(uint32_t generation, const struct conf *c, struct arena *a, struct err *e)
 {
-	for (struct process *p = parent.processes; p; p = p->next) {
+	struct process *p;
+
+	for (p = parent.processes; p; p = p->next)       /* a reload that came to nothing had the same number */
+		p->asked = 0;
+	while ((p = not_asked(generation))) {
 		struct role_config_check_answer yes;
 		AUTO(fd_end) int image = -1;
 
-		if (!p->link || p->role == ROLE_ZYGOTE)
-			continue;
 		if (!config_image(c, p->role, &image, e))
 			return false;
+		p->asked = generation;
 		WITHIN(10 * SECOND)
 			if (!role_config_check(p->link, &(struct role_config_check){ .generation = generation,
 							.config = image }, &yes, a, e))

@@ -231,6 +231,21 @@ static void take_event(const struct inotify_event *ev)
 	}
 }
 
+/* Each process gets a descriptor of its own: two that read by one would each get a part. */
+static void send_anew(struct watched *w)
+{
+	for (struct process *p = parent.processes; p; p = p->next) {
+		AUTO(fd_end) int fd = -1;
+
+		if (!is_for(w, p) || !p->link)
+			continue;
+		fd = open_file(w);
+		if (w->is_refused)
+			return;
+		send_file(p, w, fd);
+	}
+}
+
 /* Gives how long the next one has. */
 static int64_t send_due(void)
 {
@@ -238,7 +253,6 @@ static int64_t send_due(void)
 
 	for (size_t i = 0; i < n_watched; i++) {
 		struct watched *w = &watched[i];
-		AUTO(fd_end) int fd = -1;
 
 		if (w->due > now) {
 			if (w->due < NEVER && w->due - now < soonest)
@@ -247,10 +261,7 @@ static int64_t send_due(void)
 		}
 		w->due = NEVER;
 		resolve(w);
-		fd = open_file(w);
-		for (struct process *p = parent.processes; p && !w->is_refused; p = p->next)
-			if (is_for(w, p) && p->link)
-				send_file(p, w, fd);
+		send_anew(w);
 	}
 	return soonest;
 }

@@ -9,7 +9,8 @@
 enum {
 	ANSWER_MAX = 40 * 1024, ANSWER_STEPS = 400, STEP_BYTES = 80,     /* of one answer: it fits a message */
 	LOOK_MOST = 20000,               /* steps that are looked at for one answer */
-	ACT_LETTERS = 200,               /* letters with which something is done for one answer */
+	ACT_LETTERS = 1000,              /* letters with which something is done for one answer, */
+	ACT_WIDTH = 64,                  /* of them side by side: they share what must be synced */
 	LANES_MOST = 200,
 };
 #define ACT_WITHIN HOUR
@@ -39,7 +40,7 @@ bool serve_queued(struct link *l, void *question, void *answer, struct arena *a,
 {
 	struct queue_queued *q = question;
 	struct queue_queued_answer *r = answer;
-	struct queue_walk at = { .id = q->at, .step = q->step, .with_done = q->with_done };
+	struct queue_walk at = { .id = q->at, .order = q->order, .step = q->step, .with_done = q->with_done };
 	struct queue_select select = q->select.n ? select_of(&q->select.p[0]) : (struct queue_select){ 0 };
 	struct queue_entry found;
 	size_t sum = 0, looked = 0;
@@ -52,6 +53,7 @@ bool serve_queued(struct link *l, void *question, void *answer, struct arena *a,
 		struct ipc_queued *s = &r->steps.p[r->steps.n];
 
 		r->at = at.id;
+		r->order = at.order;
 		r->step = at.step;
 		if ((found.claim.ref.id & q->mask) != (q->id & q->mask) || !queue_selects(&select, &found))
 			continue;
@@ -162,32 +164,63 @@ SUSPENDS static bool drop(const struct queue_claim *claims, size_t n, struct str
 	return ok;
 }
 
-/* The selected steps of one letter. */
-SUSPENDS static bool act_on(const struct queue_act *q, const struct queue_select *select, uint64_t id,
-			    struct queue_act_answer *r, struct err *e)
+/* What one answer is about; side by side. */
+struct acting {
+	const struct queue_act *q;
+	struct queue_select select;
+	uint64_t *ids;
+	size_t n, next;
+	struct queue_act_answer *r;
+	bool has_failed;
+	struct err err;
+};
+
+static size_t count_steps(uint64_t id)
 {
-	struct queue_claim *claims = calloc(LETTER_STEP_MAX, sizeof(*claims));
+	struct queue_walk at = { .id = id };
+	struct queue_entry found;
+	size_t n = 0;
+
+	while (queue_next(queue, &at, &found) && found.claim.ref.id == id)
+		n++;
+	return n;
+}
+
+/* The selected steps of a letter; those that are to be done something with are claimed.  Gives how many. */
+SUSPENDS static size_t take_steps(struct acting *x, uint64_t id, struct queue_claim *claims, size_t most)
+{
 	struct queue_walk at = { .id = id };
 	struct queue_entry found;
 	int64_t now = time_now();
-	bool ok = true;
 	size_t n = 0;
 
-	if (!claims)
-		return fail(e, FAULT_TEMP, "no memory");
-	while (n < LETTER_STEP_MAX && queue_next(queue, &at, &found) && found.claim.ref.id == id) {
-		if (!queue_selects(select, &found))
+	while (n < most && queue_next(queue, &at, &found) && found.claim.ref.id == id) {
+		if (!queue_selects(&x->select, &found))
 			continue;
-		r->steps++;
-		if (q->is_count || q->action == ACTION_HOLD || q->action == ACTION_RELEASE)
+		x->r->steps++;
+		if (x->q->is_count || x->q->action == ACTION_HOLD || x->q->action == ACTION_RELEASE)
 			continue;
-		if (q->action == ACTION_RETRY)
+		if (x->q->action == ACTION_RETRY)
 			queue_retry_step(queue, found.claim.ref, now);
 		else if (queue_claim_step(queue, found.claim.ref, &claims[n], now + ACT_WITHIN))
 			n++;
 		else
-			r->in_hand++;
+			x->r->in_hand++;
 	}
+	return n;
+}
+
+/* With one letter. */
+SUSPENDS static bool act_on(struct acting *x, uint64_t id, struct err *e)
+{
+	const struct queue_act *q = x->q;
+	size_t most = count_steps(id), n;
+	struct queue_claim *claims = calloc(most ? most : 1, sizeof(*claims));
+	bool ok = true;
+
+	if (!claims)
+		return fail(e, FAULT_TEMP, "no memory");
+	n = take_steps(x, id, claims, most);
 	for (size_t i = 0; i < n; i++)
 		claims[i].text = q->action == ACTION_BOUNCE ? S("550 5.7.0 the administrator of this server sent it back") : claims[i].text;
 	if (!q->is_count && (q->action == ACTION_HOLD || q->action == ACTION_RELEASE))
@@ -200,16 +233,34 @@ SUSPENDS static bool act_on(const struct queue_act *q, const struct queue_select
 		ok = redirect_steps(claims, n, q->target, q->by, e);
 	for (size_t i = 0; i < n && !ok; i++)
 		(void)queue_report(queue, &(struct queue_report){ .ref = claims[i].ref, .outcome = OUTCOME_LATER,
-								  .is_mild = true, .again = now }, 1, now, &(struct err){ 0 });
+								  .is_mild = true, .again = time_now() }, 1, time_now(), &(struct err){ 0 });
 	free(claims);
 	return ok;
+}
+
+SUSPENDS static void act_worker(void *arg)
+{
+	struct acting *x = arg;
+	struct err e = { 0 };
+
+	while (x->next < x->n && !x->has_failed) {
+		uint64_t id = x->ids[x->next++];
+
+		if (act_on(x, id, &e)) {
+			x->r->letters++;
+		} else if (!x->has_failed) {
+			x->has_failed = true;
+			x->err = e;
+			fail_in(&x->err, "%s", ID_Z(id));
+		}
+	}
 }
 
 /* Letters that have one selected step at least; one page of them. */
 static size_t find_letters(const struct queue_act *q, const struct queue_select *select, uint64_t *ret,
 			   struct queue_act_answer *r)
 {
-	struct queue_walk at = { .id = q->at, .step = UINT32_MAX };
+	struct queue_walk at = { .id = q->at, .order = q->order, .step = UINT32_MAX };
 	struct queue_entry found;
 	size_t n = 0, looked = 0;
 
@@ -219,6 +270,7 @@ static size_t find_letters(const struct queue_act *q, const struct queue_select 
 		if (looked++ >= LOOK_MOST && at.id != r->at)
 			break;
 		r->at = at.id;
+		r->order = at.order;
 		if (!queue_selects(select, &found))
 			continue;
 		ret[n++] = at.id;
@@ -229,21 +281,26 @@ static size_t find_letters(const struct queue_act *q, const struct queue_select 
 
 SUSPENDS bool serve_act(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
+	AUTO(nursery_end) struct nursery workers = { 0 };
 	struct queue_act *q = question;
-	struct queue_act_answer *r = answer;
-	struct queue_select select;
-	uint64_t ids[ACT_LETTERS];
-	size_t n;
+	struct acting x = { .q = q, .r = answer, .ids = ARENA_ARRAY(a, uint64_t, ACT_LETTERS) };
 
-	(void)l, (void)a;
+	(void)l;
 	if (q->action >= ACTION_COUNT || q->select.n != 1)
 		return fail(e, FAULT_PERM, "no such action");
-	select = select_of(&q->select.p[0]);
-	n = find_letters(q, &select, ids, r);
-	for (size_t i = 0; i < n; i++) {
-		if (!act_on(q, &select, ids[i], r, e))
-			return fail_in(e, "%s", ID_Z(ids[i]));
-		r->letters++;
+	if (!x.ids)
+		return fail(e, FAULT_TEMP, "no memory");
+	x.select = select_of(&q->select.p[0]);
+	x.n = find_letters(q, &x.select, x.ids, x.r);
+	for (size_t i = 1; i < ACT_WIDTH && i < x.n && !q->is_count; i++)
+		if (!fiber_start(&workers, "act", act_worker, &x))
+			break;
+	act_worker(&x);
+	if (!nursery_join(&workers, e))
+		return false;
+	if (x.has_failed) {
+		*e = x.err;
+		return false;
 	}
 	carry_kick();
 	return true;

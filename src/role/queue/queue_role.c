@@ -23,6 +23,7 @@ enum {
 	IDLE_AFTER = 5, IDLE_AGAIN = 60,         /* seconds */
 };
 #define STOP_WITHIN (30 * SECOND)
+#define SPOOL_WITHIN (2 * SECOND)        /* of it, for what waits */
 
 struct queue *queue;
 struct queue_totals totals;
@@ -106,6 +107,16 @@ static void do_write(void *arg)
 	j->ok = !FAULT_IN(spool_drain, &j->err) && fd_pwrite_all(j->fd, str_of(j->p, j->n), j->at, &j->err);
 }
 
+bool spool_put(int fd, struct str piece, int64_t at, struct err *e)
+{
+	struct write_job j = { .fd = fd, .p = piece.p, .n = piece.n, .at = at };
+
+	off_loop(do_write, &j);
+	if (!j.ok)
+		*e = j.err;
+	return j.ok;
+}
+
 SUSPENDS static void drain(void *arg)
 {
 	struct incoming *in = arg;
@@ -115,7 +126,6 @@ SUSPENDS static void drain(void *arg)
 	in->has_failed = !block;
 	while (block) {
 		ssize_t n = read(in->pipe, block, DRAIN_BLOCK);
-		struct write_job j = { .fd = in->file, .p = block, .n = (size_t)n, .at = (int64_t)in->size };
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -129,11 +139,8 @@ SUSPENDS static void drain(void *arg)
 			continue;                        /* read to the end, so that the sender gets his answer */
 		if (in->size + (uint64_t)n > conf_now()->inbound.max_size + DRAIN_BLOCK)
 			in->has_failed = !fail(&in->err, FAULT_PEER, "the letter is longer than max-size");
-		off_loop(do_write, &j);
-		if (!j.ok) {
+		if (!spool_put(in->file, str_of(block, (size_t)n), (int64_t)in->size, &in->err))
 			in->has_failed = true;
-			in->err = j.err;
-		}
 		in->size += (uint64_t)n;
 	}
 	free(block);
@@ -270,7 +277,8 @@ SUSPENDS static bool prepare(struct err *e)
 	int64_t now = time_now();
 	struct queue_conf c = { .storage = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 				.path = ".",
-				.schedule = schedule_of(&conf_now()->outbound.retry), .lane_key = remote_lane_key };
+				.schedule = schedule_of(&conf_now()->outbound.retry), .lane_key = remote_lane_key,
+				.found = why_found };
 
 	deaths_prepare();
 	if (c.storage < 0)
@@ -345,7 +353,6 @@ SUSPENDS static void tend(void *unused)
 
 SUSPENDS static bool run(struct err *e)
 {
-	why_begin();
 	if (!fiber_start(&self.fibers, "carry", carry_run, NULL) || !fiber_start(&self.fibers, "tend", tend, NULL) ||
 	    !fiber_start(&self.fibers, "remote", remote_run, NULL) ||
 	    !fiber_start(&self.fibers, "results", remote_result_run, NULL) ||
@@ -355,7 +362,7 @@ SUSPENDS static bool run(struct err *e)
 	remote_settle();
 	remote_result_settle();
 	WITHIN(STOP_WITHIN)
-		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), e))
+		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), SPOOL_WITHIN, e))
 			log_warn("stop", "why=%s next=\"what is not done is done at the next start\"",
 				 LOGQ(str_from_z(e->text)));
 	refused_settle();

@@ -48,6 +48,9 @@ struct incoming {
 struct incoming *incoming_find(struct link *from, uint64_t id);
 SUSPENDS void incoming_end(struct incoming *in, bool keep_file);
 
+/* A piece of a large letter's file. */
+SUSPENDS bool spool_put(int fd, struct str piece, int64_t at, struct err *e);
+
 /* commit.c */
 SUSPENDS bool serve_commit(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* senders.c: one of ours, as the parent and `user` have said. */
@@ -106,8 +109,9 @@ SUSPENDS bool serve_room(struct link *l, void *question, void *answer, struct ar
 void why_keep(const struct why *w);              /* and logged */
 void why_keep_record(struct str record);
 void why_keep_frames(struct str frames);
+void why_add(struct buf *frames, const struct why *w);   /* not kept yet: it stands in a letter's record */
 SUSPENDS void why_flush(void);
-void why_begin(void);
+void why_found(void *arg, const struct letter_record *l);
 SUSPENDS bool serve_explain(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* The head of a decision of ours. */
 static inline struct why why_ours(enum why_kind kind, uint64_t letter)

@@ -172,7 +172,7 @@ SUSPENDS static void send_one(struct lane *lane)
 	if (!l) {
 		struct queue_claim first;
 
-		if (!queue_lane_peek(lane, &first))
+		if (!queue_lane_peek(queue, lane, &first))
 			return;
 		l = remote_line_of(lane, &first);
 	}

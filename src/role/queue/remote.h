@@ -3,6 +3,7 @@
  *   remote.c         destinations, and which jobs go out when
  *   remote_job.c     one job: told to a relay, and what comes back
  *   remote_result.c  results are written down, together
+ *   downgrade.c      letters in 7 bits, for servers that take no others
  *   sts.c            MTA-STS policies
  *
  * Words:  a *line* is what is known of a destination: how many jobs it bears at once, and since when it fails;  a
@@ -76,6 +77,10 @@ struct remote_result {
 };
 /* Written down by a fiber of its own, together with what else has come. */
 void remote_result_put(const struct remote_result *r);
+
+/* downgrade.c.  Takes those out whose server wants 7 bits: they become a letter of their own, or come back by
+ * remote_result_put() with why not. */
+void downgrade_take(struct remote_result *r);
 
 /* sts.c.  The line's policy as of now, or that there is none; false: it is being asked for. */
 bool sts_ready(struct remote_line *l);

@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -86,7 +87,7 @@ static struct ipc_relay_rcpt rcpt_of(const struct queue_claim *c, size_t number,
 
 	/* RFC 3461 §5.2.1, §5.2.7: who was meant stays known when the letter goes on to somebody else */
 	if (!r.orcpt.n && !str_eq_nocase(given->address, r.address))
-		r.orcpt = arena_printf(a, "%s;" STR_FMT, c->letter->flags & LETTER_UTF8 ? "utf-8" : "rfc822",
+		r.orcpt = arena_printf(a, "%s;" STR_FMT, str_is_ascii(given->address) ? "rfc822" : "utf-8",
 				       STR_ARG(given->address));
 	return r;
 }
@@ -100,7 +101,7 @@ static bool fill(struct relay_job *q, const struct remote_line *l, const struct 
 	*q = (struct relay_job){ .id = r->id, .destination = destination_domain(&l->to), .route = l->to.route,
 				 .mail_from = s->sender.n ? s->sender : r->from, .body8 = r->flags & LETTER_8BIT,
 				 .smtputf8 = !!(r->flags & LETTER_UTF8), .ret = r->ret, .envid = r->envid,
-				 .size = r->body_size, .prefix = s->prefix };
+				 .size = r->body_size, .prefix = s->prefix, .generation = self.conf->generation };
 	q->cuts.p = ARENA_ARRAY(a, struct ipc_cut, s->n_cuts ? s->n_cuts : 1);
 	q->rcpts.p = ARENA_ARRAY(a, struct ipc_relay_rcpt, n);
 	if (!q->cuts.p || !q->rcpts.p)
@@ -246,38 +247,7 @@ static bool read_outcomes(const struct remote_job *j, const struct relay_result 
 	return true;
 }
 
-static void hear_result(struct link *k, void *said)
-{
-	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
-	struct relay_result *r = said;
-	struct remote_job *j = map_get(&jobs, key_of(&r->job));
-	struct remote_result done;
-	struct remote_line *l;
-	enum standing standing;
-	bool any_sent = false;
-	int64_t open_at;
-
-	if (!j || j->link != k || r->hint >= RELAY_HINT_COUNT)
-		return;                          /* forgotten meanwhile */
-	l = j->line;
-	done = (struct remote_result){ .host = r->host, .address = r->address, .tls = r->tls, .n = j->n,
-				       .ms = (time_mono() - j->since) / MILLISECOND,
-				       .outcomes = ARENA_ARRAY(&a, struct remote_outcome, j->n) };
-	if (!done.outcomes || !read_outcomes(j, r, done.outcomes, &any_sent)) {
-		link_close(k);                   /* its jobs come back with the link */
-		return;
-	}
-	open_at = learn(j, r, any_sent);
-	standing = j->standing;
-	job_leave(j);
-	remote_result_put(&done);
-	if (r->hint == RELAY_DOWN)
-		queue_lane_failed(queue, l->lane, r->why, time_now());
-	remote_line_back(l, standing, open_at);
-}
-
-/* -- without an answer ----------------------------------------------------- */
-
+/* It goes back as it was: this was no try. */
 static void job_return(struct remote_job *j, bool has_died)
 {
 	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
@@ -293,6 +263,43 @@ static void job_return(struct remote_job *j, bool has_died)
 		remote_result_put(&r);
 	remote_line_back(l, standing, 0);
 }
+
+static void hear_result(struct link *k, void *said)
+{
+	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
+	struct relay_result *r = said;
+	struct remote_job *j = map_get(&jobs, key_of(&r->job));
+	struct remote_result done;
+	struct remote_line *l;
+	enum standing standing;
+	bool any_sent = false;
+	int64_t open_at;
+
+	if (!j || j->link != k || r->hint >= RELAY_HINT_COUNT)
+		return;                          /* forgotten meanwhile */
+	if (r->hint == RELAY_STALE) {            /* a reload has reached one of us before the other */
+		job_return(j, false);
+		return;
+	}
+	l = j->line;
+	done = (struct remote_result){ .host = r->host, .address = r->address, .tls = r->tls, .n = j->n,
+				       .ms = (time_mono() - j->since) / MILLISECOND,
+				       .outcomes = ARENA_ARRAY(&a, struct remote_outcome, j->n) };
+	if (!done.outcomes || !read_outcomes(j, r, done.outcomes, &any_sent)) {
+		link_close(k);                   /* its jobs come back with the link */
+		return;
+	}
+	open_at = learn(j, r, any_sent);
+	standing = j->standing;
+	job_leave(j);
+	downgrade_take(&done);
+	remote_result_put(&done);
+	if (r->hint == RELAY_DOWN)
+		queue_lane_failed(queue, l->lane, r->why, time_now());
+	remote_line_back(l, standing, open_at);
+}
+
+/* -- without an answer ----------------------------------------------------- */
 
 void remote_unlinked(struct link *k)
 {

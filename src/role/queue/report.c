@@ -129,16 +129,6 @@ SUSPENDS static bool make_report(struct report *r, struct err *e)
 	return true;
 }
 
-static void add_why(struct report *r, const struct why *w)
-{
-	char mem[2048];
-	struct buf b = buf_over(mem, sizeof(mem));
-	struct err e;
-
-	if (why_encode(&b, w, &e))
-		why_frame(&r->why, buf_str(&b));
-}
-
 /* What is said of the letter it is about, and of the report itself, stands in the report's own record. */
 static void note_report(struct report *r)
 {
@@ -154,9 +144,9 @@ static void note_report(struct report *r)
 
 	r->why = buf_on_heap(8192);
 	why_log(w);
-	add_why(r, w);
-	add_why(r, &(struct why_report_accepted){ .head = why_ours(WHY_report_accepted, r->record.id),
-						  .about = str_from_z(about.z), .rcpt = rcpt }.head);
+	why_add(&r->why, w);
+	why_add(&r->why, &(struct why_report_accepted){ .head = why_ours(WHY_report_accepted, r->record.id),
+							.about = str_from_z(about.z), .rcpt = rcpt }.head);
 	r->record.why = buf_str(&r->why);
 	why_keep_frames(r->record.why);
 }

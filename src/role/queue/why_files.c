@@ -82,6 +82,16 @@ void why_keep(const struct why *w)
 		lost++;
 }
 
+void why_add(struct buf *frames, const struct why *w)
+{
+	static char mem[WHY_RECORD_MAX];         /* too big for a fiber's stack */
+	struct buf b = buf_over(mem, sizeof(mem));
+	struct err e;
+
+	if (why_encode(&b, w, &e))
+		why_frame(frames, buf_str(&b));
+}
+
 struct why_job {
 	struct str bytes;
 	int64_t day;
@@ -162,19 +172,14 @@ void why_flush(void)
 	buf_end(&b);
 }
 
-/* What the journal brings back may not have come into a file before the crash.  The reader sees
- * through what stands there twice. */
-void why_begin(void)
+/* What the journal brings back may not have come into a file before the crash: of too many those that came last.
+ * The reader sees through what stands there twice. */
+void why_found(void *arg, const struct letter_record *l)
 {
-	struct queue_walk at = { 0 };
-	struct queue_entry q;
-	uint64_t last = 0;
-
-	while (queue_next(queue, &at, &q)) {
-		if (q.claim.ref.id != last && pending.n < BUFFER_MAX / 2)
-			why_keep_frames(q.claim.letter->why);
-		last = q.claim.ref.id;
-	}
+	(void)arg;
+	if (pending.n + l->why.n > BUFFER_MAX / 2)
+		buf_clear(&pending);
+	why_keep_frames(l->why);
 }
 
 /* -- reading --------------------------------------------------------------- */

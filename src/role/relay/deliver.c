@@ -108,9 +108,14 @@ SUSPENDS static bool converse(struct peer *s, struct job *j, struct err *e)
 static struct str key_of(const struct peer_call *c, struct str address, unsigned route, struct buf *b)
 {
 	const struct tls_want *t = c->tls;
+	unsigned char terms[DANE_TERMS];
 
 	buf_addf(b, STR_FMT " " STR_FMT " %d %d %d %u " STR_FMT, STR_ARG(address), STR_ARG(c->host), (int)t->use,
 		 (int)t->trust, t->is_wrapped, c->user.n ? route : 0, STR_ARG(t->host));
+	if (t->trust == TLS_TRUST_DANE) {        /* other records may have taken the place of these meanwhile */
+		dane_terms(t->also, t->n_also, t->tlsa, t->n_tlsa, terms);
+		buf_add_hex(b, str_of((const char *)terms, sizeof(terms)));
+	}
 	return buf_str(b);
 }
 
@@ -253,6 +258,18 @@ SUSPENDS static void try_all(struct way *w)
 	}
 }
 
+static void tell_absent(struct way *w)
+{
+	struct buf b = buf_over(w->trouble.text, sizeof(w->trouble.text));
+
+	buf_add(&b, S("550 5.4.4 the DNS knows no address of "));
+	for (size_t i = 0; i < w->all->n; i++) {
+		buf_add(&b, i ? S(", ") : S(""));
+		buf_add(&b, w->all->target[i].name);
+	}
+	job_decide(w->j, RELAY_NEVER, buf_str(&b));
+}
+
 static void give_up(struct way *w)
 {
 	struct job *j = w->j;
@@ -263,6 +280,10 @@ static void give_up(struct way *w)
 	}
 	if (!w->all->n && w->all->met_ourselves) {
 		job_decide(j, RELAY_NEVER, S("554 5.4.6 the servers of the domain are this one, which does not take it: a loop"));
+		return;
+	}
+	if (targets_have_no_address(w->all)) {
+		tell_absent(w);
 		return;
 	}
 	if (w->trouble.calls && w->trouble.all_permanent) {

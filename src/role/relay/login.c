@@ -114,7 +114,7 @@ SUSPENDS static bool login_scram(struct peer *s, struct str user, struct str pas
 	return ok;
 }
 
-SUSPENDS bool peer_login(struct peer *s, struct str user, struct str password, struct err *e)
+SUSPENDS static bool login(struct peer *s, struct str user, struct str password, struct err *e)
 {
 	unsigned offered = s->ext.set & SMTP_EXT_AUTH ? s->ext.auth : 0;
 
@@ -129,4 +129,34 @@ SUSPENDS bool peer_login(struct peer *s, struct str user, struct str password, s
 	if (offered & SMTP_AUTH_LOGIN)
 		return login_login(s, user, password, e);
 	return fail(e, FAULT_PEER, "the server offers no way to log in that we know");
+}
+
+/* Does the server say back what PLAIN or LOGIN told it? */
+static bool has_secret(struct str reply, struct str user, struct str password)
+{
+	struct buf plain = buf_on_heap(LINE_SECRET_MAX), said[2] = { buf_on_heap(2 * LINE_SECRET_MAX), buf_on_heap(2 * LINE_SECRET_MAX) };
+	bool found = str_find_str(reply, password) < reply.n;
+
+	buf_add_char(&plain, '\0');
+	buf_add(&plain, user);
+	buf_add_char(&plain, '\0');
+	buf_add(&plain, password);
+	base64_add(&said[0], buf_str(&plain));
+	base64_add(&said[1], password);
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		found |= str_find_str(reply, buf_str(&said[i])) < reply.n;
+		wipe(&said[i]);
+	}
+	wipe(&plain);
+	return found;
+}
+
+/* Words that hold the password would go into the log, and to whoever sent the letter. */
+SUSPENDS bool peer_login(struct peer *s, struct str user, struct str password, struct err *e)
+{
+	if (login(s, user, password, e))
+		return true;
+	if (password.n && has_secret(client_reply_text(s->r), user, password))
+		return fail(e, FAULT_PEER, "AUTH: %u, and the server's words hold the password", s->r->code);
+	return false;
 }

@@ -1,7 +1,7 @@
 /* pool.h — conversations that may carry another letter, and how many there are with one server.
  *
- * Sessions are kept by a key that says all that must be the same: address, TLS and
- * credentials.  A server that is busy with POOL_HOST_MAX of ours lets further
+ * Sessions are kept by a key that says all that must be the same: address, TLS (with
+ * the TLSA records in force) and credentials.  A server that is busy with POOL_HOST_MAX of ours lets further
  * letters wait. */
 #pragma once
 
@@ -16,7 +16,7 @@ enum {
 	POOL_HOST_MAX = 20,      /* conversations with one address, of this process */
 	POOL_IDLE_MAX = 500,     /* that wait for a letter */
 	POOL_LETTERS_MAX = 100,  /* over one conversation */
-	POOL_KEY_MAX = 600,
+	POOL_KEY_MAX = 700,
 };
 
 struct pool_host;

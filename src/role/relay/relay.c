@@ -70,6 +70,8 @@ static void take_password(struct role_file *f)
 		fresh = strndup(line.p, line.n);
 	if (fresh)
 		map_put(&passwords, f->path, fresh);
+	else
+		log_error("secret", "path=%s why=\"there is no password in its first line\"", LOGQ(f->path));
 	wipe(text, n);
 }
 
@@ -130,15 +132,15 @@ SUSPENDS static void carry(void *arg)
 }
 
 /* It cannot be begun: that is a result too. */
-static void refuse(const struct relay_job *t, enum relay_outcome outcome, struct str text)
+static void refuse(const struct relay_job *t, enum relay_hint hint, struct str text)
 {
 	AUTO(arena_end) struct arena a = { .limit = 4 << 20 };
-	struct relay_result r = { .job = t->job, .why = text };
+	struct relay_result r = { .job = t->job, .hint = (uint8_t)hint, .why = text };
 
 	r.outcomes.p = ARENA_ARRAY(&a, struct ipc_relay_outcome, t->rcpts.n ? t->rcpts.n : 1);
 	for (; r.outcomes.p && r.outcomes.n < t->rcpts.n; r.outcomes.n++)
 		r.outcomes.p[r.outcomes.n] = (struct ipc_relay_outcome){ .number = t->rcpts.p[r.outcomes.n].number,
-			.outcome = (uint8_t)outcome, .text = r.outcomes.n ? S("") : text };
+			.outcome = RELAY_LATER, .text = r.outcomes.n ? S("") : text };
 	relay_result(link_to(ROLE_QUEUE), &r);
 }
 
@@ -150,19 +152,26 @@ static void hear_job(struct link *l, void *tell)
 
 	(void)l;
 	if (relay_is_web(self.instance) || !t->rcpts.n || map_get(&jobs, key_of(&t->job)) || jobs.n >= JOBS_MAX || !tls) {
-		refuse(t, RELAY_LATER, S("451 4.3.2 the relay takes no such job now"));
+		refuse(t, RELAY_FINE, S("451 4.3.2 the relay takes no such job now"));
+		return;
+	}
+	/* the number of a route means another one in another configuration */
+	if (t->generation != self.conf->generation) {
+		log_info("stale", "msg=%s generation=%u ours=%u next=\"in a moment\"", id_print(t->id).z, t->generation,
+			 self.conf->generation);
+		refuse(t, RELAY_STALE, S("451 4.3.5 the configuration has just changed"));
 		return;
 	}
 	j = job_open(t, &e);
 	if (!j) {
 		log_error("job", "msg=%s why=%s", id_print(t->id).z, LOGQ(str_from_z(e.text)));
-		refuse(t, RELAY_LATER, S("451 4.3.0 the letter could not be taken up"));
+		refuse(t, RELAY_FINE, S("451 4.3.0 the letter could not be taken up"));
 		return;
 	}
 	map_put(&jobs, key_of(&j->job), j);
 	if (!fiber_start(&self.fibers, "job", carry, j)) {
 		map_remove(&jobs, key_of(&j->job));
-		refuse(t, RELAY_LATER, S("451 4.3.0 no memory"));
+		refuse(t, RELAY_FINE, S("451 4.3.0 no memory"));
 		job_close(j);
 	}
 }

@@ -54,6 +54,15 @@ struct challenge {
 	uint64_t iterations;
 };
 
+/* printable = %x21-2B / %x2D-7E */
+static bool is_printable(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (str_at(s, i) <= ' ' || str_at(s, i) > '~')
+			return false;
+	return true;
+}
+
 /* server-first-message = nonce "," salt "," iteration-count; the nonce begins with ours   RFC 5802 §7 */
 static bool challenge_parse(const struct scram *s, struct str in, struct arena *a, struct challenge *ret)
 {
@@ -61,7 +70,7 @@ static bool challenge_parse(const struct scram *s, struct str in, struct arena *
 
 	ours = str_from(ours, str_find_str(ours, S(",r=")) + 3);
 	return attribute(&in, 'r', &ret->nonce) && attribute(&in, 's', &salt) && attribute(&in, 'i', &iterations) &&
-	       ret->nonce.n > ours.n && str_starts(ret->nonce, ours) && base64_decode(salt, a, &ret->salt) && ret->salt.n &&
+	       ret->nonce.n > ours.n && str_starts(ret->nonce, ours) && is_printable(ret->nonce) && base64_decode(salt, a, &ret->salt) && ret->salt.n &&
 	       str_u64(iterations, &ret->iterations);
 }
 

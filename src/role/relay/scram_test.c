@@ -37,7 +37,7 @@ static void test_liars(void **state)
 		S(""), S("r=other,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"), S("r=" NONCE ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"),
 		S("r=" NONCE "x,s=,i=4096"), S("r=" NONCE "x,s=!!!,i=4096"), S("r=" NONCE "x,s=QQ==,i=1"),
 		S("r=" NONCE "x,s=QQ==,i=4000000000"), S("r=" NONCE "x,s=QQ==,i=-1"), S("r=" NONCE "x,s=QQ=="),
-		S("m=x,r=" NONCE "x,s=QQ==,i=4096"),
+		S("m=x,r=" NONCE "x,s=QQ==,i=4096"), S("r=" NONCE "\x1b[2J,s=QQ==,i=4096"), S("r=" NONCE "\xff,s=QQ==,i=4096"),
 	};
 	struct scram s;
 	struct err e;

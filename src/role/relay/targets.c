@@ -100,8 +100,10 @@ static bool take_hosts(struct targets *t, const struct target_rules *rules, cons
 		       enum targets_end *ret)
 {
 	t->is_mx_secure = hosts->said.is_secure;
-	for (size_t i = 0; i < hosts->n && t->n < TARGETS_MAX; i++)
-		if (hosts->p[i].is_host)
+	for (size_t i = 0; i < hosts->n; i++)
+		if (hosts->p[i].is_host && t->n == TARGETS_MAX)
+			t->is_cut = true;
+		else if (hosts->p[i].is_host)
 			target_add(t, hosts->p[i].host, hosts->p[i].preference, PORT_SMTP, hosts->said.is_secure);
 	if (t->n == 0)
 		return end(t, TARGETS_LATER, ret, "451 4.4.4", "the MX records of the domain name no host");
@@ -282,11 +284,33 @@ SUSPENDS static bool resolve_tlsa(const struct resolver *r, struct target *to, s
 	return true;
 }
 
+static bool is_certainly_none(enum dns_outcome outcome)
+{
+	return outcome == DNS_NONE || outcome == DNS_NO_NAME;
+}
+
+/* There is nothing that we may use; is there nothing at all? */
+SUSPENDS static bool judge_absent(const struct resolver *r, const struct target_rules *rules, struct target *to,
+				  struct arena *a, struct err *e)
+{
+	struct dns_addresses found;
+
+	to->has_no_address = true;
+	if (rules->use_v6)
+		return true;
+	if (!r->addresses(to->name, AF_INET6, a, &found, e))
+		return false;
+	to->has_no_address = is_certainly_none(found.said.outcome);
+	if (found.said.outcome == DNS_FOUND)
+		snprintf(to->why, sizeof(to->why), "it has IPv6 addresses only (ipv6 off)");
+	return true;
+}
+
 SUSPENDS static bool resolve_one(const struct resolver *r, const struct target_rules *rules, struct targets *t,
 				 struct target *to, struct arena *a, bool *ret_ours, struct err *e)
 {
 	static const int families[] = { AF_INET6, AF_INET };
-	bool is_secure = to->is_secure, found_any = false;
+	bool is_secure = to->is_secure, found_any = false, is_certain = true;
 	struct str canonical = to->name;
 
 	to->is_resolved = true;
@@ -297,6 +321,7 @@ SUSPENDS static bool resolve_one(const struct resolver *r, const struct target_r
 			continue;
 		if (!r->addresses(to->name, families[f], a, &found, e))
 			return false;
+		is_certain &= is_certainly_none(found.said.outcome);
 		if (found.said.outcome == DNS_TEMP || found.said.outcome == DNS_BOGUS) {
 			snprintf(to->why, sizeof(to->why), "its address cannot be looked up (DNS: %s)",
 				 dns_outcome_name(found.said.outcome));
@@ -319,6 +344,8 @@ SUSPENDS static bool resolve_one(const struct resolver *r, const struct target_r
 	}
 	if (!found_any && !to->why[0])
 		snprintf(to->why, sizeof(to->why), "it has no address");
+	if (!found_any && is_certain)
+		return judge_absent(r, rules, to, a, e);
 	to->is_secure = is_secure;
 	if (to->n)
 		to->why[0] = '\0';
@@ -346,4 +373,12 @@ SUSPENDS bool targets_resolve(const struct resolver *r, const struct target_rule
 		return true;
 	}
 	return true;
+}
+
+bool targets_have_no_address(const struct targets *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (!t->target[i].is_resolved || !t->target[i].has_no_address)
+			return false;
+	return t->n > 0 && t->is_by_mx && !t->is_cut;
 }

@@ -35,6 +35,7 @@ struct target {
 	uint16_t port;
 	bool is_secure;                  /* DNSSEC proves all from the domain to the addresses */
 	bool is_resolved;
+	bool has_no_address;             /* of either family, as the DNS says for certain */
 	struct dns_address address[TARGET_ADDRESSES_MAX];        /* IPv6 first */
 	size_t n;
 	enum dane_kind dane;
@@ -55,6 +56,7 @@ struct targets {
 	bool is_by_mx;                   /* the DNS named them: no route, no literal */
 	bool is_mx_secure;
 	bool met_ourselves;
+	bool is_cut;                     /* there are more than TARGETS_MAX */
 	struct target target[TARGETS_MAX];
 	size_t n;
 	char why[200];                   /* of LATER and NEVER: "550 5.1.2 …" */
@@ -68,6 +70,9 @@ SUSPENDS bool targets_find(const struct resolver *r, const struct target_rules *
  * there: t->n shrinks, perhaps to i. */
 SUSPENDS bool targets_resolve(const struct resolver *r, const struct target_rules *rules, struct targets *t, size_t i,
 			      struct arena *a, struct err *e);
+
+/* They are all resolved, the DNS names them, and none has an address: that will not change by waiting (RFC 5321 §5.1). */
+bool targets_have_no_address(const struct targets *t);
 
 /* Loopback, private, link-local, documentation and multicast networks, and what else is no host out there. */
 bool address_is_private(const uint8_t addr[16]);

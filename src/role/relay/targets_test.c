@@ -50,6 +50,14 @@ static const struct {
 	{ "_25._tcp.half2.test", "TLSA", DNS_BOGUS, false, "" },
 	{ "dane5.test", "MX", DNS_FOUND, false, "10 sec.test" },
 	{ "dane6.test", "MX", DNS_FOUND, true, "10 forged.test 20 a.test" }, { "forged.test", "A", DNS_BOGUS, false, "" },
+	{ "absent.test", "MX", DNS_FOUND, false, "10 gone.test 20 gone2.test" }, { "gone2.test", "A", DNS_NONE, false, "" },
+	{ "gone2.test", "AAAA", DNS_NONE, false, "" }, { "absent2.test", "MX", DNS_NONE, false, "" },
+	{ "unsure.test", "MX", DNS_FOUND, false, "10 gone.test 20 unsure1.test" }, { "unsure1.test", "A", DNS_TEMP, false, "" },
+	{ "unsure2.test", "MX", DNS_FOUND, false, "10 gone2.test 20 unsure3.test" }, { "unsure3.test", "A", DNS_NONE, false, "" },
+	{ "unsure3.test", "AAAA", DNS_BOGUS, false, "" }, { "unsure4.test", "MX", DNS_FOUND, false, "10 gone.test 20 lanhost.test" },
+	{ "six.test", "MX", DNS_FOUND, false, "10 six1.test" }, { "six1.test", "A", DNS_NONE, false, "" },
+	{ "six1.test", "AAAA", DNS_FOUND, false, "2600::6" },
+	{ "many.test", "MX", DNS_FOUND, false, "1 g 2 g 3 g 4 g 5 g 6 g 7 g 8 g 9 g 10 g 11 g 12 g 13 g 14 g 15 g 16 g 17 a.test" },
 };
 
 
@@ -70,7 +78,7 @@ SUSPENDS static bool fake_mx(struct str domain, struct arena *a, struct dns_host
 	uint64_t n;
 
 	(void)e;
-	*ret = (struct dns_hosts){ .said = look(domain, "MX", &data), .p = ARENA_ARRAY(a, struct dns_mx, 8) };
+	*ret = (struct dns_hosts){ .said = look(domain, "MX", &data), .p = ARENA_ARRAY(a, struct dns_mx, 20) };
 	if (str_eq(data, S("null"))) {
 		ret->is_null = true;
 		return true;
@@ -220,6 +228,38 @@ static void test_rows(void **state)
 	}
 }
 
+/* RFC 5321 §5.1: what has no address at all is reported; in any doubt it is not. */
+static void test_absent(void **state)
+{
+	static const struct {
+		const char *destination;
+		bool no_v6, absent;
+	} list[] = {
+		{ "absent.test", false, true }, { "absent.test", true, true }, { "absent2.test", false, true }, { "absent2.test", true, true },
+		{ "one.test", false, false }, { "half.test", false, false }, { "unsure.test", false, false }, { "unsure2.test", false, false },
+		{ "unsure2.test", true, false }, { "unsure4.test", false, false }, { "six.test", false, false }, { "six.test", true, false },
+		{ "many.test", false, false },
+	};
+	static struct targets t;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(list); i++) {
+		AUTO(arena_end) struct arena a = { 0 };
+		struct target_rules mine = rules;
+		enum targets_end end;
+		struct err e;
+
+		mine.use_v6 = !list[i].no_v6;
+		assert_true(targets_find(&fake, &mine, str_from_z(list[i].destination), NULL, &a, &t, &end, &e));
+		assert_int_equal(end, TARGETS_FOUND);
+		assert_false(targets_have_no_address(&t));
+		for (size_t k = 0; k < t.n; k++)
+			assert_true(t.target[k].is_resolved || targets_resolve(&fake, &mine, &t, k, &a, &e));
+		if (targets_have_no_address(&t) != list[i].absent)
+			fail_msg("%s", list[i].destination);
+	}
+}
+
 /* Lower preferences first, equals in every order. */
 static void test_order(void **state)
 {
@@ -324,6 +364,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_private),
 		cmocka_unit_test(test_tls),

@@ -140,7 +140,7 @@ static void judge_utf8(struct transaction *t)
 				    S("550 5.6.7 the server takes no addresses beyond ASCII (SMTPUTF8)"));
 }
 
-static void judge_letter(struct transaction *t)
+static void judge_size(struct transaction *t)
 {
 	const struct smtp_extensions *x = &t->s->ext;
 	char text[120];
@@ -149,9 +149,14 @@ static void judge_letter(struct transaction *t)
 		snprintf(text, sizeof(text), "552 5.3.4 the letter has %llu octets, the server takes %llu",
 			 (unsigned long long)t->j->size, (unsigned long long)x->size_max);
 		decide_asked(t, RELAY_NEVER, text);
-	} else if (t->j->is_8bit && !(x->set & SMTP_EXT_8BITMIME)) {
-		decide_asked(t, RELAY_NEEDS_7BIT, "554 5.6.3 the server takes letters of 7 bits only");
 	}
+}
+
+/* Not before it is known that the addresses can be said: the letter in 7 bits has the same. */
+static void judge_8bit(struct transaction *t)
+{
+	if (t->j->is_8bit && !(t->s->ext.set & SMTP_EXT_8BITMIME))
+		decide_asked(t, RELAY_NEEDS_7BIT, "554 5.6.3 the server takes letters of 7 bits only");
 }
 
 /* -- lines ------------------------------------------------------------------------------ */
@@ -205,17 +210,28 @@ static void add_notify(struct buf *b, unsigned notify)
 		}
 }
 
-/* "rfc822;" xtext; what is not ASCII has another form, which is left out (RFC 6533 §3). */
-static void add_orcpt(struct buf *b, struct str orcpt)
+/* "rfc822;" xtext, or "utf-8;" in the form that the transaction may carry (RFC 6533 §3).  What gets too long by it is
+ * left out. */
+static void add_orcpt(struct buf *b, struct str orcpt, bool use_utf8)
 {
 	struct str address, type = str_cut(orcpt, ';', &address);
+	char mem[SMTP_ORCPT_MAX];
+	struct buf text = buf_over(mem, sizeof(mem));
 
-	if (!type.n || !address.n || !str_is_ascii(orcpt) || str_has(type, ' '))
+	if (!type.n || !address.n || !str_is_ascii(type) || str_has(type, ' '))
+		return;
+	if (str_eq_nocase(type, S("utf-8")) || !str_is_ascii(address)) {
+		buf_add(&text, S("utf-8;"));
+		unitext_add(&text, address, use_utf8);
+	} else {
+		buf_add(&text, type);
+		buf_add_char(&text, ';');
+		xtext_add(&text, address);
+	}
+	if (text.full)
 		return;
 	buf_add(b, S(" ORCPT="));
-	buf_add(b, type);
-	buf_add_char(b, ';');
-	xtext_add(b, address);
+	buf_add(b, buf_str(&text));
 }
 
 static bool add_rcpt(struct transaction *t, const struct relay_rcpt *r, struct buf *b)
@@ -225,7 +241,7 @@ static bool add_rcpt(struct transaction *t, const struct relay_rcpt *r, struct b
 	buf_add_char(b, '>');
 	if (t->s->ext.set & SMTP_EXT_DSN) {
 		add_notify(b, r->notify);
-		add_orcpt(b, r->orcpt);
+		add_orcpt(b, r->orcpt, t->use_utf8);
 	}
 	return !b->full && is_sayable(r->address, t->use_utf8);
 }
@@ -468,8 +484,9 @@ SUSPENDS bool transaction_run(struct peer *s, struct job *j, struct err *e)
 	bool is_chunked = s->ext.set & SMTP_EXT_CHUNKING && j->size, ok;
 
 	choose(&t);
-	judge_letter(&t);
+	judge_size(&t);
 	judge_utf8(&t);
+	judge_8bit(&t);
 	if (!count_open(j))
 		return true;             /* nothing was said */
 	ok = s->ext.set & SMTP_EXT_PIPELINING ? envelope_pipelined(&t, !is_chunked, e) : envelope_in_turn(&t, e);

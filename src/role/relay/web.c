@@ -21,7 +21,7 @@
 
 #define FETCH_WITHIN (60 * SECOND)
 
-enum { RESPONSE_MAX = HTTP_HEAD_MAX + 2 * MTASTS_POLICY_MAX, PORT_HTTPS = 443, ADDRESSES_TRIED = 4, FETCHES_MAX = 64 };
+enum { RESPONSE_MAX = HTTP_HEAD_MAX + 2 * MTASTS_POLICY_MAX, PORT_HTTPS = 443, ADDRESSES_TRIED = 4, FETCHES_MAX = LINK_WINDOW_STRANGERS };
 
 static unsigned fetches;
 
@@ -173,16 +173,19 @@ SUSPENDS static bool fetch_all(struct str host, struct arena *a, struct str *ret
 
 SUSPENDS static bool fetch(struct str host, struct arena *a, struct str *ret, struct err *e)
 {
+	int64_t within = peer_patience(FETCH_WITHIN);    /* sooner, never later: the letters wait */
 	bool ok = false;
 
 	if (fetches >= FETCHES_MAX)
 		return fail(e, FAULT_TEMP, "too many policies are being fetched");
+	if (within > FETCH_WITHIN)
+		within = FETCH_WITHIN;
 	fetches++;
-	WITHIN(FETCH_WITHIN)
+	WITHIN(within)
 		ok = fetch_all(host, a, ret, e);
 	fetches--;
 	if (!ok && e->timed_out)
-		fail(e, FAULT_TEMP, "no policy within a minute");
+		fail(e, FAULT_TEMP, "no policy within %lld s", (long long)(within / SECOND));
 	return ok;
 }
 
@@ -214,6 +217,10 @@ SUSPENDS static bool ask(struct str domain, struct str known, struct relay_polic
 		return true;
 	}
 	if (!fetch(host, a, &r->policy, &why)) {
+		if (why.fault == FAULT_CANCEL) {
+			*e = why;
+			return false;
+		}
 		failed(r, a, why.text);
 	} else if (!mtasts_policy_parse(r->policy, p)) {
 		failed(r, a, "what stands there is no policy");

@@ -4,7 +4,7 @@
  * reads the header: loops, malformed headers, and fields that claim to be ours,
  * which are cut.  It ends after 1,000 letters, so that what a letter may have
  * done to it does not last. */
-#include "role/runtime.h"
+#include "role/scan/scan.h"
 
 #include "base/fd.h"
 #include "base/id.h"
@@ -23,6 +23,7 @@
 enum { LETTERS_MAX = 1000 };
 
 static unsigned letters;
+unsigned scan_in_hand;
 
 static void add_prefix(const struct scan_letter *q, struct buf *b)
 {
@@ -177,14 +178,17 @@ SUSPENDS static bool serve_scan(struct link *l, void *question, void *answer, st
 SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
+	auth_prepare();
 	ipc_serve(IPC_scan_letter, serve_scan);
+	ipc_serve(IPC_scan_auth, serve_auth);
+	ipc_serve(IPC_scan_seven_bit, serve_seven_bit);
 	return true;
 }
 
 /* What was asked for while we end is asked of the next one: the caller hears "scan is away". */
 SUSPENDS static bool run(struct err *e)
 {
-	while (!self.is_stopping && letters < LETTERS_MAX)
+	while (!self.is_stopping && (letters < LETTERS_MAX || scan_in_hand))
 		WITHIN(SECOND)
 			if (!wait_on(&self.stop, "letters", e) && !e->timed_out)
 				return true;

@@ -20,6 +20,13 @@ static enum reply_id reply_of(const struct session *s, uint8_t kind)
 	return REPLY_NO_ROUTE;
 }
 
+/* Some of those who are no strangers ask at the wrong door. */
+static struct str next_step(const struct session *s)
+{
+	return s->listen && s->listen->auth ? S("relaying denied; who sends by this server logs in first") :
+		S("relaying denied; who sends by this server logs in, at port 587 or 465");
+}
+
 static struct reply refuse(struct session *s, enum reply_id id, struct str why)
 {
 	s->t->n_refused++;
@@ -59,6 +66,8 @@ SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c)
 	if (!ok)
 		return refuse(s, REPLY_NO_ROUTE, str_from_z(e.text));
 	said = (struct reply){ reply_of(s, r.kind), r.text, false };
+	if (said.id == REPLY_RELAY_DENIED)
+		said.text = next_step(s);
 	if (reply_is_error(said.id)) {
 		refuse(s, said.id, r.why);
 		return said;

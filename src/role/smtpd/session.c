@@ -289,7 +289,8 @@ SUSPENDS static bool say(struct session *s, enum smtp_verb v, struct reply r)
 static unsigned session_has(const struct session *s)
 {
 	return (s->helo ? HAS_HELLO : 0U) | (s->t ? HAS_MAIL : 0U) | (s->t && s->t->n_rcpts ? HAS_RCPT : 0U) |
-	       (s->t && s->t->is_chunked ? HAS_CHUNKS : 0U) | (session_has_tls(s) ? HAS_TLS : 0U);
+	       (s->t && s->t->is_chunked ? HAS_CHUNKS : 0U) | (session_has_tls(s) ? HAS_TLS : 0U) |
+	       (s->sender == SENDER_ACCOUNT ? HAS_LOGIN : 0U);
 }
 
 static enum reply_id out_of_place(const struct session *s, enum smtp_verb v)

@@ -114,6 +114,7 @@ enum session_has {
 	HAS_RCPT = 1 << 2,
 	HAS_CHUNKS = 1 << 3,
 	HAS_TLS = 1 << 4,
+	HAS_LOGIN = 1 << 5,
 };
 
 struct verb {

@@ -15,7 +15,8 @@ static const struct verb verbs[SMTP_VERB_COUNT] = {
 	[SMTP_VRFY] = { .run = cmd_vrfy, .is_idle = true },
 	[SMTP_EXPN] = { .run = cmd_not_implemented, .is_idle = true },
 	[SMTP_HELP] = { .run = cmd_help, .is_idle = true },
-	[SMTP_STARTTLS] = { .run = cmd_starttls, .not_with = HAS_TLS | HAS_MAIL, .ends_group = true, .is_idle = true },
+	[SMTP_STARTTLS] = { .run = cmd_starttls, .not_with = HAS_TLS | HAS_MAIL | HAS_LOGIN, .ends_group = true,
+			    .is_idle = true },
 	[SMTP_AUTH] = { .run = cmd_auth, .needs = HAS_HELLO, .not_with = HAS_MAIL, .ends_group = true, .is_idle = true },
 };
 
@@ -38,5 +39,7 @@ enum reply_id verb_out_of_place(enum smtp_verb v, unsigned has)
 		return REPLY_IN_CHUNKS;
 	if (over & HAS_MAIL)
 		return v == SMTP_MAIL ? REPLY_NESTED_MAIL : REPLY_BAD_SEQUENCE;
+	if (over & HAS_LOGIN)
+		return REPLY_BAD_SEQUENCE;
 	return missing & HAS_RCPT ? REPLY_NEED_RCPT : REPLY_NONE;
 }

@@ -264,6 +264,7 @@ static bool fill(struct world *x, const struct conf *c, struct err *e)
 		return false;
 	x->per_account = c->submission.per_account;
 	w->contact = arena_str(&x->a, c->contact);
+	w->is_satellite = conf_is_satellite(c);
 	w->subaddress = c->subaddress;
 	w->domains_file = find_named(x, "domains", S(""), &c->domain_files);
 	w->users_file = find_named(x, "users", S(""), &c->user_files);

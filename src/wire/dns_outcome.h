@@ -1,4 +1,4 @@
-/* outcome.h — how a question to the DNS ended.
+/* dns_outcome.h — how a question to the DNS ended.
  *
  * Kept apart, because the mail world acts differently on each: only NO_NAME and NONE say that
  * something is not there.  TEMP and BOGUS say nothing about it: they defer and never bounce. */

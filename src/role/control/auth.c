@@ -1,0 +1,72 @@
+/* auth.c — waxwing test auth: who a letter is from; `scan` looks at it. */
+#include "role/control/control.h"
+
+enum { OUT_MAX = 256 * 1024, TEXT_MAX = 2000 };
+
+static bool read_args(struct command *c, struct scan_auth *q)
+{
+	struct {
+		struct str word;
+		struct str *to;
+	} options[] = { { S("--ip"), &q->peer }, { S("--helo"), &q->helo }, { S("--from"), &q->mail_from } };
+
+	for (size_t i = 0; i + 1 < c->n_args; i += 2) {
+		size_t k = 0;
+
+		while (k < ARRAY_LEN(options) && !str_eq(c->args[i].text, options[k].word))
+			k++;
+		if (k == ARRAY_LEN(options))
+			return false;
+		*options[k].to = c->args[i + 1].text;
+	}
+	return c->n_args % 2 == 0;
+}
+
+static void print_text(struct buf *b, const struct scan_auth_answer *r)
+{
+	for (size_t i = 0; i < r->lines.n; i++) {
+		const struct ipc_auth_line *l = &r->lines.p[i];
+
+		buf_addf(b, "%-6.*s %-10.*s ", STR_ARG(str_head(l->method, 6)), STR_ARG(str_head(l->result, 10)));
+		buf_add_printable(b, l->text, TEXT_MAX);
+		buf_add_char(b, '\n');
+	}
+}
+
+static void print_json(struct buf *b, const struct scan_auth_answer *r)
+{
+	struct json j = json_to(b);
+
+	json_object(&j, NULL);
+	json_bool(&j, "ok", r->is_good);
+	json_array(&j, "results");
+	for (size_t i = 0; i < r->lines.n; i++) {
+		json_object(&j, NULL);
+		json_str(&j, "method", r->lines.p[i].method);
+		json_str(&j, "result", r->lines.p[i].result);
+		json_str(&j, "text", r->lines.p[i].text);
+		json_end_object(&j);
+	}
+	json_end_array(&j);
+	json_end_object(&j);
+	buf_add_char(b, '\n');
+}
+
+SUSPENDS int run_test_auth(struct command *c)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(OUT_MAX);
+	struct scan_auth q = { .letter = c->channel };
+	struct scan_auth_answer r;
+	struct err e;
+
+	if (!read_args(c, &q))
+		return complain(c, EXIT_USAGE, S("usage: waxwing test auth [--ip IP] [--helo NAME] [--from ADDRESS] < LETTER"));
+	if (!scan_auth(link_to(ROLE_SCAN), &q, &r, c->a, &e))
+		return complain_err(c, &e);
+	if (c->is_json)
+		print_json(&b, &r);
+	else
+		print_text(&b, &r);
+	say(c, buf_str(&b));
+	return r.is_good ? EXIT_DONE : EXIT_NO;
+}

@@ -1,0 +1,45 @@
+/* auth.h — who a letter is from: every check of src/trust over one letter, and what they say together. */
+#pragma once
+
+#include "trust/arc.h"
+#include "trust/dkim.h"
+#include "trust/dmarc.h"
+#include "trust/iprev.h"
+#include "wire/letter.h"
+
+enum { AUTH_ARENA = DKIM_ARENA + (4 << 20) };
+
+/* How the letter came; without a client only what stands in the letter is checked. */
+struct auth_client {
+	bool is_known;
+	uint8_t ip[16];          /* IPv4 as ::ffff:a.b.c.d */
+	struct str helo;
+	struct str local, domain;        /* of MAIL FROM; both empty: <> */
+};
+
+struct auth {
+	struct iprev_answer iprev;       /* these three with a client only */
+	struct spf_answer helo, mail_from;
+	enum dmarc_from from_is;
+	struct str from;         /* the author's domain, if from_is says that there is one */
+	struct dkim_letter letter;
+	struct dkim dkim;
+	struct arc arc;
+	struct dmarc_answer dmarc;       /* only with an author's domain */
+};
+
+/* What is asked with. */
+struct auth_means {
+	const struct trust_dns *dns;
+	const struct psl_ctx_st *suffixes;
+	struct str receiver;     /* our host name */
+	int64_t now;
+	unsigned dice;           /* for DMARC's pct, 0 to 99 */
+};
+
+/* head: all of the letter's header, its lines end in CRLF as all of src's do.  What *ret points to lies in head and the
+ * arena (DKIM_ARENA and what the DNS says, AUTH_ARENA); auth_end() is due in any case.  false: cancelled, or the letter
+ * cannot be read. */
+SUSPENDS bool auth_check(const struct auth_means *m, const struct auth_client *c, struct str head,
+			 const struct letter_src *src, struct arena *a, struct auth *ret, struct err *e);
+void auth_end(struct auth *x);
