@@ -236,6 +236,46 @@ static void check_limits(struct check *k)
 			   in->reserve_submission, in->max_connections);
 }
 
+/* A list may stand in several lines, with other answers. */
+static bool is_same_check(const struct conf_check *x, const struct conf_check *y)
+{
+	if (x->kind != y->kind || !str_eq(x->zone, y->zone) || x->n_answers != y->n_answers)
+		return false;
+	for (size_t i = 0; i < x->n_answers; i++)
+		if (memcmp(&x->answers[i], &y->answers[i], sizeof(*x->answers)) != 0)
+			return false;
+	return true;
+}
+
+enum { CHECKS_MAX = 64 };
+
+static void check_checks(struct check *k)
+{
+	const struct conf_inbound *in = &k->c->inbound;
+	const struct conf_checks *list = &in->checks;
+	char mem[64];
+	struct buf b = buf_over(mem, sizeof(mem));
+
+	if (list->n > CHECKS_MAX)
+		conf_error(k->notes, list->p[CHECKS_MAX].pos, "more than %d \"check\"", CHECKS_MAX);
+	for (size_t i = 0; i < list->n && i < CHECKS_MAX && !conf_notes_full(k->notes); i++) {
+		const struct conf_check *v = &list->p[i];
+
+		for (size_t j = 0; j < i; j++)
+			if (is_same_check(v, &list->p[j]))
+				conf_error(k->notes, v->pos, "this check stands in line %u already", list->p[j].pos.line);
+		if (k->c->dns.resolver.kind == CONF_RESOLVER_OFF && v->kind != CONF_CHECK_HELO &&
+		    v->kind != CONF_CHECK_HELO_SELF)
+			conf_error(k->notes, v->pos, "this check asks the DNS, and \"dns\" says \"resolver off\"");
+	}
+	if (!in->junk.is_set || !in->reject.is_set || in->junk.score < in->reject.score)
+		return;
+	conf_score_print(in->reject.score, &b);
+	buf_add(&b, S(" leaves nothing for junk at "));
+	conf_score_print(in->junk.score, &b);
+	conf_error(k->notes, k->top, "reject at " STR_FMT, STR_ARG(buf_str(&b)));
+}
+
 static bool is_v4(const struct conf_net *n)
 {
 	return memcmp(n->addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0;
@@ -278,6 +318,7 @@ bool conf_check(const struct conf *c, struct str file, struct conf_notes *notes)
 	check_quotas(&k);
 	check_networks(&k);
 	check_limits(&k);
+	check_checks(&k);
 	check_outbound(&k);
 	check_folders(&k);
 	map_end(&k.domains);

@@ -89,6 +89,37 @@ struct conf_route {
 	struct conf_pos pos;
 };
 
+/* The order of the words in checks.c. */
+enum conf_check_kind {
+	CONF_CHECK_RDNS, CONF_CHECK_HELO, CONF_CHECK_HELO_SELF, CONF_CHECK_SENDER_DOMAIN, CONF_CHECK_DNSBL,
+	CONF_CHECK_DNSWL, CONF_CHECK_KINDS
+};
+enum conf_action { CONF_NOTHING, CONF_REJECT, CONF_DEFER, CONF_SCORE, CONF_TAG, CONF_PASS };
+struct conf_outcome {
+	bool is_set;
+	enum conf_action action;
+	int32_t score;                   /* hundredths */
+	struct str text;                 /* for the other server; empty: that of the reply */
+};
+struct conf_answer {                     /* of a list: low <= (address & mask) <= high */
+	uint32_t low, high, mask;
+};
+struct conf_check {
+	enum conf_check_kind kind;
+	struct str zone;                 /* of a list */
+	struct conf_answer *answers;
+	size_t n_answers;                /* 0: any */
+	bool is_untested;                /* the list has no test points */
+	struct conf_outcome found;       /* `fail` or `hit` */
+	struct conf_outcome temporary;
+	struct str label;                /* the owner's word for it, or empty */
+	struct conf_pos pos;
+};
+struct conf_threshold {
+	bool is_set;
+	int32_t score;                   /* hundredths */
+};
+
 enum conf_ipv6 { CONF_IPV6_IF_PTR, CONF_IPV6_ON, CONF_IPV6_OFF };
 enum conf_backend_kind { CONF_BACKEND_INTERNAL, CONF_BACKEND_PAM };
 struct conf_backend {
@@ -133,6 +164,7 @@ struct conf_routes { struct conf_route *p; size_t n; };
 struct conf_listens { struct conf_listen *p; size_t n; };
 struct conf_senders { struct conf_sender *p; size_t n; };
 struct conf_users { struct conf_user *p; size_t n; };
+struct conf_checks { struct conf_check *p; size_t n; };
 struct conf_networks { struct conf_network *p; size_t n; };
 struct conf_domains { struct conf_domain *p; size_t n; };
 
@@ -171,6 +203,7 @@ struct conf_network {                    /* sends without AUTH */
 #define ONE_over_quota enum conf_over_quota
 #define ONE_user_kind enum conf_user_kind
 #define ONE_on_off enum conf_on_off
+#define ONE_threshold struct conf_threshold
 #define ONE_submission struct conf_submission
 #define ONE_auth struct conf_auth
 #define ONE_inbound struct conf_inbound
@@ -179,6 +212,7 @@ struct conf_network {                    /* sends without AUTH */
 #define ONE_login_block struct conf_login
 #define MANY_net struct conf_nets
 #define MANY_sender struct conf_senders
+#define MANY_check struct conf_checks
 #define MANY_network struct conf_networks
 #define MANY_user_block struct conf_users
 #define MANY_ip struct conf_nets         /* each of 128 bits */
@@ -299,4 +333,8 @@ bool conf_is_satellite(const struct conf *c);
 size_t conf_others_number(const struct conf *c, size_t i);
 /* Is it an address inside one of these networks? */
 bool conf_nets_has(const struct conf_nets *nets, const uint8_t addr[16]);
+/* "rdns", "dnsbl" */
+struct str conf_check_name(enum conf_check_kind kind);
+/* Hundredths as "6", "-2.5". */
+void conf_score_print(int64_t score, struct buf *b);
 const char *conf_proto_name(enum conf_proto proto);

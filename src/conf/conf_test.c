@@ -198,6 +198,40 @@ static const struct {
 	{ FIVE "inbound {\nmax-connections 50\n}\n", "w.conf: reserve-submission 100 leaves nothing of max-connections 50" },
 	{ FIVE "storage /\n", "w.conf: the root folder can be neither storage nor run" },
 	{ FIVE "storage /x\nrun /x\n", "w.conf: storage and run are the same folder" },
+	/* checks */
+	{ FIVE "inbound {\ncheck rdns fail reject \"Sender validation failed\" temporary defer\n"
+	  "check dnsbl zen.spamhaus.org hit score 6\njunk at 5\nreject at 12.25\n}\n", "" },
+	{ FIVE "inbound {\ncheck dnsbl z.example answer 127.0.0.2-3 127.0.0.10/31 hit score 6 label a\n"
+	  "check dnsbl z.example answer 127.0.0.4 hit tag\ncheck dnswl w.example hit pass\n}\n", "" },
+	{ FIVE "inbound {\ncheck rdsn fail reject\n}\n",
+	  "w.conf:4:7: \"rdsn\" is not one of rdns|helo|helo-self|sender-domain|dnsbl|dnswl, did you mean \"rdns\"?" },
+	{ FIVE "inbound {\ncheck rdns\n}\n", "w.conf:4:1: what follows is missing: fail reject, defer, score N, tag or off" },
+	{ FIVE "inbound {\ncheck dnsbl z.example\n}\n", "w.conf:4:1: what follows is missing: hit reject, defer, score N, tag or off" },
+	{ FIVE "inbound {\ncheck rdns hit reject\n}\n",
+	  "w.conf:4:12: \"hit\" has no place here: behind check rdns belongs \"fail\", \"temporary\" and \"label\"" },
+	{ FIVE "inbound {\ncheck rdns fail rejct\n}\n",
+	  "w.conf:4:17: \"rejct\" is not one of off|reject|defer|score|tag|pass, did you mean \"reject\"?" },
+	{ FIVE "inbound {\ncheck rdns fail score much\n}\n", "w.conf:4:23: \"much\" is not a score from -1000 to 1000, like 6 or -2.5" },
+	{ FIVE "inbound {\ncheck rdns fail score 1.234\n}\n", "w.conf:4:23: \"1.234\" is not a score from -1000 to 1000, like 6 or -2.5" },
+	{ FIVE "inbound {\ncheck rdns fail pass\n}\n",
+	  "w.conf:4:17: \"pass\" is for dnswl: who stands in that list passes the other checks" },
+	{ FIVE "inbound {\ncheck dnswl w.example hit reject\n}\n",
+	  "w.conf:4:27: nobody is refused for standing in a white list: pass, score -N or tag" },
+	{ FIVE "inbound {\ncheck helo fail reject temporary defer\n}\n",
+	  "w.conf:4:24: \"temporary\" has no place here: behind check helo belongs \"fail\" and \"label\"" },
+	{ FIVE "inbound {\ncheck dnsbl z.example answer 127.0.0.11-2 hit tag\n}\n",
+	  "w.conf:4:30: \"127.0.0.11-2\" is not an answer like 127.0.0.2, 127.0.0.2-11, 127.0.1.0/24 or 0.0.0.4/0.0.0.4" },
+	{ FIVE "inbound {\ncheck dnsbl z.example answer 127.0.0.3/30 hit tag\n}\n",
+	  "w.conf:4:30: \"127.0.0.3/30\" is not an answer like 127.0.0.2, 127.0.0.2-11, 127.0.1.0/24 or 0.0.0.4/0.0.0.4" },
+	{ FIVE "inbound {\ncheck rdns fail tag label \"a b\"\n}\n",
+	  "w.conf:4:27: \"a b\" is not a label: letters, digits, \"_\", \"-\" and \".\", at most 64" },
+	{ FIVE "inbound {\ncheck rdns fail reject \"n\xc3\xb6\"\n}\n", "w.conf:4:24: a text for other servers is ASCII alone" },
+	{ FIVE "inbound {\ncheck rdns fail tag fail off\n}\n", "w.conf:4:21: \"fail\" stands here a second time" },
+	{ FIVE "inbound {\ncheck rdns fail tag\ncheck rdns fail off\n}\n", "w.conf:5:1: this check stands in line 4 already" },
+	{ FIVE "inbound {\njunk 5\n}\n", "w.conf:4:6: \"5\" is not \"at\" and a score, or off" },
+	{ FIVE "inbound {\njunk at 5\nreject at 4\n}\n", "w.conf: reject at 4 leaves nothing for junk at 5" },
+	{ FIVE "dns {\nresolver off\n}\ninbound {\ncheck rdns fail tag\n}\n",
+	  "w.conf:7:1: this check asks the DNS, and \"dns\" says \"resolver off\"" },
 	/* many errors at once */
 	{ "hostname -x\ndoman y\nlog q\n", "w.conf:1:10: \"-x\" is not a domain (letters, digits, \"-\" and dots; others as xn--…)\n"
 	  "w.conf:2:1: there is no directive \"doman\", did you mean \"domain\"?\nw.conf:3:5: \"q\" is not one of error|warn|info|debug" },
@@ -224,7 +258,6 @@ static const struct {
 	const char *warning;
 } later[] = {
 	{ "listen sieve *:4190 starttls\n", "w.conf:3:1: \"listen sieve\" is not yet served" },
-	{ "inbound {\ncheck dnsbl zen.spamhaus.org hit score 6\n}\n", "w.conf:4:1: \"check\" is not yet served" },
 };
 
 static void test_later(void **state)
@@ -455,6 +488,8 @@ static const struct {
 	{ &conf_type_via, "via smtps://h.example:465 tls encrypt" },
 	{ &conf_type_route, "*.d.example from * via smtp://[::1]:26 user u \"secret:/s s\"" },
 	{ &conf_type_ipv6, "on" }, { &conf_type_ip, "192.0.2.7 ::1" }, { &conf_type_demand, "verify" },
+	{ &conf_type_check, "dnsbl l.example answer 127.0.0.2-11 0.0.0.4/0.0.0.4 untested hit reject \"no \\\"x\" label a.B-1" },
+	{ &conf_type_threshold, "at -2.5" },
 	{ &conf_type_resolver, "forward 192.0.2.1:53 [2001:db8::1]:5353" },
 };
 

@@ -123,6 +123,16 @@ static uint16_t port_of(int fd)
 	return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
+void front_own_address(int fd, uint8_t to[16])
+{
+	union address at = { 0 };
+	socklen_t n = sizeof(at);
+
+	memset(to, 0, 16);
+	if (getsockname(fd, &at.any, &n) == 0)
+		address_of(&at, to);
+}
+
 void front_turn_away(int fd, struct str words)
 {
 	ssize_t n = send(fd, words.p, words.n, MSG_DONTWAIT | MSG_NOSIGNAL);

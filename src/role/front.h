@@ -28,6 +28,8 @@ SUSPENDS void front_run(void);
 void front_listener(struct role_listener *t);
 
 void front_turn_away(int fd, struct str words);
+/* Our side of the connection, IPv4 as ::ffff:a.b.c.d; all zero if it is not known. */
+void front_own_address(int fd, uint8_t to[16]);
 void front_print_peer(const uint8_t addr[16], char to[FRONT_PEER_MAX]);
 /* NULL while there is no certificate. */
 struct tls_server *front_tls(void);

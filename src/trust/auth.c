@@ -10,17 +10,59 @@ void auth_end(struct auth *x)
 	dkim_letter_end(&x->letter);
 }
 
-SUSPENDS static bool check_client(const struct auth_means *m, const struct auth_client *c, struct arena *a, struct auth *x,
-				  struct err *e)
+/* -- time ------------------------------------------------------------------- */
+
+/* A DNS that knows nothing any more once the time is up: each rule has its own deadline, and there are many rules. */
+struct budget {
+	const struct trust_dns *dns;
+	int64_t until;           /* time_mono() */
+};
+
+SUSPENDS static bool budget_ask(void *ctx, struct str name, uint16_t type, struct arena *a, struct trust_answer *ret,
+				struct err *e)
+{
+	const struct budget *b = ctx;
+	int64_t left = b->until - time_mono();
+	struct err why = { 0 };
+	bool ok = false;
+
+	if (left > 0)
+		WITHIN(left)
+			ok = b->dns->ask(b->dns->ctx, name, type, a, ret, &why);
+	if (!ok && left > 0 && !trust_is_late(&why, e))
+		return false;
+	if (!ok)
+		*ret = (struct trust_answer){ .outcome = DNS_TEMP };
+	return true;
+}
+
+/* -- checks ----------------------------------------------------------------- */
+
+static struct spf_question spf_question_of(const struct auth_means *m, const struct auth_client *c)
 {
 	struct spf_question q = { .helo = c->helo, .local = c->local, .domain = c->domain, .receiver = m->receiver,
 				  .now = m->now };
 
-	if (!c->is_known)
-		return true;
 	memcpy(q.ip, c->ip, sizeof(q.ip));
-	return iprev_check(c->ip, m->dns, a, &x->iprev, e) && spf_check_helo(&q, m->dns, a, &x->helo, e) &&
-	       spf_check_mail_from(&q, m->dns, a, &x->mail_from, e);
+	return q;
+}
+
+SUSPENDS static bool check_sender(const struct auth_means *m, const struct auth_client *c, struct arena *a, struct auth *x,
+				  struct err *e)
+{
+	struct spf_question q = spf_question_of(m, c);
+
+	return !c->is_known || spf_check_mail_from(&q, m->dns, a, &x->mail_from, e);
+}
+
+/* What no policy hangs on comes last: it is the first to lack time. */
+SUSPENDS static bool check_client(const struct auth_means *m, const struct auth_client *c, struct arena *a, struct auth *x,
+				  struct err *e)
+{
+	struct spf_question q = spf_question_of(m, c);
+
+	return !c->is_known ||
+	       (spf_check_helo(&q, m->dns, a, &x->helo, e) && iprev_check(m->dns, c->ip, a, &x->iprev, e));
 }
 
 /* The body goes by once, for all signatures. */
@@ -73,8 +115,14 @@ SUSPENDS bool auth_check(const struct auth_means *m, const struct auth_client *c
 			 const struct letter_src *src, struct arena *a, struct auth *ret, struct err *e)
 {
 	struct str header = str_head(head, dkim_header_size(head));
+	struct budget b = { m->dns, time_mono() + AUTH_WITHIN };
+	struct trust_dns dns = { budget_ask, &b };
+	struct auth_means in_time = *m;
 
+	in_time.dns = &dns;
+	m = &in_time;
 	*ret = (struct auth){ 0 };
 	ret->from_is = dmarc_from_read(header, a, &ret->from);
-	return check_client(m, c, a, ret, e) && check_signatures(m, header, src, a, ret, e) && check_author(m, c, a, ret, e);
+	return check_sender(m, c, a, ret, e) && check_signatures(m, header, src, a, ret, e) &&
+	       check_author(m, c, a, ret, e) && check_client(m, c, a, ret, e);
 }

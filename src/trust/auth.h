@@ -9,6 +9,8 @@
 
 enum { AUTH_ARENA = DKIM_ARENA + (4 << 20) };
 
+#define AUTH_WITHIN (40 * SECOND)        /* of asking the DNS, all in all; what is not known then is a temporary error */
+
 /* How the letter came; without a client only what stands in the letter is checked. */
 struct auth_client {
 	bool is_known;
@@ -18,7 +20,7 @@ struct auth_client {
 };
 
 struct auth {
-	struct iprev_answer iprev;       /* these three with a client only */
+	struct iprev iprev;      /* these three with a client only */
 	struct spf_answer helo, mail_from;
 	enum dmarc_from from_is;
 	struct str from;         /* the author's domain, if from_is says that there is one */
@@ -43,3 +45,8 @@ struct auth_means {
 SUSPENDS bool auth_check(const struct auth_means *m, const struct auth_client *c, struct str head,
 			 const struct letter_src *src, struct arena *a, struct auth *ret, struct err *e);
 void auth_end(struct auth *x);
+
+struct auth_results;
+/* As Authentication-Results tells it (wire/auth_results.h); false: no memory. */
+bool auth_tell(const struct auth_client *c, const struct auth *x, struct str server, struct arena *a,
+	       struct auth_results *ret);

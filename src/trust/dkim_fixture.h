@@ -75,15 +75,17 @@ static inline void record_add(struct fixture *f, const char *name, struct str te
 /* r._domainkey.example.net and e._domainkey.example.net. */
 static inline void fixture_init(struct fixture *f)
 {
+	struct str rsa, ed25519;
+
 	*f = (struct fixture){ .a = { .limit = 64 << 20 }, .records = buf_on_heap(1 << 20) };
 	f->rsa = EVP_RSA_gen(1024);
 	f->ed25519 = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	assert_non_null(f->rsa);
 	assert_non_null(f->ed25519);
-	record_add(f, "r._domainkey.example.net",
-		   arena_printf(&f->a, "v=DKIM1; k=rsa; p=" STR_FMT, STR_ARG(public_text(f, f->rsa))));
-	record_add(f, "e._domainkey.example.net",
-		   arena_printf(&f->a, "v=DKIM1; k=ed25519; p=" STR_FMT, STR_ARG(public_text(f, f->ed25519))));
+	rsa = public_text(f, f->rsa);
+	ed25519 = public_text(f, f->ed25519);
+	record_add(f, "r._domainkey.example.net", arena_printf(&f->a, "v=DKIM1; k=rsa; p=" STR_FMT, STR_ARG(rsa)));
+	record_add(f, "e._domainkey.example.net", arena_printf(&f->a, "v=DKIM1; k=ed25519; p=" STR_FMT, STR_ARG(ed25519)));
 }
 
 /* RSA signs the hash with PKCS#1 v1.5, Ed25519 the hash as its message. */

@@ -5,6 +5,7 @@
 #include "wire/dkim_tags.h"
 #include "wire/header.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
@@ -136,8 +137,11 @@ static const EVP_MD *sha256(void)
 {
 	static EVP_MD *md;
 
-	if (!md)
+	if (!md) {
+		/* a confined role may not open files */
+		OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 		md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	}
 	return md;
 }
 

@@ -63,12 +63,13 @@ static void test_field(void **state)
 static void test_round_trip(void **state)
 {
 	AUTO(fixture_end) struct fixture f;
-	struct str rsa, both;
+	struct str rsa, ed25519, both;
 
 	(void)state;
 	fixture_init(&f);
 	rsa = signed_field(&f, f.rsa, &wish_rsa);
-	both = arena_printf(&f.a, STR_FMT STR_FMT, STR_ARG(signed_field(&f, f.ed25519, &wish_ed)), STR_ARG(rsa));
+	ed25519 = signed_field(&f, f.ed25519, &wish_ed);
+	both = arena_printf(&f.a, STR_FMT STR_FMT, STR_ARG(ed25519), STR_ARG(rsa));
 	fixture_verify(&f, joined(&f, both, HEADER), 3, S("example.net"), FIXTURE_NOW);
 	assert_int_equal(f.d.n, 2);
 	for (size_t i = 0; i < 2; i++)

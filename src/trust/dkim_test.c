@@ -240,9 +240,10 @@ static void test_sizes(void **state)
 	fixture_init(&f);
 	letter = fixture_by_hand(&f, f.rsa, TAGS, NAMES, S(HEADER), S(BODY), S(BODY));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct str key = rsa_der(&f, rows[i].octets, rows[i].exponent);
+
 		buf_clear(&f.records);
-		record_add(&f, "r._domainkey.example.net",
-			   arena_printf(&f.a, "p=" STR_FMT, STR_ARG(rsa_der(&f, rows[i].octets, rows[i].exponent))));
+		record_add(&f, "r._domainkey.example.net", arena_printf(&f.a, "p=" STR_FMT, STR_ARG(key)));
 		got = fixture_result(&f, letter);
 		if (!str_eq(got, str_from_z(rows[i].want)))
 			fail_msg("%zu: " STR_FMT, i, STR_ARG(got));

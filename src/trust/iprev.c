@@ -20,55 +20,63 @@ static bool has_address(const struct trust_answer *r, struct str wanted)
 	return false;
 }
 
-SUSPENDS static bool confirm(const uint8_t ip[16], const struct trust_texts *names, const struct trust_dns *dns,
-			     struct arena *a, struct iprev_answer *ret, struct err *e)
+static struct iprev no_answer(enum dns_outcome outcome)
+{
+	switch (outcome) {
+	case DNS_TEMP: return (struct iprev){ .result = IPREV_TEMPERROR, .why = S("its name (PTR) could not be asked for") };
+	case DNS_BOGUS: return (struct iprev){ .result = IPREV_TEMPERROR, .why = S("its name (PTR) is bogus by DNSSEC") };
+	default: return (struct iprev){ .result = IPREV_PERMERROR, .why = S("it has no name (PTR)") };
+	}
+}
+
+SUSPENDS static bool confirm(const struct trust_dns *dns, const uint8_t ip[16], const struct trust_texts *names,
+			     struct arena *a, struct iprev *ret, struct err *e)
 {
 	bool is_v4 = memcmp(ip, mapped, sizeof(mapped)) == 0;
 	struct str wanted = is_v4 ? str_of(ip + 12, 4) : str_of(ip, 16);
 
-	*ret = (struct iprev_answer){ IPREV_FAIL, names->p[0] };
+	*ret = (struct iprev){ IPREV_FAIL, names->p[0], S("its name does not lead back to it") };
 	for (size_t i = 0; i < names->n && i < IPREV_NAMES_MAX; i++) {
 		struct trust_answer r;
 
 		if (!dns->ask(dns->ctx, names->p[i], is_v4 ? DNS_A : DNS_AAAA, a, &r, e))
 			return false;
 		if (r.outcome == DNS_TEMP || r.outcome == DNS_BOGUS)
-			ret->result = IPREV_TEMPERROR;
+			*ret = (struct iprev){ IPREV_TEMPERROR, names->p[0], S("whether its name leads back to it could not be asked") };
 		if (has_address(&r, wanted)) {
-			*ret = (struct iprev_answer){ IPREV_PASS, names->p[i] };
+			*ret = (struct iprev){ IPREV_PASS, names->p[i], { 0 } };
 			return true;
 		}
 	}
 	return true;
 }
 
-SUSPENDS static bool ask(const uint8_t ip[16], const struct trust_dns *dns, struct arena *a, struct iprev_answer *ret,
-			 struct err *e)
+SUSPENDS static bool ask(const struct trust_dns *dns, const uint8_t ip[16], struct arena *a, struct iprev *ret, struct err *e)
 {
 	struct trust_texts names;
 
 	if (!trust_ask_ptr(dns, ip, a, &names, e))
 		return false;
 	if (names.outcome == DNS_FOUND)
-		return confirm(ip, &names, dns, a, ret, e);
-	ret->result = names.outcome == DNS_TEMP || names.outcome == DNS_BOGUS ? IPREV_TEMPERROR : IPREV_PERMERROR;
+		return confirm(dns, ip, &names, a, ret, e);
+	*ret = no_answer(names.outcome);
 	return true;
 }
 
-SUSPENDS bool iprev_check(const uint8_t ip[16], const struct trust_dns *dns, struct arena *a, struct iprev_answer *ret,
+SUSPENDS bool iprev_check(const struct trust_dns *dns, const uint8_t ip[16], struct arena *a, struct iprev *ret,
 			  struct err *e)
 {
 	AUTO(arena_end) struct arena tmp = { 0 };
-	struct iprev_answer got = { 0 };
+	struct iprev got = no_answer(DNS_TEMP);
 	struct err why = { 0 };
 	bool ok = true;
 
 	WITHIN(IPREV_WITHIN)
-		ok = ask(ip, dns, &tmp, &got, &why);
+		ok = ask(dns, ip, &tmp, &got, &why);
 	if (!ok && !trust_is_late(&why, e))
 		return false;
 	if (!ok)
-		got = (struct iprev_answer){ .result = IPREV_TEMPERROR };
+		got = no_answer(DNS_TEMP);
 	got.name = arena_str(a, got.name);
 	*ret = got;
 	return true;

@@ -14,13 +14,14 @@ enum iprev_result {      /* RFC 8601 §2.7.3 */
 	IPREV_PERMERROR, /* it has no name */
 };
 
-struct iprev_answer {
+struct iprev {
 	enum iprev_result result;
 	struct str name;         /* the confirmed one; with FAIL and perhaps TEMPERROR the first of the others */
+	struct str why;          /* unless PASS: a sentence for the log */
 };
 
 const char *iprev_result_name(enum iprev_result r);
 /* ip: IPv4 as ::ffff:a.b.c.d.  The name lies in the arena.  false only if the fiber was cancelled or an outer deadline
  * passed. */
-SUSPENDS bool iprev_check(const uint8_t ip[16], const struct trust_dns *dns, struct arena *a, struct iprev_answer *ret,
+SUSPENDS bool iprev_check(const struct trust_dns *dns, const uint8_t ip[16], struct arena *a, struct iprev *ret,
 			  struct err *e);

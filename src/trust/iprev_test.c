@@ -24,13 +24,14 @@ static void check(const char *ip, enum iprev_result result, const char *name)
 	AUTO(arena_end) struct arena a = { 0 };
 	struct trust_dns_table table;
 	struct trust_dns dns = trust_dns_of_table(&table);
-	struct iprev_answer r;
+	struct iprev r;
 	uint8_t addr[16];
 	struct err e = { 0 };
 
 	assert_true(dns_address_read(str_from_z(ip), addr));
 	assert_true(trust_dns_table_read(zone, &a, &table, &e));
-	assert_true(iprev_check(addr, &dns, &a, &r, &e));
+	assert_true(iprev_check(&dns, addr, &a, &r, &e));
+	assert_true((r.result == IPREV_PASS) == !r.why.n);
 	if (r.result != result || !str_eq(r.name, str_from_z(name)))
 		fail_msg("%s: %s " STR_FMT, ip, iprev_result_name(r.result), STR_ARG(r.name));
 }
@@ -58,7 +59,7 @@ static void test_limit(void **state)
 	AUTO(buf_end) struct buf b = buf_on_heap(10000);
 	struct trust_dns_table table;
 	struct trust_dns dns = trust_dns_of_table(&table);
-	struct iprev_answer r;
+	struct iprev r;
 	uint8_t addr[16];
 	struct err e = { 0 };
 
@@ -68,7 +69,7 @@ static void test_limit(void **state)
 	buf_add(&b, S("h10.example A 192.0.2.1\n"));
 	assert_true(dns_address_read(S("192.0.2.1"), addr));
 	assert_true(trust_dns_table_read(buf_str(&b), &a, &table, &e));
-	assert_true(iprev_check(addr, &dns, &a, &r, &e));
+	assert_true(iprev_check(&dns, addr, &a, &r, &e));
 	assert_int_equal(r.result, IPREV_FAIL);
 	assert_int_equal(table.asked, 1 + IPREV_NAMES_MAX);
 }

@@ -182,11 +182,13 @@ SUSPENDS static enum spf_match record_get(struct spf_check *c, struct str domain
 {
 	struct str text;
 	enum spf_match how = record_find(c, domain, &text);
+	struct str name;
 	struct err e;
 
-	if (how == SPF_MATCH_YES && !spf_record_read(text, ret, &e))
-		return spf_problem(c, SPF_MATCH_PERM, STR_FMT ", %s", STR_ARG(spf_name_text(domain, &c->tmp)), e.text);
-	return how;
+	if (how != SPF_MATCH_YES || spf_record_read(text, ret, &e))
+		return how;
+	name = spf_name_text(domain, &c->tmp);
+	return spf_problem(c, SPF_MATCH_PERM, STR_FMT ", %s", STR_ARG(name), e.text);
 }
 
 /* §6.1: nothing has matched; who decides instead. */
@@ -218,11 +220,14 @@ SUSPENDS bool check_host(struct spf_check *c, struct str domain, struct verdict 
 	for (bool is_redirected = false;; is_redirected = true) {
 		struct spf_record record;
 		enum spf_match how = record_get(c, domain, &record);
+		struct str name;
 		bool is_done;
 
 		*ret = (struct verdict){ .domain = domain };
-		if (how == SPF_MATCH_NO && is_redirected)
-			spf_problem(c, how, STR_FMT " has no SPF record to redirect to", STR_ARG(spf_name_text(domain, &c->tmp)));
+		if (how == SPF_MATCH_NO && is_redirected) {
+			name = spf_name_text(domain, &c->tmp);
+			spf_problem(c, how, STR_FMT " has no SPF record to redirect to", STR_ARG(name));
+		}
 		if (how != SPF_MATCH_YES)
 			return verdict_of(how, is_redirected, ret);
 		if (!walk(c, record.terms, domain, &is_done, ret))

@@ -285,20 +285,21 @@ void auth_results_add(struct buf *b, const struct auth_results *r)
 
 /* ---- forged ones ----------------------------------------------------------------------------------- */
 
-/* As a name of a host is compared; as it is if it is none. */
+/* As a name of a host is compared; as it is if it is none.  A dot at the end names the same host. */
 static struct str folded(struct str s, struct arena *a)
 {
 	struct str ret;
 
+	s = str_trim(s);
+	if (str_ends(s, S(".")))
+		s.n--;
 	return address_domain_fold(s, a, &ret) ? ret : s;
 }
 
 static bool is_server(struct str name, struct str server, struct arena *a)
 {
-	name = str_trim(name);
-	if (str_ends(name, S(".")))
-		name.n--;
-	return name.n == 0 || str_eq_nocase(folded(name, a), folded(server, a));
+	name = folded(name, a);
+	return name.n == 0 || str_eq_nocase(name, folded(server, a));
 }
 
 /* All in front of the ";" or a version, with comments, quotes and white space gone: as no reader should. */

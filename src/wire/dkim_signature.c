@@ -4,13 +4,14 @@
  * them.  What a table row refuses carries its place. */
 #include "wire/dkim_signature.h"
 
+#include "base/buf.h"
 #include "wire/address.h"
 #include "wire/dkim_tags.h"
 #include "wire/text.h"
 
 enum {
 	TIME_DIGITS_MAX = 12,            /* RFC 6376 §3.5 */
-	PLACE_MAX = 60,
+	PLACE_MAX = 60,          /* octets of it that are shown */
 };
 
 enum {
@@ -55,11 +56,13 @@ struct reading {
 
 static bool refuse(const struct reading *r, enum fault fault, const char *what)
 {
-	struct str s = str_head(r->v, PLACE_MAX);
+	char mem[4 * PLACE_MAX];
+	struct buf b = buf_over(mem, sizeof(mem));
 
 	if (r->a->full)
 		return fail(r->e, FAULT_TEMP, "no memory");
-	return fail(r->e, fault, "%s \"" STR_FMT "\"", what, STR_ARG(s));
+	buf_add_printable(&b, r->v, PLACE_MAX);
+	return fail(r->e, fault, "%s \"" STR_FMT "\"", what, STR_ARG(buf_str(&b)));
 }
 
 /* base64, with white space wherever it was folded. */

@@ -1,13 +1,17 @@
 /* dkim_tags.c — see dkim_tags.h. */
 #include "wire/dkim_tags.h"
 
+#include "base/buf.h"
+
 enum { PLACE_MAX = 40 };         /* octets of it that are shown */
 
 static bool broken(struct err *e, const char *what, struct str place)
 {
-	struct str s = str_head(str_trim(place), PLACE_MAX);
+	char mem[4 * PLACE_MAX];
+	struct buf b = buf_over(mem, sizeof(mem));
 
-	return fail(e, FAULT_PEER, "%s at \"" STR_FMT "\"", what, STR_ARG(s));
+	buf_add_printable(&b, str_trim(place), PLACE_MAX);
+	return fail(e, FAULT_PEER, "%s at \"" STR_FMT "\"", what, STR_ARG(buf_str(&b)));
 }
 
 /* tag-name = ALPHA *(ALPHA / DIGIT / "_") */

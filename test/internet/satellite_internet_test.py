@@ -193,6 +193,8 @@ def password(kind):
         why = re.escape(w.hosts[main.domain]) + r" \S+:465: AUTH SCRAM-SHA-256: 535 5\.7\.8"
         eventually(lambda: re.search(why, s.queued()), 30 * SLOW, 0.2, what=s.queued)
         check(re.search("WARNING: 1 recipients wait, via .*" + why, s.command("status")[1]), s.command("status")[1])
+        line = re.search(r" relay msg=.* later=1 .*", s.log()).group(0)
+        check(re.search(r'tls="TLSv1\.3 .*, verified', line), "what was used until it failed: " + line)
         equal(main.come(tok), [], "letters")
         check(WRONG not in s.log() + s.queued(), "the password is said")
         s.write_secret(RIGHT)

@@ -33,6 +33,20 @@ static void print_text(struct buf *b, const struct scan_auth_answer *r)
 	}
 }
 
+/* The field, line by line. */
+static void print_field(struct buf *b, struct str field)
+{
+	buf_add_char(b, '\n');
+	while (field.n) {
+		struct str line = str_cut(field, '\n', &field), rest = str_trim(line);
+
+		if (str_at(line, 0) == '\t')
+			buf_add_char(b, '\t');
+		buf_add_printable(b, rest, TEXT_MAX);
+		buf_add_char(b, '\n');
+	}
+}
+
 static void print_json(struct buf *b, const struct scan_auth_answer *r)
 {
 	struct json j = json_to(b);
@@ -48,6 +62,7 @@ static void print_json(struct buf *b, const struct scan_auth_answer *r)
 		json_end_object(&j);
 	}
 	json_end_array(&j);
+	json_str(&j, "field", r->field);
 	json_end_object(&j);
 	buf_add_char(b, '\n');
 }
@@ -63,10 +78,12 @@ SUSPENDS int run_test_auth(struct command *c)
 		return complain(c, EXIT_USAGE, S("usage: waxwing test auth [--ip IP] [--helo NAME] [--from ADDRESS] < LETTER"));
 	if (!scan_auth(link_to(ROLE_SCAN), &q, &r, c->a, &e))
 		return complain_err(c, &e);
-	if (c->is_json)
+	if (c->is_json) {
 		print_json(&b, &r);
-	else
+	} else {
 		print_text(&b, &r);
+		print_field(&b, r.field);
+	}
 	say(c, buf_str(&b));
 	return r.is_good ? EXIT_DONE : EXIT_NO;
 }

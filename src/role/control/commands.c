@@ -306,8 +306,10 @@ SUSPENDS static int run_status(struct command *c)
 
 	if (c->n_args == 1 && str_eq(c->args[0].text, S("--fibers")))
 		return print_fibers(c);
+	if (c->n_args == 1 && str_eq(c->args[0].text, S("--lists")))
+		return status_lists(c);
 	if (c->n_args)
-		return complain(c, EXIT_USAGE, S("usage: waxwing status [--fibers]"));
+		return complain(c, EXIT_USAGE, S("usage: waxwing status [--fibers|--lists]"));
 	if (!parent_status(self.parent, &(struct parent_status){ 0 }, &f.parent, c->a, &e))
 		return complain_err(c, &e);
 	f.has_queue = queue_figures(link_to(ROLE_QUEUE), &(struct queue_figures){ 0 }, &f.queue, c->a, &e);

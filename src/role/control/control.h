@@ -72,6 +72,10 @@ SUSPENDS int explain_remote(struct command *c, struct str address);
 /* auth.c */
 SUSPENDS int run_test_auth(struct command *c);
 
+/* checks.c */
+SUSPENDS int run_test_rcpt(struct command *c);
+SUSPENDS int status_lists(struct command *c);
+
 /* dns.c */
 SUSPENDS int run_dns_lookup(struct command *c);
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ipc/standing.h"
 #include "ipc/verdict.h"
+#include "spam/spam_fields.h"
 #include "user/rcpt_answer.h"
 #include "wire/address.h"
 #include "wire/smtp_command.h"
@@ -77,7 +78,8 @@ SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 				 .tls = q->tls, .smtputf8 = q->smtputf8, .is_friend = q->is_friend,
 				 .wants_authors = q->judge_authors && !d->is_ours,
 				 .sender = (uint8_t)(d->is_ours ? d->sender.kind : SENDER_STRANGER),
-				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S("") };
+				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S(""),
+				 .signals = { q->signals.p, q->signals.n } };
 
 	/* A copy that ends after its thousandth letter takes unread questions with it: another is asked. */
 	for (int tries = 0;; tries++) {
@@ -275,6 +277,24 @@ static bool explain_rcpt(struct decision *d, uint16_t rcpt, struct why head, str
 	return add_why(d, &w.head, e);
 }
 
+/* What the checks on a stranger came to. */
+static bool explain_score(struct decision *d, struct why head, struct err *e)
+{
+	struct buf checks = buf_on_heap(SPAM_SIGNALS_MAX * (SPAM_SYMBOL_MAX + 16));
+	struct why_letter_scored w = { .head = head, .from = d->q->mail_from, .score = d->scan.score,
+				       .folder = d->scan.verdict == VERDICT_JUNK ? S("Junk") : S("INBOX") };
+
+	for (size_t i = 0; i < d->q->signals.n; i++) {
+		buf_addf(&checks, "%s" STR_FMT "=", i ? "," : "", STR_ARG(d->q->signals.p[i].symbol));
+		conf_score_print(d->q->signals.p[i].score, &checks);
+	}
+	w.head.kind = WHY_letter_scored;
+	w.checks = str_head(arena_str(d->a, buf_str(&checks)), 4000);
+	buf_end(&checks);
+	why_log(&w.head);
+	return add_why(d, &w.head, e);
+}
+
 static bool explain(struct decision *d, struct err *e)
 {
 	struct queue_commit *q = d->q;
@@ -295,6 +315,8 @@ static bool explain(struct decision *d, struct err *e)
 	buf_end(&to);
 	d->why = buf_on_heap(LETTER_WHY_MAX);
 	if (!add_why(d, &d->accepted.head, e))
+		return false;
+	if (d->scan.is_scored && !explain_score(d, head, e))
 		return false;
 	head.kind = WHY_rcpt_accepted;
 	for (size_t i = 0; i < q->rcpts.n; i++)
@@ -495,6 +517,7 @@ static bool check_envelope(const struct queue_commit *q, struct err *e)
 
 	for (size_t i = 0; ok && i < q->rcpts.n; i++)
 		ok = is_clean(q->rcpts.p[i].address) && is_clean(q->rcpts.p[i].orcpt);
+	ok = ok && spam_signals_are_good(q->signals.p, q->signals.n);
 	return ok && q->rcpts.n ? true : fail(e, FAULT_PEER, "an envelope that no client can have given");
 }
 

@@ -115,6 +115,7 @@ static void starved_open(void)
 
 void remote_line_back(struct remote_line *l, enum standing standing, int64_t at)
 {
+	must(out[standing] && l->out, "a job comes back that was not let in");
 	out[standing]--;
 	l->out--;
 	l->used = time_mono();
@@ -187,21 +188,25 @@ SUSPENDS static void send_one(struct lane *lane)
 		l->is_starved = true;
 		return;
 	}
-	to = relay_of(l);
-	if (!to) {
+	if (!relay_of(l)) {
 		queue_lane_open_at(queue, lane, now + RELAY_PAUSE);
 		return;
 	}
-	n = queue_claim_lane(queue, lane, claims, QUEUE_TOGETHER, now, now + LEASE);
-	if (!n)
-		return;
-	if (claims[0].is_suspect && remote_has_suspect()) {
-		put_back(claims, n, now + SECOND, S(""));
-		return;
-	}
+	/* its place is taken before the wait, in which others of the line may come back and the relay may go */
 	l->out++;
 	out[standing]++;
-	if (!remote_job_send(l, claims, n, to, &e)) {
+	n = queue_claim_lane(queue, lane, claims, QUEUE_TOGETHER, now, now + LEASE);
+	if (!n) {
+		remote_line_back(l, standing, 0);
+		return;
+	}
+	to = relay_of(l);
+	if (!to || (claims[0].is_suspect && remote_has_suspect())) {
+		put_back(claims, n, now + RELAY_PAUSE, S(""));
+		remote_line_back(l, standing, to ? 0 : now + RELAY_PAUSE);
+		return;
+	}
+	if (!remote_job_send(l, standing, claims, n, to, &e)) {
 		if (e.fault != FAULT_CANCEL)
 			log_warn("relay", "msg=%s to=%s why=%s", ID_Z(claims[0].ref.id), LOGQ(queue_lane_key(lane)),
 				 LOGQ(str_from_z(e.text)));

@@ -54,8 +54,9 @@ void remote_grew(struct remote_line *l);
 void remote_shrank(struct remote_line *l);
 
 /* remote_job.c */
-SUSPENDS bool remote_job_send(struct remote_line *l, const struct queue_claim *claims, size_t n, struct link *to,
-			      struct err *e);
+/* standing: as which it was let in. */
+SUSPENDS bool remote_job_send(struct remote_line *l, enum standing standing, const struct queue_claim *claims, size_t n,
+			      struct link *to, struct err *e);
 bool remote_has_suspect(void);
 /* Jobs that nobody answered for too long. */
 void remote_job_tend(void);

@@ -144,8 +144,8 @@ SUSPENDS static bool tell(struct relay_job *q, struct link *to, struct err *e)
 	return ok;
 }
 
-SUSPENDS bool remote_job_send(struct remote_line *l, const struct queue_claim *claims, size_t n, struct link *to,
-			      struct err *e)
+SUSPENDS bool remote_job_send(struct remote_line *l, enum standing standing, const struct queue_claim *claims, size_t n,
+			      struct link *to, struct err *e)
 {
 	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
 	struct remote_job *j = calloc(1, sizeof(*j) + n * sizeof(j->refs[0]));
@@ -158,7 +158,7 @@ SUSPENDS bool remote_job_send(struct remote_line *l, const struct queue_claim *c
 		return fail(e, FAULT_TEMP, "no memory for a job");
 	}
 	*j = (struct remote_job){ .number = ++last_number, .line = l, .link = to, .letter = claims[0].ref.id, .n = n,
-				  .standing = l->fails ? LINE_FAILING : l->standing, .since = time_mono(),
+				  .standing = standing, .since = time_mono(),
 				  .is_suspect = claims[0].is_suspect };
 	for (size_t i = 0; i < n; i++)
 		j->refs[i] = claims[i].ref;

@@ -66,6 +66,7 @@ static void note_session(struct way *w, const struct peer *s, const struct err *
 	snprintf(who, sizeof(who), "%s %s", s->host, s->address);
 	snprintf(w->j->host, sizeof(w->j->host), "%s", s->host);
 	snprintf(w->j->address, sizeof(w->j->address), "%s", s->address);
+	snprintf(w->j->tls, sizeof(w->j->tls), "%s", s->tls);
 	if (s->was_421)
 		w->j->hint = RELAY_BUSY;
 	note(w, s->stage == STAGE_STARTTLS ? "451 4.7.5" : s->stage == STAGE_AUTH ? "451 4.7.0" : "451 4.4.1", who, e->text);

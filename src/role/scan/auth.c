@@ -6,12 +6,13 @@
 #include "role/runtime.h"
 #include "trust/auth.h"
 #include "trust/psl.h"
+#include "wire/auth_results.h"
 #include "wire/address.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { LINES_MAX = 6 + DKIM_SIGNATURES_MAX };
+enum { LINES_MAX = 6 + DKIM_SIGNATURES_MAX, FIELD_MAX = 64 << 10 };
 
 static const struct psl_ctx_st *suffixes;
 
@@ -32,15 +33,12 @@ static void add(struct lines *l, const char *method, const char *result, struct 
 		l->p[l->n++] = (struct ipc_auth_line){ str_from_z(method), str_from_z(result), text };
 }
 
-static void add_iprev(struct lines *l, const struct iprev_answer *r)
+static void add_iprev(struct lines *l, const struct iprev *r)
 {
-	static const char *const why[] = {
-		[IPREV_PASS] = "leads back to the client", [IPREV_FAIL] = "does not lead back to the client",
-		[IPREV_TEMPERROR] = "the DNS does not say now", [IPREV_PERMERROR] = "the client has no name",
-	};
+	struct str why = r->why.n ? r->why : S("leads back to the client");
 
 	add(l, "iprev", iprev_result_name(r->result),
-	    arena_printf(l->a, STR_FMT "%s%s", STR_ARG(r->name), r->name.n ? ": " : "", why[r->result]));
+	    arena_printf(l->a, STR_FMT "%s" STR_FMT, STR_ARG(r->name), r->name.n ? ": " : "", STR_ARG(why)));
 }
 
 static void add_spf(struct lines *l, const char *property, const struct spf_answer *r)
@@ -103,17 +101,22 @@ static struct str policy_text(const struct dmarc_answer *r, struct arena *a)
 static void add_dmarc(struct lines *l, const struct auth *x)
 {
 	const char *why = dmarc_from_why(x->from_is);
+	struct str policy;
 
-	if (x->from_is != DMARC_FROM_ONE)
+	if (x->from_is != DMARC_FROM_ONE) {
 		add(l, "dmarc", "permerror", str_from_z(why));
-	else
-		add(l, "dmarc", dmarc_result_name(x->dmarc.result),
-		    arena_printf(l->a, "header.from=" STR_FMT ": " STR_FMT, STR_ARG(x->from), STR_ARG(policy_text(&x->dmarc, l->a))));
+		return;
+	}
+	policy = policy_text(&x->dmarc, l->a);
+	add(l, "dmarc", dmarc_result_name(x->dmarc.result),
+	    arena_printf(l->a, "header.from=" STR_FMT ": " STR_FMT, STR_ARG(x->from), STR_ARG(policy)));
 }
 
 static bool tell(const struct auth_client *c, const struct auth *x, struct scan_auth_answer *r, struct arena *a)
 {
+	AUTO(buf_end) struct buf b = buf_on_heap(FIELD_MAX);
 	struct lines l = { .p = ARENA_ARRAY(a, struct ipc_auth_line, LINES_MAX), .a = a };
+	struct auth_results field;
 
 	if (!l.p)
 		return false;
@@ -125,6 +128,11 @@ static bool tell(const struct auth_client *c, const struct auth *x, struct scan_
 	add_dkim(&l, &x->dkim);
 	add_arc(&l, &x->arc);
 	add_dmarc(&l, x);
+	if (!auth_tell(c, x, conf_now()->hostname, a, &field))
+		return false;
+	buf_add(&b, S("Authentication-Results: "));
+	auth_results_add(&b, &field);
+	r->field = arena_str(a, buf_str(&b));
 	r->lines.p = l.p;
 	r->lines.n = l.n;
 	r->is_good = x->from_is == DMARC_FROM_ONE && (x->dmarc.result == DMARC_PASS || x->dmarc.result == DMARC_NONE);

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "ipc/sender.h"
 #include "ipc/verdict.h"
+#include "spam/spam_fields.h"
 #include "wire/authors.h"
 #include "wire/letter_facts.h"
 #include "wire/received.h"
@@ -65,15 +66,15 @@ static bool copy_cuts(const struct cut *from, size_t n, struct ipc_cut **to, siz
 }
 
 /* Two sorted lists, as one. */
-static bool join_cuts(struct letter_facts *f, const struct submitted *s, struct arena *a)
+static bool join_cuts(struct letter_facts *f, const struct cut *p, size_t n, struct arena *a)
 {
-	struct cut *all = ARENA_ARRAY(a, struct cut, f->n_cuts + s->n_cuts + 1);
+	struct cut *all = ARENA_ARRAY(a, struct cut, f->n_cuts + n + 1);
 	size_t x = 0, y = 0;
 
-	while (all && (x < f->n_cuts || y < s->n_cuts)) {
-		bool first = y == s->n_cuts || (x < f->n_cuts && f->cuts[x].at < s->cuts[y].at);
+	while (all && (x < f->n_cuts || y < n)) {
+		bool first = y == n || (x < f->n_cuts && f->cuts[x].at < p[y].at);
 
-		all[x + y] = first ? f->cuts[x] : s->cuts[y];
+		all[x + y] = first ? f->cuts[x] : p[y];
 		x += first;
 		y += !first;
 	}
@@ -89,7 +90,7 @@ static bool complete(const struct scan_letter *q, struct str head, struct letter
 	struct id_text id = id_print(q->id);
 	struct submitted s;
 
-	if (!submitted_read(head, a, &s) || !join_cuts(f, &s, a) ||
+	if (!submitted_read(head, a, &s) || !join_cuts(f, s.cuts, s.n_cuts, a) ||
 	    !copy_cuts(s.blind, s.n_blind, &r->blind.p, &r->blind.n, a))
 		return false;
 	if (s.is_too_big)
@@ -118,6 +119,45 @@ static bool find_authors(struct str head, struct scan_letter_answer *r, struct a
 	return r->authors.p;
 }
 
+static void refuse_for_score(struct scan_letter_answer *r, const struct conf_threshold *limit, struct arena *a)
+{
+	char mem[64];
+	struct buf b = buf_over(mem, sizeof(mem));
+
+	refuse(r, REPLY_SPAM, a, "");
+	conf_score_print(r->score, &b);
+	buf_add(&b, S(", reject at "));
+	conf_score_print(limit->score, &b);
+	r->why = arena_printf(a, "its score is " STR_FMT, STR_ARG(buf_str(&b)));
+}
+
+/* A stranger's letter: what the checks found is summed, and stands in front of it. */
+static bool score(const struct scan_letter *q, struct str head, struct letter_facts *f, struct buf *b,
+		  struct scan_letter_answer *r, struct arena *a)
+{
+	const struct conf_inbound *c = &conf_now()->inbound;
+	struct cut *theirs;
+	size_t n;
+
+	if (q->is_friend || (q->signals.n == 0 && !c->junk.is_set && !c->reject.is_set))
+		return true;
+	if (!spam_fields_find(head, a, &theirs, &n) || !join_cuts(f, theirs, n, a))
+		return false;
+	if (f->n_cuts > IPC_LIST_MAX) {
+		refuse(r, REPLY_HEADER_TOO_BIG, a, "more X-Spam fields than a header may have");
+		f->n_cuts = 0;
+		return true;
+	}
+	r->score = spam_score(q->signals.p, q->signals.n);
+	r->is_scored = true;
+	spam_fields_add(b, q->signals.p, q->signals.n, &c->junk);
+	if (r->verdict == VERDICT_ACCEPT && c->reject.is_set && r->score >= c->reject.score)
+		refuse_for_score(r, &c->reject, a);
+	else if (r->verdict == VERDICT_ACCEPT && c->junk.is_set && r->score >= c->junk.score)
+		r->verdict = VERDICT_JUNK;
+	return true;
+}
+
 SUSPENDS static bool scan(const struct scan_letter *q, struct str head, struct scan_letter_answer *r,
 			  struct arena *a, struct err *e)
 {
@@ -130,7 +170,7 @@ SUSPENDS static bool scan(const struct scan_letter *q, struct str head, struct s
 	f.is_cut |= head.n < q->size && f.header_size == head.n;
 	judge(&f, r, a);
 	add_prefix(q, &b);
-	if (q->sender != SENDER_STRANGER && !complete(q, head, &f, &b, r, a)) {
+	if (!(q->sender == SENDER_STRANGER ? score(q, head, &f, &b, r, a) : complete(q, head, &f, &b, r, a))) {
 		buf_end(&b);
 		return fail(e, FAULT_TEMP, "the header needs more memory than it may");
 	}

@@ -40,7 +40,7 @@ SUSPENDS static bool commit(struct session *s, struct transaction *t, struct que
 				    t->is_ours ? s->sender : SENDER_STRANGER),
 		.session = s->number, .host = str_from_z(s->host), .host_confirmed = s->host_is_confirmed,
 		.judge_authors = !t->is_ours && standing_wants_authors(),
-		.rcpts = { t->rcpts, t->n_rcpts },
+		.rcpts = { t->rcpts, t->n_rcpts }, .signals = { t->signals, t->n_signals },
 	};
 	bool ok = false;
 

@@ -1,6 +1,8 @@
 /* refused.c — what is refused before the queue has its bytes: the facts go into the ring of refused letters. */
 #include "role/smtpd/refused.h"
 
+#include "spam/verdict.h"
+
 enum { BARRED_MAX = 100 };               /* recipients that are noted of one letter */
 
 void refused_note_rcpt(struct session *s, const struct smtp_command *rcpt, const struct reply *r)
@@ -18,7 +20,7 @@ void refused_note_rcpt(struct session *s, const struct smtp_command *rcpt, const
 	to->address = arena_str(&t->a, rcpt->path.text);
 	to->notify = (uint8_t)rcpt->notify;
 	t->barred_by = r->id;
-	t->barred_why = arena_str(&t->a, s->note.why);
+	t->barred_why = arena_str(&t->a, s->note.found ? s->note.found->why : s->note.why);
 }
 
 static void tell(const struct session *s, const struct transaction *t, enum reply_id reply, struct str why,

@@ -6,6 +6,7 @@
 #include "role/smtpd/session.h"
 
 #include "base/log.h"
+#include "role/smtpd/checks.h"
 #include "role/smtpd/refused.h"
 
 #include <stdio.h>
@@ -212,6 +213,41 @@ static void keep(const struct why *w)
 		queue_why(link_to(ROLE_QUEUE), &(struct queue_why){ .id = w->letter, .record = buf_str(&b) });
 }
 
+static struct str symbol_of(const struct finding *f, struct buf *b)
+{
+	finding_add_symbol(b, f->check);
+	return buf_str(b);
+}
+
+void session_note_check(struct session *s, const struct finding *f)
+{
+	char mem[CHECK_SYMBOL_MAX];
+	struct buf symbol = buf_over(mem, sizeof(mem));
+	const struct conf_outcome *o = finding_outcome(f);
+
+	keep(&(struct why_check_noted){
+		.head = { .kind = WHY_check_noted, .time = time_now(), .letter = s->t->id, .role = ROLE_SMTPD,
+			  .instance = self.instance, .session = s->number, .rule = conf_check_name(f->check->kind),
+			  .label = f->check->label, .nearest = S("the line check in inbound { }") },
+		.peer = str_from_z(s->peer), .helo = str_from_z(s->helo), .from = s->t->mail_from,
+		.check = symbol_of(f, &symbol), .value = f->value, .score = o->score, .why = f->why }.head);
+}
+
+static void note_check_refusal(const struct session *s, struct why head)
+{
+	const struct note *n = &s->note;
+	char mem[CHECK_SYMBOL_MAX];
+	struct buf symbol = buf_over(mem, sizeof(mem));
+
+	/* the two have the same fields */
+	head.kind = head.code < 500 ? WHY_check_deferred : WHY_check_refused;
+	head.rule = conf_check_name(n->found->check->kind);
+	head.label = n->found->check->label;
+	keep(&(struct why_check_refused){ .head = head, .peer = str_from_z(s->peer), .helo = str_from_z(s->helo),
+					  .from = n->from, .rcpt = n->rcpt, .check = symbol_of(n->found, &symbol),
+					  .value = n->found->value, .why = n->found->why }.head);
+}
+
 static void note_refusal(const struct session *s, enum smtp_verb v, const struct reply *r)
 {
 	const struct reply_row *row = reply_row(r->id);
@@ -235,6 +271,9 @@ static void note_refusal(const struct session *s, enum smtp_verb v, const struct
 		head.kind = row->code < 500 ? WHY_rcpt_deferred : WHY_rcpt_refused;
 		keep(&(struct why_rcpt_refused){ .head = head, .peer = peer, .helo = helo, .from = n->from,
 						 .rcpt = n->rcpt, .why = why }.head);
+		break;
+	case WHY_check_refused:
+		note_check_refusal(s, head);
 		break;
 	case WHY_letter_refused:
 		keep(&(struct why_letter_refused){ .head = head, .peer = peer, .helo = helo, .verb = verb,
@@ -421,7 +460,7 @@ SUSPENDS static struct reply welcome(struct session *s)
 	} else if (!r.allow) {
 		session_refuse(s, REPLY_TOO_MANY_CONNECTIONS, r.why);
 		said = (struct reply){ REPLY_TOO_MANY_CONNECTIONS, r.why, true };
-	} else if (s->is_connected = true, is_mute(s)) {
+	} else if (s->is_connected = true, checks_begin(s), is_mute(s)) {
 		said = session_start_tls(s) ? greeting(s) : answer(REPLY_NONE);
 	} else {
 		said = talks_early(s) ? answer_last(REPLY_PIPELINING) : greeting(s);
@@ -461,6 +500,7 @@ SUSPENDS void session_run(void *session)
 		say(s, SMTP_UNKNOWN, answer_last(REPLY_SHUTTING_DOWN));
 	}
 	take_leave(s);
+	checks_close(&s->checks);
 	tls = conn_tls_facts(&s->conn);
 	log_info("disconnect", "peer=%s helo=%s tls=" STR_FMT " letters=%u commands=%u errors=%u", s->peer,
 		 LOGQ(str_from_z(s->helo)), STR_ARG(tls.version), s->letters, s->commands, s->errors);

@@ -15,6 +15,8 @@
 #include "role/front.h"
 #include "role/smtpd/transaction.h"
 
+struct checks;
+struct finding;
 struct session;
 struct tls_server;
 
@@ -40,6 +42,7 @@ struct session {
 	bool is_esmtp;
 	bool speaks_smtp;                /* a verb of SMTP has come */
 	struct transaction *t;           /* NULL: none */
+	struct checks *checks;           /* what is asked about a stranger; NULL: nothing */
 
 	/* while one command is run */
 	struct arena *a;                 /* ends when its reply is out */
@@ -48,6 +51,7 @@ struct session {
 		enum why_kind kind;      /* what is being decided; 0: a command */
 		struct str why, from, rcpt;
 		uint64_t msg;
+		const struct finding *found;     /* by which check it is refused */
 	} note;                          /* for its why-record, in *a */
 
 	unsigned commands, errors, deferred, letters;
@@ -85,6 +89,8 @@ static inline struct reply answer_last(enum reply_id id)
 
 /* For handlers.  A reply with what the log should say; why may be temporary. */
 struct reply session_refuse(struct session *s, enum reply_id id, struct str why);
+/* What a check found and what did not refuse the letter, as a why-record. */
+void session_note_check(struct session *s, const struct finding *f);
 /* The reply to a failure of ours or of the client's: the connection does not go on. */
 struct reply session_lost(struct session *s, const struct err *e);
 /* May it bring one more letter now?  Else *ret is the refusal. */

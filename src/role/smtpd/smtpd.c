@@ -3,7 +3,9 @@
  * It has no right to any file and to no key.  Each connection has a fiber that
  * converses (session.c).  At the end the listeners go first, who waits for a command
  * is told 421, and letters under way have STOP_WITHIN to be answered. */
+#include "role/smtpd/checks.h"
 #include "role/smtpd/ids.h"
+#include "role/smtpd/lists.h"
 #include "role/smtpd/session.h"
 #include "role/smtpd/standing.h"
 
@@ -90,11 +92,14 @@ static bool prepare(struct err *e)
 	standing_open();
 	ipc_hear(IPC_smtpd_local, hear_local);
 	ipc_serve(IPC_smtpd_drop, serve_drop);
+	ipc_serve(IPC_smtpd_lists, serve_lists);
+	ipc_serve(IPC_smtpd_test_rcpt, serve_test_rcpt);
 	return front_open(&front, e);
 }
 
 SUSPENDS static bool run(struct err *e)
 {
+	lists_configured();
 	front_run();
 	sessions_stop();
 	WITHIN(STOP_WITHIN)
@@ -109,5 +114,5 @@ static void unlinked(struct link *l)
 	ids_unlinked(l);
 }
 
-const struct role_def role_smtpd = { .role = ROLE_SMTPD, .prepare = prepare, .run = run, .listener = front_listener,
+const struct role_def role_smtpd = { .role = ROLE_SMTPD, .prepare = prepare, .run = run, .configured = lists_configured, .listener = front_listener,
 				    .unlinked = unlinked };

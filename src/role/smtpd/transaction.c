@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 /* An address twice, and what DSN adds to it; lists grow by doubling. */
-enum { RCPT_BYTES = 2 * (LOCAL_MAX + DOMAIN_MAX) + SMTP_ORCPT_MAX + 4 * sizeof(struct ipc_rcpt), FIRST_RCPTS = 4 };
+enum { RCPT_BYTES = 2 * (LOCAL_MAX + DOMAIN_MAX) + SMTP_ORCPT_MAX + 4 * sizeof(struct ipc_rcpt), FIRST_RCPTS = 4,
+       SIGNAL_BYTES = 512 };
 
 struct transaction *transaction_open(uint64_t id, const struct smtp_command *mail, const struct conf_inbound *in,
 				     bool normalize)
@@ -16,7 +17,7 @@ struct transaction *transaction_open(uint64_t id, const struct smtp_command *mai
 
 	if (!t)
 		return NULL;
-	*t = (struct transaction){ .a = { .limit = 16384 + (size_t)in->max_recipients * RCPT_BYTES }, .id = id,
+	*t = (struct transaction){ .a = { .limit = 16384 + in->checks.n * SIGNAL_BYTES + (size_t)in->max_recipients * RCPT_BYTES }, .id = id,
 				   .body_type = mail->body, .ret = mail->ret, .utf8 = mail->utf8 };
 	t->mail_from = arena_str(&t->a, mail->path.text);
 	t->envid = arena_str(&t->a, mail->envid);

@@ -24,6 +24,9 @@ struct transaction {
 	struct str standing_why;
 	struct ipc_rcpt *rcpts;
 	size_t n_rcpts, cap_rcpts;
+	bool is_checked;         /* signals hold */
+	struct ipc_signal *signals;      /* what the checks found that does not refuse it */
+	size_t n_signals;
 	unsigned n_refused;      /* recipients */
 	struct ipc_rcpt *barred; /* those that were refused because of the sender, for the ring (refused.h) */
 	size_t n_barred;
