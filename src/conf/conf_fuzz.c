@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct conf_world world = { .file = S("/etc/w"), .includes = { include_self, &text } };
 	struct conf_notes notes = { 0 };
 	struct err e = { 0 };
-	struct conf c, back;
+	static struct conf c, back;     /* too big for a frame */
 
 	if (!conf_read(text, &world, &a, &notes, &c))
 		return 0;

@@ -393,6 +393,7 @@ static void test_roles(void **state)
 	pam_pid = start(&role_pam, &fds[1]);
 	ipc_hear(IPC_parent_lost, hear_nothing);
 	ipc_hear(IPC_login_offers, hear_nothing);
+	ipc_hear(IPC_smtpd_entries, hear_nothing);
 	ipc_hear(IPC_parent_ready, hear_ready);
 	ipc_hear(IPC_parent_account, hear_account);
 	loop_run(talk, fds);

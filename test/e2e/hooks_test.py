@@ -285,6 +285,15 @@ def lie_still(s):
     return [given]
 
 
+def turned_away(s):
+    """A letter that is refused when all of it is there: it goes into the ring."""
+    s.command("block", "add", "troll@mixed.example")
+    t = token()
+    given = [s.give("alice", t, letter(t, headers=b"Sender: troll@mixed.example\r\n"))]
+    s.command("block", "remove", "troll@mixed.example")
+    return given
+
+
 SYNCFS = "journal {\nsegments 2\ncheckpoint syncfs\n}\n"
 FSYNC = "journal {\nsegments 2\ncheckpoint fsync\n}\n"
 NOT_TAKEN, TAKEN, EITHER = (421, 451, 452), (250,), (250, 421, 451, 452)
@@ -306,6 +315,8 @@ STRIKES = [
     ("spool.sync-dir kill", left_lying, TAKEN, ""),
     ("spool.rows fail EIO", left_lying, TAKEN, ""),
     ("spool.rows kill", left_lying, TAKEN, ""),
+    ("ring.write fail ENOSPC", turned_away, (550,), ""),
+    ("ring.write kill", turned_away, (550, 421, 451), ""),
     ("why.write fail ENOSPC", lie_still, TAKEN, ""),
     ("why.write kill", lie_still, TAKEN, ""),
     ("store.write fail EDQUOT", small, TAKEN, ""),

@@ -167,8 +167,7 @@ SUSPENDS int run_ban_list(struct command *c)
 	return ok ? EXIT_DONE : complain_err(c, &e);
 }
 
-/* "90s", "15m", "2h", "7d", "forever": 0. */
-static bool read_seconds(struct str s, uint64_t *ret)
+bool read_seconds(struct str s, uint64_t *ret)
 {
 	static const struct {
 		char unit;

@@ -45,6 +45,24 @@ SUSPENDS int run_test_login(struct command *c);
 SUSPENDS int run_ban_list(struct command *c);
 SUSPENDS int run_ban_add(struct command *c);
 SUSPENDS int run_ban_remove(struct command *c);
+/* "90s", "15m", "2h", "7d"; "forever": 0. */
+bool read_seconds(struct str s, uint64_t *ret);
+
+/* entries.c */
+SUSPENDS int run_block_add(struct command *c);
+SUSPENDS int run_block_list(struct command *c);
+SUSPENDS int run_block_remove(struct command *c);
+SUSPENDS int run_allow_add(struct command *c);
+SUSPENDS int run_allow_list(struct command *c);
+SUSPENDS int run_allow_remove(struct command *c);
+/* From the argument `at` on: --reason, and --expires where there is one.  false: something else stands there. */
+bool entry_options(struct command *c, size_t at, struct str *reason, int64_t *expires);
+
+/* refused.c */
+SUSPENDS int run_refused_list(struct command *c);
+SUSPENDS int run_refused_show(struct command *c);
+SUSPENDS int run_refused_release(struct command *c);
+SUSPENDS int run_refused_allow(struct command *c);
 
 /* relay.c */
 SUSPENDS int run_test_smtp(struct command *c);

@@ -88,6 +88,12 @@ static void add(enum role r, const char *what, struct str path, struct str domai
 	n_watched++;
 }
 
+static void add_names(const char *what, const struct conf_names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		add(ROLE_USER, what, names->p[i].text, S(""), i);
+}
+
 void watch_configure(const struct conf *c)
 {
 	while (n_watched) {
@@ -113,6 +119,10 @@ void watch_configure(const struct conf *c)
 	for (size_t i = 0; i < c->aliases.n; i++)
 		if (c->aliases.p[i].path.n)
 			add(ROLE_USER, "aliases", c->aliases.p[i].path, S(""), i);
+	add_names("block", &c->inbound.block_files);
+	add_names("allow", &c->inbound.allow_files);
+	add_names("sender-exceptions", &c->inbound.sender_exceptions);
+	add_names("host-exceptions", &c->inbound.host_exceptions);
 	add(ROLE_USER, "passwd", S("/etc/passwd"), S(""), 0);
 	add(ROLE_RELAY, "roots", c->outbound.tls_roots.text, S(""), 0);
 	for (size_t i = 1; i <= c->outbound.routes.n + c->domains.n; i++) {

@@ -5,11 +5,12 @@
  * `scan` whether it is welcome and what stands in front; from both follows the
  * plan: a step for each account of each recipient.  250 is said after the plan
  * and the letter are on stable storage, and not before. */
-#include "role/queue/queue_role.h"
+#include "role/queue/refused.h"
 
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "ipc/standing.h"
 #include "ipc/verdict.h"
 #include "spam/spam_fields.h"
 #include "user/rcpt_answer.h"
@@ -38,6 +39,7 @@ struct decision {
 	struct queue_commit *q;
 	struct arena *a;
 	struct incoming *in;
+	bool is_released;        /* a person wants it, whatever was found */
 	bool is_ours;            /* its sender is, by `sender` and `verdict` */
 	struct sender_found sender;
 	struct sender_verdict verdict;
@@ -74,6 +76,7 @@ SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 				 .size = q->size, .mail_from = q->mail_from,
 				 .received = q->received, .peer = q->peer, .helo = q->helo, .protocol = q->protocol,
 				 .tls = q->tls, .smtputf8 = q->smtputf8, .is_friend = q->is_friend,
+				 .wants_authors = q->judge_authors && !d->is_ours,
 				 .sender = (uint8_t)(d->is_ours ? d->sender.kind : SENDER_STRANGER),
 				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S(""),
 				 .signals = { q->signals.p, q->signals.n } };
@@ -303,7 +306,7 @@ static bool explain(struct decision *d, struct err *e)
 		buf_add(&to, q->rcpts.p[i].address);
 	}
 	head.role = ROLE_SMTPD;
-	head.instance = d->in->from->instance;
+	head.instance = d->in->from ? d->in->from->instance : self.instance;
 	head.session = q->session;
 	d->accepted = (struct why_letter_accepted){
 		.head = head, .from = q->mail_from, .rcpt = arena_str(d->a, buf_str(&to)), .rcpts = (uint32_t)q->rcpts.n,
@@ -458,6 +461,24 @@ SUSPENDS static bool judge_sender(struct decision *d, struct queue_commit_answer
 	return true;
 }
 
+/* Those who say in the header that they wrote a stranger's letter: is one of them blocked? */
+SUSPENDS static bool judge_authors(struct decision *d, struct queue_commit_answer *r, struct err *e)
+{
+	struct queue_commit *q = d->q;
+	struct user_judge ask = { .id = q->id, .is_again = true, .peer = q->peer, .host = q->host,
+				  .is_confirmed = q->host_confirmed, .helo = q->helo, .from = q->mail_from,
+				  .authors = { d->scan.authors.p, d->scan.authors.n } };
+	struct user_judge_answer verdict;
+
+	if (d->is_ours || !q->judge_authors || !d->scan.authors.n)
+		return true;
+	if (!user_judge(link_to(ROLE_USER), &ask, &verdict, d->a, e))
+		return fail_in(e, "blocks");
+	if (verdict.standing == STANDING_BLOCKED)
+		return answer(r, REPLY_BLOCKED, S(""), "") && (r->why = verdict.why, true);
+	return true;
+}
+
 SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, struct err *e)
 {
 	if (!take_letter(d, e))
@@ -471,10 +492,12 @@ SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, s
 		return true;
 	if (!ask_scan(d, e))
 		return scan_failed(d, r, e);
+	if (d->is_released)
+		d->scan.verdict = VERDICT_ACCEPT;
 	if (d->scan.verdict == VERDICT_REFUSE)
 		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
 			      "") && (r->why = d->scan.why, true);
-	if (!judge_sender(d, r, e))
+	if (!judge_sender(d, r, e) || !judge_authors(d, r, e))
 		return false;
 	return r->reply || (make_plan(d, e) && explain(d, e) && make_record(d, e));
 }
@@ -496,6 +519,42 @@ static bool check_envelope(const struct queue_commit *q, struct err *e)
 		ok = is_clean(q->rcpts.p[i].address) && is_clean(q->rcpts.p[i].orcpt);
 	ok = ok && spam_signals_are_good(q->signals.p, q->signals.n);
 	return ok && q->rcpts.n ? true : fail(e, FAULT_PEER, "an envelope that no client can have given");
+}
+
+/* For good, and of a stranger: it goes into the ring. */
+static void keep_refused(const struct decision *d, const struct queue_commit_answer *r)
+{
+	const struct queue_commit *q = d->q;
+
+	if (r->reply >= REPLY_COUNT || reply_row((enum reply_id)r->reply)->code < 500 || q->sender != SENDER_STRANGER)
+		return;
+	refused_keep(&(struct queue_refused){
+		.id = q->id, .reply = r->reply, .why = r->why.n ? r->why : r->text, .mail_from = q->mail_from, .body = q->body,
+		.smtputf8 = q->smtputf8, .ret = q->ret, .envid = q->envid, .received = q->received, .peer = q->peer,
+		.host = q->host, .host_confirmed = q->host_confirmed, .helo = q->helo, .protocol = q->protocol, .tls = q->tls,
+		.port = q->port, .rcpts = { q->rcpts.p, q->rcpts.n } }, q->bytes, d->letter, q->size);
+}
+
+bool commit_released(struct queue_commit *q, struct incoming *in, struct queue_commit_answer *r, struct arena *a, struct err *e)
+{
+	struct decision d = { .q = q, .a = a, .in = in, .letter = -1, .is_released = true };
+	bool ok = false;
+
+	a->limit = 8 << 20;
+	if (!queue_has_room(queue))
+		return fail(e, FAULT_TEMP, "the journal is full");
+	WITHIN(DECIDE_WITHIN)
+		ok = check_envelope(q, e) && decide(&d, r, e);
+	if (ok && r->reply != REPLY_NONE)
+		ok = fail(e, FAULT_PERM, "%s", reply_row((enum reply_id)r->reply)->text);
+	ok = ok && write_down(&d, r, e);
+	if (ok && !d.record.n_steps && in->file >= 0)
+		queue_file_drop(queue, str_from_z(in->name));
+	free(d.bytes);
+	buf_end(&d.why);
+	if (queue_is_broken(queue))
+		end_broken(S("a write or sync failed"));
+	return ok;
 }
 
 bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, struct err *e)
@@ -527,6 +586,7 @@ bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, st
 		log_error("not-accepted", "msg=%s from=%s why=%s", id.z, LOGQ(q->mail_from), LOGQ(str_from_z(e->text)));
 		ok = answer(r, REPLY_TEMPFAIL, S(""), "") && (r->why = arena_str(a, str_from_z(e->text)), true);
 	}
+	keep_refused(&d, r);
 	if (d.bytes)
 		free(d.bytes);
 	buf_end(&d.why);

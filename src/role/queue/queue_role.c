@@ -1,5 +1,5 @@
 /* queue_role.c — the conductor's life: letters that come in, housekeeping, status, the end. */
-#include "role/queue/queue_role.h"
+#include "role/queue/refused.h"
 
 #include "base/fd.h"
 #include "base/hooks.h"
@@ -305,6 +305,7 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_queue_explain, serve_explain);
 	remote_job_begin();
 	senders_open();
+	refused_open();
 	safe_begin(now);
 	return queue_disk_open(&c, now, &queue, e);
 }
@@ -354,7 +355,8 @@ SUSPENDS static bool run(struct err *e)
 {
 	if (!fiber_start(&self.fibers, "carry", carry_run, NULL) || !fiber_start(&self.fibers, "tend", tend, NULL) ||
 	    !fiber_start(&self.fibers, "remote", remote_run, NULL) ||
-	    !fiber_start(&self.fibers, "results", remote_result_run, NULL))
+	    !fiber_start(&self.fibers, "results", remote_result_run, NULL) ||
+	    !fiber_start(&self.fibers, "refused", refused_run, NULL))
 		return fail(e, FAULT_TEMP, "no memory for a fiber");
 	role_wait_stop();
 	remote_settle();
@@ -363,6 +365,7 @@ SUSPENDS static bool run(struct err *e)
 		if (!carry_settle(e) || !queue_tend_all(queue, time_now(), SPOOL_WITHIN, e))
 			log_warn("stop", "why=%s next=\"what is not done is done at the next start\"",
 				 LOGQ(str_from_z(e->text)));
+	refused_settle();
 	why_flush();
 	queue_put_all_down(queue);
 	return true;

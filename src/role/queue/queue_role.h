@@ -9,6 +9,7 @@
  *   remote*.c  letters to other servers: remote.h
  *   person.c   what `waxwing queue` asks and wants
  *   safe.c     what a mailbox synced by itself
+ *   refused.c  letters that were refused: refused.h
  *   why_files.c  why-records on the disk
  *   queue_role.c  life, large letters, status */
 #pragma once

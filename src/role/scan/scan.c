@@ -11,6 +11,7 @@
 #include "ipc/sender.h"
 #include "ipc/verdict.h"
 #include "spam/spam_fields.h"
+#include "wire/authors.h"
 #include "wire/letter_facts.h"
 #include "wire/received.h"
 #include "wire/smtp_reply.h"
@@ -104,6 +105,20 @@ static bool complete(const struct scan_letter *q, struct str head, struct letter
 	return r->authors.p;
 }
 
+/* A stranger's letter: who may be blocked. */
+static bool find_authors(struct str head, struct scan_letter_answer *r, struct arena *a)
+{
+	struct str *list;
+	size_t n;
+
+	if (!authors_read(head, a, &list, &n))
+		return false;
+	r->authors.p = ARENA_ARRAY(a, struct ipc_text, n + 1);
+	for (; r->authors.p && r->authors.n < n; r->authors.n++)
+		r->authors.p[r->authors.n].text = list[r->authors.n];
+	return r->authors.p;
+}
+
 static void refuse_for_score(struct scan_letter_answer *r, const struct conf_threshold *limit, struct arena *a)
 {
 	char mem[64];
@@ -156,6 +171,10 @@ SUSPENDS static bool scan(const struct scan_letter *q, struct str head, struct s
 	judge(&f, r, a);
 	add_prefix(q, &b);
 	if (!(q->sender == SENDER_STRANGER ? score(q, head, &f, &b, r, a) : complete(q, head, &f, &b, r, a))) {
+		buf_end(&b);
+		return fail(e, FAULT_TEMP, "the header needs more memory than it may");
+	}
+	if (q->sender == SENDER_STRANGER && q->wants_authors && !find_authors(head, r, a)) {
 		buf_end(&b);
 		return fail(e, FAULT_TEMP, "the header needs more memory than it may");
 	}

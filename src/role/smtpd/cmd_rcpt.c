@@ -1,6 +1,8 @@
 /* cmd_rcpt.c — RCPT (RFC 5321 §4.1.1.3): `user` says whose address it is. */
 #include "role/smtpd/checks.h"
+#include "role/smtpd/refused.h"
 #include "role/smtpd/session.h"
+#include "role/smtpd/standing.h"
 
 #include "user/rcpt_answer.h"
 
@@ -71,7 +73,8 @@ SUSPENDS struct reply cmd_rcpt(struct session *s, const struct smtp_command *c)
 		refuse(s, said.id, r.why);
 		return said;
 	}
-	if (!checks_pass(s, c, &said)) {
+	if (!standing_pass(s, &said) || !checks_pass(s, c, &said)) {
+		refused_note_rcpt(s, c, &said);
 		s->t->n_refused++;
 		return said;
 	}

@@ -1,5 +1,7 @@
 /* letter.c — a complete letter goes to the queue, whose answer we pass on. */
+#include "role/smtpd/refused.h"
 #include "role/smtpd/session.h"
+#include "role/smtpd/standing.h"
 
 #include "base/fd.h"
 #include "base/id.h"
@@ -36,7 +38,8 @@ SUSPENDS static bool commit(struct session *s, struct transaction *t, struct que
 		.protocol = s->is_esmtp ? S("ESMTP") : S("SMTP"), .port = s->port, .is_friend = s->is_friend,
 		.sender = (uint8_t)(t->is_ours && s->sender == SENDER_STRANGER ? SENDER_NETWORK :
 				    t->is_ours ? s->sender : SENDER_STRANGER),
-		.session = s->number,
+		.session = s->number, .host = str_from_z(s->host), .host_confirmed = s->host_is_confirmed,
+		.judge_authors = !t->is_ours && standing_wants_authors(),
 		.rcpts = { t->rcpts, t->n_rcpts }, .signals = { t->signals, t->n_signals },
 	};
 	bool ok = false;
@@ -82,6 +85,7 @@ SUSPENDS struct reply letter_commit(struct session *s)
 	s->note.msg = id;
 	s->note.from = arena_str(s->a, t->mail_from);
 	if (why) {
+		refused_tell_letter(s, t, why);
 		said = session_refuse(s, why, S(""));
 		said.close = t->body.dot.flags & DOT_END_DOUBTFUL;
 		return said;

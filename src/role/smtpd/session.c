@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "role/smtpd/checks.h"
+#include "role/smtpd/refused.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,7 @@ void session_close(struct session *s)
 		smtpd_local_ended();
 	session_forget(s);
 	session_forget_helo(s);
+	free(s->host);
 	conn_end(&s->conn);
 	conf_release(&s->conf);
 	free(s);
@@ -105,6 +107,13 @@ void sessions_stop(void)
 	for (struct session *s = sessions; s; s = s->next)
 		if (s->is_idle && s->fiber)
 			fiber_cancel(s->fiber);
+}
+
+void session_forget(struct session *s)
+{
+	if (s->t)
+		refused_tell(s, s->t);
+	transaction_close(&s->t);
 }
 
 void session_forget_helo(struct session *s)

@@ -36,6 +36,8 @@ struct session {
 	enum sender_kind sender;         /* ACCOUNT, LOCAL, DROP: whose letters these are is known */
 	struct claimant claim;           /* that it is somebody */
 
+	char *host;                      /* its name by PTR; NULL: not asked for, or none */
+	bool host_is_known, host_is_confirmed;   /* asked for; it leads back to the client */
 	char *helo;                      /* as the client called itself; NULL: not yet */
 	bool is_esmtp;
 	bool speaks_smtp;                /* a verb of SMTP has come */
@@ -97,11 +99,8 @@ SUSPENDS bool session_may_send(struct session *s, struct reply *ret);
 SUSPENDS bool session_start_tls(struct session *s);
 /* Whoever has logged in is a stranger again. */
 void session_forget_sender(struct session *s);
-/* Whatever a transaction held is gone. */
-static inline void session_forget(struct session *s)
-{
-	transaction_close(&s->t);
-}
+/* Whatever a transaction held is gone; the ring hears of recipients that were refused. */
+void session_forget(struct session *s);
 /* Until STARTTLS or for ever. */
 void session_forget_helo(struct session *s);
 bool session_has_tls(const struct session *s);

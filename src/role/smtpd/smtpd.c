@@ -7,6 +7,7 @@
 #include "role/smtpd/ids.h"
 #include "role/smtpd/lists.h"
 #include "role/smtpd/session.h"
+#include "role/smtpd/standing.h"
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -88,6 +89,7 @@ static bool prepare(struct err *e)
 {
 	counter = rnd_u64() >> 1;
 	credentials_hear();
+	standing_open();
 	ipc_hear(IPC_smtpd_local, hear_local);
 	ipc_serve(IPC_smtpd_drop, serve_drop);
 	ipc_serve(IPC_smtpd_lists, serve_lists);

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "ipc/message.h"
+#include "ipc/standing.h"
 #include "role/smtpd/body.h"
 #include "wire/smtp_command.h"
 
@@ -19,12 +20,18 @@ struct transaction {
 	enum dsn_ret ret;
 	bool utf8;
 	bool is_ours;            /* its sender is one of ours: it may go anywhere */
+	enum standing standing;  /* by blocks and exceptions, asked at the first recipient */
+	struct str standing_why;
 	struct ipc_rcpt *rcpts;
 	size_t n_rcpts, cap_rcpts;
 	bool is_checked;         /* signals hold */
 	struct ipc_signal *signals;      /* what the checks found that does not refuse it */
 	size_t n_signals;
 	unsigned n_refused;      /* recipients */
+	struct ipc_rcpt *barred; /* those that were refused because of the sender, for the ring (refused.h) */
+	size_t n_barred;
+	enum reply_id barred_by;
+	struct str barred_why;
 	bool is_chunked;         /* BDAT has begun */
 	struct body body;
 };

@@ -38,6 +38,11 @@ void files_use_threads(void)
 	has_threads = true;
 }
 
+bool files_have_threads(void)
+{
+	return has_threads;
+}
+
 static struct str key_of(struct arena *a, struct str what, struct str domain, struct str path)
 {
 	return arena_printf(a, STR_FMT "\x1f" STR_FMT "\x1f" STR_FMT, STR_ARG(what), STR_ARG(domain), STR_ARG(path));

@@ -4,14 +4,14 @@
  * how much each client may ask, who is banned, and who may log in.  It sees no letter
  * and no socket: `smtpd` asks at connect and RCPT, `login` at connect and for each
  * password, `queue` after DATA, `control` for the operator. */
-#include "role/user/user.h"
+#include "role/user/entries.h"
 
 #include "base/log.h"
 
 SUSPENDS static bool prepare(struct err *e)
 {
 	uint8_t secret[ACCESS_SECRET];
-	bool ok = world_build(e) && accounts_open(e) && clients_open(e) && bans_open(secret, e) && routes_open(secret, e) &&
+	bool ok = world_build(e) && accounts_open(e) && clients_open(e) && bans_open(secret, e) && entries_open(e) && routes_open(secret, e) &&
 		  app_passwords_open(e) && logins_open(secret, e);
 
 	rights_open();
@@ -24,7 +24,9 @@ SUSPENDS static bool run(struct err *e)
 	(void)e;
 	files_use_threads();
 	fiber_start(&self.fibers, "bans", bans_tend, NULL);
+	fiber_start(&self.fibers, "entries", entries_tend, NULL);
 	role_wait_stop();
+	entries_flush();
 	return true;
 }
 
@@ -33,6 +35,7 @@ static void configured(void)
 	struct err e = { 0 };
 
 	linux_accounts_forget();
+	entry_files_configured();
 	clients_configured();
 	logins_configured();
 	accounts_configured();
@@ -44,8 +47,14 @@ static void take_file(struct role_file *f)
 {
 	if (str_eq(f->what, S("passwd")))
 		senders_take_passwd(f);
-	else
+	else if (!entry_files_take(f))
 		files_take(f);
+}
+
+static void linked(struct link *l)
+{
+	logins_linked(l);
+	entries_linked(l);
 }
 
 static void unlinked(struct link *l)
@@ -55,4 +64,4 @@ static void unlinked(struct link *l)
 }
 
 const struct role_def role_user = { .role = ROLE_USER, .prepare = prepare, .run = run, .configured = configured,
-				    .file = take_file, .linked = logins_linked, .unlinked = unlinked };
+				    .file = take_file, .linked = linked, .unlinked = unlinked };

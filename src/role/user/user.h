@@ -39,6 +39,7 @@ void world_touch(void);
 void files_take(struct role_file *f);
 /* From now on threads may be used. */
 void files_use_threads(void);
+bool files_have_threads(void);
 /* The snapshot of a configured file; NULL with *incomplete set if it was not read yet. */
 const struct address_file *files_find(struct str what, struct str domain, struct str path, bool *incomplete);
 /* Forget the snapshots that files_find() was not asked for since the last time. */
