@@ -217,14 +217,14 @@ static void note_exemption(const struct user_judge *q, const struct entry_found 
 static void describe(const struct entry_found *f, struct user_judge_answer *r, struct arena *a)
 {
 	const struct entry *x = f->entry;
-	struct str colon = x->reason.n ? S(": ") : S("");
+	struct str colon = x->reason.n ? S(": ") : S(""), space = f->subject.n ? S(" ") : S("");
+	struct str origin = origin_of(x, a);
 
 	r->standing = x->kind == ENTRY_BLOCK ? STANDING_BLOCKED : STANDING_EXEMPT;
 	r->entry = arena_str(a, x->what);
-	r->why = arena_printf(a, "%s " STR_FMT " (" STR_FMT "), by its %s" STR_FMT STR_FMT STR_FMT,
-			      x->kind == ENTRY_BLOCK ? "the block" : "the exception", STR_ARG(x->what),
-			      STR_ARG(origin_of(x, a)), f->on, STR_ARG(f->subject.n ? arena_printf(a, " " STR_FMT, STR_ARG(f->subject)) : S("")),
-			      STR_ARG(colon), STR_ARG(x->reason));
+	r->why = arena_printf(a, "%s " STR_FMT " (" STR_FMT "), by its %s" STR_FMT STR_FMT STR_FMT STR_FMT,
+			      x->kind == ENTRY_BLOCK ? "the block" : "the exception", STR_ARG(x->what), STR_ARG(origin),
+			      f->on, STR_ARG(space), STR_ARG(f->subject), STR_ARG(colon), STR_ARG(x->reason));
 }
 
 static bool serve_judge(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
