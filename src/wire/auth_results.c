@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "wire/address.h"
 #include "wire/cfws.h"
+#include "wire/mime_header.h"
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
@@ -285,6 +286,8 @@ void auth_results_add(struct buf *b, const struct auth_results *r)
 
 /* ---- forged ones ----------------------------------------------------------------------------------- */
 
+enum { CLAIM_TEXT_MAX = 1 << 20 };       /* a decoded value; one that is longer is taken for forged */
+
 /* As a name of a host is compared; as it is if it is none.  A dot at the end names the same host. */
 static struct str folded(struct str s, struct arena *a)
 {
@@ -318,14 +321,36 @@ static struct str squeezed(struct str s, struct arena *a)
 	return str_of(p, n);
 }
 
-bool auth_results_claims(struct str value, struct str server, struct arena *a)
+static bool has_server(struct str s, struct str server)
 {
-	struct arena_mark m = arena_mark(a);
-	struct str s = value, name;
-	bool ret;
+	for (size_t i = 0; i + server.n <= s.n; i++)
+		if (str_starts_nocase(str_from(s, i), server))
+			return true;
+	return false;
+}
+
+/* What does not begin with a value of RFC 8601 claims nothing, unless a reader who searches finds the name in it. */
+static bool claims_so(struct str value, struct str server, struct arena *a)
+{
+	struct str s = value, name, all = squeezed(value, a);
 
 	cfws_skip(&s);
-	ret = !take_value(&s, a, &name) || is_server(name, server, a) || is_server(squeezed(value, a), server, a);
+	if (is_server(all, server, a))
+		return true;
+	return take_value(&s, a, &name) ? is_server(name, server, a) : has_server(all, server);
+}
+
+bool auth_results_claims(struct str value, struct str server, struct arena *a)
+{
+	AUTO(buf_end) struct buf text = buf_on_heap(CLAIM_TEXT_MAX);
+	struct arena_mark m = arena_mark(a);
+	bool ret = claims_so(value, server, a);
+
+	/* some readers decode before they parse */
+	if (!ret && str_find_str(value, S("=?")) < value.n) {
+		mime_header_decode(value, &text);
+		ret = text.full || claims_so(buf_str(&text), server, a);
+	}
 	arena_rewind(a, m);
 	return ret;
 }
