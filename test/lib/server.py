@@ -453,7 +453,9 @@ class Alive:
         start = time.monotonic()
         self.server.fence(self.user)
         took = time.monotonic() - start
-        tap.check(took < 1.0 * SLOW, "the next letter took %.2f s" % took)
+        # others want the cores and the disk, too
+        crowd = max(1.0, os.getloadavg()[0] / os.cpu_count())
+        tap.check(took < 1.0 * SLOW * crowd, "the next letter took %.2f s" % took)
         tap.equal(self.serving(), self.before, "processes")
         if not SANITIZED:
             for p, kib in self.mem.items():
