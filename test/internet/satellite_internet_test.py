@@ -175,7 +175,7 @@ def away(kind):
             s.report(toks[3])       # nobody is there: it is dropped
             s.start()
             s.report(toks[4])
-            check(w.hosts[main.domain] in s.queued(), s.queued())
+            eventually(lambda: w.hosts[main.domain] in s.queued(), 30 * SLOW, 0.2, what=s.queued)
         finally:
             main.back()
         for tok in toks:
