@@ -69,6 +69,12 @@ void time_add_rfc3339(struct buf *b, int64_t us)
 		 t.micro / 1000);
 }
 
+void time_add_known(struct buf *b, int64_t us)
+{
+	if (us)
+		time_add_rfc3339(b, us);
+}
+
 void time_add_rfc5322(struct buf *b, int64_t us)
 {
 	static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";

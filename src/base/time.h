@@ -28,5 +28,7 @@ int64_t time_join(const struct time_parts *t);
 
 /* "2026-11-21T23:53:40.123Z"   RFC 3339 */
 void time_add_rfc3339(struct buf *b, int64_t us);
+/* The same; nothing for 0, a time that is not known. */
+void time_add_known(struct buf *b, int64_t us);
 /* "Sat, 21 Nov 2026 23:53:40 +0000"   RFC 5322 §3.3 */
 void time_add_rfc5322(struct buf *b, int64_t us);

@@ -120,6 +120,19 @@ bool database_run(sqlite3 *db, const char *name, sqlite3_stmt *st, struct err *e
 	return rc == SQLITE_DONE;
 }
 
+bool database_next(sqlite3 *db, const char *name, sqlite3_stmt *st, bool *ok, struct err *e)
+{
+	int rc = *ok ? sqlite3_step(st) : SQLITE_DONE;
+
+	if (rc == SQLITE_ROW)
+		return true;
+	if (rc != SQLITE_DONE)
+		*ok = fail(e, FAULT_TEMP, "%s: %s", name, sqlite3_errmsg(db));
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return false;
+}
+
 void database_bind(sqlite3_stmt *st, int at, struct str s)
 {
 	sqlite3_bind_blob64(st, at, s.n ? s.p : "", s.n, SQLITE_STATIC);

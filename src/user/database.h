@@ -25,6 +25,9 @@ bool database_prepare(struct sqlite3 *db, const char *name, const char *const *s
 		      struct sqlite3_stmt **ret, struct err *e);
 /* A statement that gives no rows; it is reset and its parameters are cleared. */
 bool database_run(struct sqlite3 *db, const char *name, struct sqlite3_stmt *st, struct err *e);
+/* The next row of a statement that gives some; behind the last one (false) it is reset and its parameters are
+ * cleared.  *ok turns false if reading failed. */
+bool database_next(struct sqlite3 *db, const char *name, struct sqlite3_stmt *st, bool *ok, struct err *e);
 /* Borrowed until the statement is run. */
 void database_bind(struct sqlite3_stmt *st, int at, struct str s);
 /* Until the next step. */

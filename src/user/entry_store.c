@@ -70,19 +70,9 @@ static bool run(struct entry_store *s, enum statement which, struct err *e)
 	return database_run(s->db, kind.name, s->st[which], e);
 }
 
-/* The next row of a statement that gives some; behind the last one (false) it is reset.  *ok turns
- * false if reading failed. */
 static bool next_row(struct entry_store *s, enum statement which, bool *ok, struct err *e)
 {
-	int rc = *ok ? sqlite3_step(s->st[which]) : SQLITE_DONE;
-
-	if (rc == SQLITE_ROW)
-		return true;
-	if (rc != SQLITE_DONE)
-		*ok = fail(e, FAULT_TEMP, "%s: %s", kind.name, sqlite3_errmsg(s->db));
-	sqlite3_reset(s->st[which]);
-	sqlite3_clear_bindings(s->st[which]);
-	return false;
+	return database_next(s->db, kind.name, s->st[which], ok, e);
 }
 
 bool entry_store_add(struct entry_store *s, const struct entry_row *r, int64_t *ret_id, struct err *e)

@@ -2,6 +2,7 @@
 #include "wire/json.h"
 
 #include "base/err.h"
+#include "base/time.h"
 #include "base/utf8.h"
 
 struct json json_to(struct buf *b)
@@ -77,6 +78,15 @@ void json_str(struct json *j, const char *key, struct str s)
 {
 	value(j, key);
 	quote(j->to, s);
+}
+
+void json_time(struct json *j, const char *key, int64_t when)
+{
+	char mem[40];
+	struct buf b = buf_over(mem, sizeof(mem));
+
+	time_add_known(&b, when);
+	json_str(j, key, buf_str(&b));
 }
 
 void json_int(struct json *j, const char *key, int64_t v)

@@ -19,5 +19,7 @@ void json_array(struct json *j, const char *key);
 void json_end_object(struct json *j);
 void json_end_array(struct json *j);
 void json_str(struct json *j, const char *key, struct str s);
+/* RFC 3339; 0, not known: an empty string. */
+void json_time(struct json *j, const char *key, int64_t when);
 void json_int(struct json *j, const char *key, int64_t v);
 void json_bool(struct json *j, const char *key, bool v);

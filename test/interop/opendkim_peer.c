@@ -138,6 +138,19 @@ static double cpu(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
+/* Words of a line stand between tabs. */
+static char *next_word(char **rest)
+{
+	char *word = strsep(rest, "\t\n");
+
+	return word ? word : "";
+}
+
+static long next_number(char **rest)
+{
+	return strtol(next_word(rest), NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
 	static char line[8192], why[500];
@@ -151,24 +164,24 @@ int main(int argc, char **argv)
 	dkim_set_key_lookup(lib, key_lookup);
 	dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags, sizeof(flags));
 	while (fgets(line, sizeof(line), stdin)) {
-		char *save = NULL, *word = strtok_r(line, "\t\n", &save), *path = strtok_r(NULL, "\t\n", &save);
+		char *rest = line, *word = next_word(&rest), *path = next_word(&rest);
 		char *p = file_read(path, &n);
 
 		if (strcmp(word, "verify") == 0) {
 			puts(verify(lib, p, n, why, sizeof(why)) == DKIM_STAT_OK ? "pass" : why);
 		} else if (strcmp(word, "sign") == 0) {
-			char *out = strtok_r(NULL, "\t\n", &save), *h = strtok_r(NULL, "\t\n", &save);
-			char *b = strtok_r(NULL, "\t\n", &save), *l = strtok_r(NULL, "\t\n", &save);
+			char *out = next_word(&rest);
+			long h = next_number(&rest), b = next_number(&rest), l = next_number(&rest);
 
-			puts(sign(lib, argv + 2, out, p, n, atoi(h), atoi(b), atol(l)) ? "ok" : "no");
+			puts(sign(lib, argv + 2, out, p, n, (int)h, (int)b, l) ? "ok" : "no");
 		} else {
-			int times = atoi(strtok_r(NULL, "\t\n", &save));
+			long times = next_number(&rest);
 			double begin = cpu();
 
-			for (int i = 0; i < times; i++)
+			for (long i = 0; i < times; i++)
 				if (verify(lib, p, n, why, sizeof(why)) != DKIM_STAT_OK)
 					return 1;
-			printf("%.2f\n", (cpu() - begin) / times);
+			printf("%.2f\n", (cpu() - begin) / (double)times);
 		}
 		fflush(stdout);
 		free(p);

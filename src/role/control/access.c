@@ -5,21 +5,6 @@
 
 enum { TABLE_BYTES = 4 << 20 };
 
-static void add_time(struct buf *b, int64_t when)
-{
-	if (when)
-		time_add_rfc3339(b, when);
-}
-
-static void json_time(struct json *j, const char *name, int64_t when)
-{
-	char mem[40];
-	struct buf b = buf_over(mem, sizeof(mem));
-
-	add_time(&b, when);
-	json_str(j, name, buf_str(&b));
-}
-
 /* -- app passwords --------------------------------------------------------- */
 
 SUSPENDS static int app_add(struct command *c)
@@ -46,10 +31,10 @@ static void print_app(struct buf *b, struct json *j, const struct ipc_app_passwo
 		return;
 	}
 	buf_addf(b, STR_FMT "  since ", STR_ARG(p->label));
-	add_time(b, p->created);
+	time_add_known(b, p->created);
 	buf_addf(b, " by " STR_FMT ", ", STR_ARG(p->by));
 	buf_add(b, p->last_used ? S("last used ") : S("never used"));
-	add_time(b, p->last_used);
+	time_add_known(b, p->last_used);
 	buf_add_char(b, '\n');
 }
 
@@ -133,9 +118,9 @@ static void print_ban(struct buf *b, struct json *j, const struct ipc_ban *x)
 	}
 	buf_addf(b, "%llu  " STR_FMT "  ", (unsigned long long)x->id, STR_ARG(x->what));
 	buf_add(b, x->expires ? S("until ") : S("for ever"));
-	add_time(b, x->expires);
+	time_add_known(b, x->expires);
 	buf_addf(b, ", by " STR_FMT " ", STR_ARG(x->by));
-	add_time(b, x->added);
+	time_add_known(b, x->added);
 	buf_addf(b, ", %llu refused: " STR_FMT "\n", (unsigned long long)x->hits, STR_ARG(x->reason));
 }
 

@@ -162,12 +162,6 @@ static const char *state_of(const struct ipc_dns_list *l)
 			     : "on, IPv4 only";
 }
 
-static void add_time(struct buf *b, int64_t t)
-{
-	if (t)
-		time_add_rfc3339(b, t);
-}
-
 static void print_lists(struct buf *b, const struct ipc_dns_list *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -176,12 +170,12 @@ static void print_lists(struct buf *b, const struct ipc_dns_list *p, size_t n)
 			 (unsigned long long)p[i].asked);
 		if (p[i].last_at) {
 			buf_addf(b, ", last answer " STR_FMT " at ", STR_ARG(p[i].last));
-			add_time(b, p[i].last_at);
+			time_add_known(b, p[i].last_at);
 		}
 		buf_add_char(b, '\n');
 		if (p[i].is_tested && !p[i].is_good) {
 			buf_addf(b, "  WARNING: " STR_FMT "; off since ", STR_ARG(p[i].why));
-			add_time(b, p[i].off_at);
+			time_add_known(b, p[i].off_at);
 			buf_add_char(b, '\n');
 		}
 		if (p[i].error.n)
@@ -189,15 +183,6 @@ static void print_lists(struct buf *b, const struct ipc_dns_list *p, size_t n)
 	}
 	if (n == 0)
 		buf_add(b, S("no list is configured: inbound { check dnsbl … }\n"));
-}
-
-static void json_time(struct json *j, const char *key, int64_t t)
-{
-	char mem[64];
-	struct buf b = buf_over(mem, sizeof(mem));
-
-	add_time(&b, t);
-	json_str(j, key, buf_str(&b));
 }
 
 static void json_lists(struct buf *b, const struct ipc_dns_list *p, size_t n)

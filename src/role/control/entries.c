@@ -5,21 +5,6 @@
 
 enum { TABLE_BYTES = 64 << 20 };
 
-static void add_time(struct buf *b, int64_t when)
-{
-	if (when)
-		time_add_rfc3339(b, when);
-}
-
-static void json_time(struct json *j, const char *name, int64_t when)
-{
-	char mem[40];
-	struct buf b = buf_over(mem, sizeof(mem));
-
-	add_time(&b, when);
-	json_str(j, name, buf_str(&b));
-}
-
 static void print_entry(struct buf *b, struct json *j, const struct ipc_entry *x)
 {
 	if (j) {
@@ -40,11 +25,11 @@ static void print_entry(struct buf *b, struct json *j, const struct ipc_entry *x
 	else
 		buf_add_char(b, '-');
 	buf_addf(b, "  " STR_FMT "  %s", STR_ARG(x->what), x->expires ? "until " : "");
-	add_time(b, x->expires);
+	time_add_known(b, x->expires);
 	buf_addf(b, "%sby " STR_FMT "%s", x->expires ? ", " : "", STR_ARG(x->by), x->added ? " " : "");
-	add_time(b, x->added);
+	time_add_known(b, x->added);
 	buf_addf(b, ", matched %llu times%s", (unsigned long long)x->hits, x->last_hit ? ", last " : "");
-	add_time(b, x->last_hit);
+	time_add_known(b, x->last_hit);
 	buf_addf(b, "%s" STR_FMT "\n", x->reason.n ? ": " : "", STR_ARG(x->reason));
 }
 

@@ -82,15 +82,6 @@ static void print_step(struct buf *b, const struct ipc_queued *s, int64_t now)
 
 /* -- as JSON --------------------------------------------------------------- */
 
-static void json_time(struct json *j, const char *key, int64_t t)
-{
-	char mem[32];
-	struct buf b = buf_over(mem, sizeof(mem));
-
-	time_add_rfc3339(&b, t);
-	json_str(j, key, buf_str(&b));
-}
-
 static void json_letter(struct json *j, const struct ipc_queued *s, int64_t now)
 {
 	json_object(j, NULL);
