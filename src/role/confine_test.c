@@ -849,7 +849,7 @@ static int stage_up(void **state)
 		return -1;
 	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
 	for (enum role r = 0; r < ROLE_TOOL; r++)
-		if (!filter_build(r, &filters[r], &e)) {
+		if (!filter_build(role_row(r)->calls, &filters[r], &e)) {
 			fprintf(stderr, "# %s: %s\n", role_name(r), e.text);
 			return -1;
 		}

@@ -165,7 +165,8 @@ struct figures {
 	struct queue_figures_answer queue;
 	struct queue_lanes_answer lanes;
 	struct keys_status_answer keys;
-	bool has_queue, has_lanes, has_keys;
+	struct relay_scanner_answer scanner;
+	bool has_queue, has_lanes, has_keys, has_scanner;
 };
 
 static void print_json(struct buf *b, const struct figures *f)
@@ -207,6 +208,8 @@ static void print_json(struct buf *b, const struct figures *f)
 	}
 	if (f->has_keys)
 		json_str(&j, "certificates", f->keys.text);
+	if (f->has_scanner)
+		json_scanner(&j, &f->scanner);
 	json_end_object(&j);
 	buf_add_char(b, '\n');
 }
@@ -270,6 +273,8 @@ static void print_text(struct buf *b, const struct figures *f)
 	}
 	if (f->has_keys)
 		buf_add(b, f->keys.text);
+	if (f->has_scanner)
+		print_scanner(b, &f->scanner);
 }
 
 SUSPENDS static int print_fibers(struct command *c)
@@ -315,6 +320,7 @@ SUSPENDS static int run_status(struct command *c)
 	f.has_queue = queue_figures(link_to(ROLE_QUEUE), &(struct queue_figures){ 0 }, &f.queue, c->a, &e);
 	f.has_lanes = f.has_queue && queue_lanes(link_to(ROLE_QUEUE), &(struct queue_lanes){ 0 }, &f.lanes, &lanes, &e);
 	f.has_keys = keys_status(link_to(ROLE_KEYS), &(struct keys_status){ 0 }, &f.keys, c->a, &e);
+	f.has_scanner = scanner_status(&f.scanner, c->a);
 	if (c->is_json)
 		print_json(&b, &f);
 	else

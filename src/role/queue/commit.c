@@ -5,14 +5,16 @@
  * `scan` whether it is welcome and what stands in front; from both follows the
  * plan: a step for each account of each recipient.  250 is said after the plan
  * and the letter are on stable storage, and not before. */
+#include "role/queue/envelope.h"
 #include "role/queue/refused.h"
+#include "role/queue/scanner.h"
+#include "role/queue/spans.h"
 
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "ipc/standing.h"
 #include "ipc/verdict.h"
-#include "spam/spam_fields.h"
 #include "user/rcpt_answer.h"
 #include "wire/address.h"
 #include "wire/smtp_command.h"
@@ -28,12 +30,6 @@ enum { SCAN_TRIES = 3, SCAN_DEATHS_MAX = 3 };
 #define SCAN_PAUSE (50 * MILLISECOND)
 #define DECIDE_WITHIN (20 * SECOND)
 
-/* Cuts of a view. */
-struct spans {
-	struct letter_span *p;
-	uint32_t n;
-};
-
 /* What is being decided. */
 struct decision {
 	struct queue_commit *q;
@@ -46,6 +42,8 @@ struct decision {
 	struct user_route_answer routes;
 	struct scan_letter_answer scan;
 	struct letter_record record;
+	bool is_shown, is_exempt;        /* to the outside scanner; from it */
+	struct scanner_said scanner;
 	int letter;              /* read-only descriptor of the bytes */
 	bool is_deadly;          /* a scan died while it judged this letter */
 	char *bytes;             /* a small letter's, malloc()ed */
@@ -81,6 +79,8 @@ SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S(""),
 				 .signals = { q->signals.p, q->signals.n } };
 
+	d->is_shown = scanner_wants(q) && !d->is_released;
+	s.is_shown = d->is_shown;
 	/* A copy that ends after its thousandth letter takes unread questions with it: another is asked. */
 	for (int tries = 0;; tries++) {
 		struct link *scan = link_to(ROLE_SCAN);
@@ -176,21 +176,6 @@ static bool is_planned(const struct decision *d, const struct ipc_target *t)
 	return false;
 }
 
-/* Two sorted lists become one. */
-static bool merge_cuts(const struct ipc_cut *x, size_t n_x, const struct ipc_cut *y, size_t n_y, struct spans *ret,
-		       struct arena *a)
-{
-	ret->p = ARENA_ARRAY(a, struct letter_span, n_x + n_y ? n_x + n_y : 1);
-	if (!ret->p)
-		return false;
-	while (n_x || n_y) {
-		const struct ipc_cut *c = !n_y || (n_x && x->at < y->at) ? (n_x--, x++) : (n_y--, y++);
-
-		ret->p[ret->n++] = (struct letter_span){ c->at, c->n };
-	}
-	return true;
-}
-
 static bool make_plan(struct decision *d, struct err *e)
 {
 	size_t n = d->routes.targets.n;
@@ -199,8 +184,8 @@ static bool make_plan(struct decision *d, struct err *e)
 	struct spans cuts = { 0 }, whole = { 0 };
 
 	if (!steps || !numbers ||
-	    !merge_cuts(d->scan.cuts.p, d->scan.cuts.n, d->scan.blind.p, d->scan.blind.n, &cuts, d->a) ||
-	    !merge_cuts(d->scan.cuts.p, d->scan.cuts.n, NULL, 0, &whole, d->a))
+	    !spans_merge(d->scan.cuts.p, d->scan.cuts.n, d->scan.blind.p, d->scan.blind.n, &cuts, d->a) ||
+	    !spans_merge(d->scan.cuts.p, d->scan.cuts.n, NULL, 0, &whole, d->a))
 		return fail(e, FAULT_TEMP, "the plan needs too much memory");
 	d->record.steps = steps;
 	for (size_t i = 0; i < n; i++) {
@@ -288,9 +273,20 @@ static bool explain_score(struct decision *d, struct why head, struct err *e)
 		buf_addf(&checks, "%s" STR_FMT "=", i ? "," : "", STR_ARG(d->q->signals.p[i].symbol));
 		conf_score_print(d->q->signals.p[i].score, &checks);
 	}
+	scanner_add_score(&d->scanner, &checks);
 	w.head.kind = WHY_letter_scored;
 	w.checks = str_head(arena_str(d->a, buf_str(&checks)), 4000);
 	buf_end(&checks);
+	why_log(&w.head);
+	return add_why(d, &w.head, e);
+}
+
+static bool explain_scanner(struct decision *d, struct why head, struct err *e)
+{
+	union scanner_why w;
+
+	if (!scanner_explain(&d->scanner, d->q, head, &w, d->a))
+		return true;
 	why_log(&w.head);
 	return add_why(d, &w.head, e);
 }
@@ -316,7 +312,7 @@ static bool explain(struct decision *d, struct err *e)
 	d->why = buf_on_heap(LETTER_WHY_MAX);
 	if (!add_why(d, &d->accepted.head, e))
 		return false;
-	if (d->scan.is_scored && !explain_score(d, head, e))
+	if (!explain_scanner(d, head, e) || (d->scan.is_scored && !explain_score(d, head, e)))
 		return false;
 	head.kind = WHY_rcpt_accepted;
 	for (size_t i = 0; i < q->rcpts.n; i++)
@@ -474,8 +470,16 @@ SUSPENDS static bool judge_authors(struct decision *d, struct queue_commit_answe
 		return true;
 	if (!user_judge(link_to(ROLE_USER), &ask, &verdict, d->a, e))
 		return fail_in(e, "blocks");
+	d->is_exempt = verdict.standing == STANDING_EXEMPT;
 	if (verdict.standing == STANDING_BLOCKED)
 		return answer(r, REPLY_BLOCKED, S(""), "") && (r->why = verdict.why, true);
+	return true;
+}
+
+static bool refused_by_scan(const struct decision *d, struct queue_commit_answer *r)
+{
+	answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text, "");
+	r->why = d->scan.why;
 	return true;
 }
 
@@ -495,30 +499,15 @@ SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, s
 	if (d->is_released)
 		d->scan.verdict = VERDICT_ACCEPT;
 	if (d->scan.verdict == VERDICT_REFUSE)
-		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
-			      "") && (r->why = d->scan.why, true);
+		return refused_by_scan(d, r);
 	if (!judge_sender(d, r, e) || !judge_authors(d, r, e))
 		return false;
+	if (d->is_shown && !r->reply &&
+	    !scanner_show(d->q, d->letter, d->is_exempt, &d->scan, &d->scanner, d->a, e))
+		return fail_in(e, "scanner");
+	if (d->scan.verdict == VERDICT_REFUSE && !r->reply)
+		return refused_by_scan(d, r);
 	return r->reply || (make_plan(d, e) && explain(d, e) && make_record(d, e));
-}
-
-/* smtpd faces the network: what it says stands in headers and in logs of ours. */
-static bool is_clean(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (str_at(s, i) < 0x20 || str_at(s, i) == 0x7f)
-			return false;
-	return s.n <= LETTER_ADDRESS_MAX;
-}
-
-static bool check_envelope(const struct queue_commit *q, struct err *e)
-{
-	bool ok = is_clean(q->mail_from) && is_clean(q->envid) && is_clean(q->peer) && is_clean(q->protocol);
-
-	for (size_t i = 0; ok && i < q->rcpts.n; i++)
-		ok = is_clean(q->rcpts.p[i].address) && is_clean(q->rcpts.p[i].orcpt);
-	ok = ok && spam_signals_are_good(q->signals.p, q->signals.n);
-	return ok && q->rcpts.n ? true : fail(e, FAULT_PEER, "an envelope that no client can have given");
 }
 
 /* For good, and of a stranger: it goes into the ring. */
@@ -544,7 +533,7 @@ bool commit_released(struct queue_commit *q, struct incoming *in, struct queue_c
 	if (!queue_has_room(queue))
 		return fail(e, FAULT_TEMP, "the journal is full");
 	WITHIN(DECIDE_WITHIN)
-		ok = check_envelope(q, e) && decide(&d, r, e);
+		ok = envelope_check(q, e) && decide(&d, r, e);
 	if (ok && r->reply != REPLY_NONE)
 		ok = fail(e, FAULT_PERM, "%s", reply_row((enum reply_id)r->reply)->text);
 	ok = ok && write_down(&d, r, e);
@@ -571,8 +560,8 @@ bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, st
 	d.in->is_committing = true;
 	if (!queue_has_room(queue))
 		answer(r, REPLY_NO_STORAGE, S(""), "the journal is full");
-	else WITHIN(DECIDE_WITHIN)
-		ok = check_envelope(q, e) && decide(&d, r, e);
+	else WITHIN(DECIDE_WITHIN + scanner_patience())
+		ok = envelope_check(q, e) && decide(&d, r, e);
 	/* what was decided is written down to its end, whatever the caller does */
 	if (ok && r->reply == REPLY_NONE) {
 		ok = write_down(&d, r, e);

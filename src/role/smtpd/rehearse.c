@@ -10,7 +10,7 @@
 #include "wire/dns_name.h"
 
 #define ALL_WITHIN (45 * SECOND)
-enum { RULES_MORE = 4 }; /* besides the checks */
+enum { RULES_MORE = 5 }; /* besides the checks */
 
 struct rehearsal {
 	struct smtpd_test_rcpt *q;
@@ -92,6 +92,19 @@ static void add_findings(struct rehearsal *h, const struct checks_result *found)
 	h->r->score = found->verdict.score;
 }
 
+/* What the outside scanner makes of a letter nobody knows before there is one. */
+static void add_scanner(struct rehearsal *h)
+{
+	char mem[128];
+	struct buf address = buf_over(mem, sizeof(mem));
+
+	if (!h->conf->scanner.is_set || h->r->code != reply_row(REPLY_RCPT_OK)->code)
+		return;
+	conf_scanner_print_address(&h->conf->scanner, &address);
+	add_rule(h, S("scanner"), "not asked")->why = arena_printf(
+		h->a, "the letter would be shown to spamd at " STR_FMT ", whose score is added", STR_ARG(buf_str(&address)));
+}
+
 SUSPENDS static bool check(struct rehearsal *h, struct err *e)
 {
 	static const uint8_t nowhere[16];
@@ -169,6 +182,6 @@ bool serve_test_rcpt(struct link *l, void *question, void *answer, struct arena 
 		return false;
 	set_reply(&h, &(struct reply){ .id = REPLY_RCPT_OK });
 	WITHIN(ALL_WITHIN)
-		ok = ask_user(&h, &is_ours, e) && (!is_ours || is_known(&h) || check(&h, e));
+		ok = ask_user(&h, &is_ours, e) && (!is_ours || is_known(&h) || (check(&h, e) && (add_scanner(&h), true)));
 	return ok;
 }
