@@ -117,10 +117,11 @@ static size_t connections(void)
  * that port alone, where the kernel can tell ports apart. */
 static void confine_to_scanner(struct confinement *c)
 {
-	const struct conf_scanner *s = &conf_now()->scanner;
+	const struct conf_scanner *s;
 
 	if (self.role != ROLE_RELAY || !relay_is_scanner(self.instance))
 		return;
+	s = &conf_now()->scanner;        /* the zygote has no configuration */
 	c->is_narrow = true;
 	c->only_unix = s->path.n > 0;
 	c->only_port = s->port;

@@ -459,6 +459,25 @@ static void test_long_fields(void **state)
 	assert_false(b.full);
 }
 
+/* Whatever a scanner says, its fields have room in front of a letter (64 KiB with all else that stands there). */
+static void test_most(void **state)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(1 << 20), value = buf_on_heap(1 << 20), rules = buf_on_heap(1 << 20);
+	struct ipc_spam_field fields[2];
+
+	(void)state;
+	buf_add(&rules, S(" Yes, tests="));
+	while (rules.n < 12 * 1024)
+		buf_add(&rules, S("A,"));
+	while (value.n < 12 * 1024)
+		buf_add(&value, S("a\n"));
+	fields[0] = (struct ipc_spam_field){ S("X-Spam-Report"), buf_str(&value) };
+	fields[1] = (struct ipc_spam_field){ S("X-Spam-Status"), buf_str(&rules) };
+	spam_fields_add(&b, NULL, 0, &(struct spam_scanned){ .fields = fields, .n_fields = 2 },
+			&(struct conf_threshold){ false, 0 });
+	assert_true(b.n < 40 * 1024);
+}
+
 static void test_signals(void **state)
 {
 	static const struct {
@@ -505,7 +524,7 @@ int main(void)
 		cmocka_unit_test(test_helo),    cmocka_unit_test(test_verdict),
 		cmocka_unit_test(test_symbols), cmocka_unit_test(test_patience),
 		cmocka_unit_test(test_fields),  cmocka_unit_test(test_long_fields),
-		cmocka_unit_test(test_scanned),
+		cmocka_unit_test(test_scanned), cmocka_unit_test(test_most),
 		cmocka_unit_test(test_signals), cmocka_unit_test(test_forged_fields),
 	};
 

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "ipc/relay_say.h"
 #include "ipc/verdict.h"
+#include "wire/spamc.h"
 
 #include <stdlib.h>
 
@@ -42,6 +43,21 @@ SUSPENDS static bool copy_letter(int from, uint64_t size, int *ret, struct err *
 	return true;
 }
 
+static bool is_score(int64_t v)
+{
+	return v >= -SPAMC_SCORE_MAX && v <= SPAMC_SCORE_MAX;
+}
+
+/* The relay faces the scanner: what it says has room in front of the letter, or it is no answer. */
+static bool is_answer(const struct relay_scan_answer *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->fields.n; i++)
+		n += r->fields.p[i].value.n;
+	return r->fields.n <= SPAMC_FIELDS_MAX && n <= SPAMC_VALUES_MAX && is_score(r->score) && is_score(r->required);
+}
+
 SUSPENDS static bool ask(const struct queue_commit *q, int letter, const struct scan_letter_answer *scan, struct str prefix,
 			 struct relay_scan_answer *ret, struct arena *a, struct err *e)
 {
@@ -60,6 +76,8 @@ SUSPENDS static bool ask(const struct queue_commit *q, int letter, const struct 
 	}
 	WITHIN(conf_now()->scanner.within + SLACK)
 		ok = relay_scan(link_to_instance(ROLE_RELAY, RELAY_SCANNER), &ask, ret, a, e);
+	if (ok && ret->outcome == RELAY_SCANNED && !is_answer(ret))
+		return fail(e, FAULT_PEER, "the relay gave an answer that is none");
 	if (ok && ret->outcome != RELAY_SCANNED)
 		return fail(e, FAULT_TEMP, STR_FMT, STR_ARG(str_head(ret->why, 150)));
 	if (!ok && link_is_away(e))
