@@ -207,7 +207,7 @@ static const struct {
 	{ FIVE "inbound {\ncheck dnsbl z.example answer 127.0.0.2-3 127.0.0.10/31 hit score 6 label a\n"
 	  "check dnsbl z.example answer 127.0.0.4 hit tag\ncheck dnswl w.example hit pass\n}\n", "" },
 	{ FIVE "inbound {\ncheck rdsn fail reject\n}\n",
-	  "w.conf:4:7: \"rdsn\" is not one of rdns|helo|helo-self|sender-domain|dnsbl|dnswl|from|spf|dkim|dmarc|arc, did you mean \"rdns\"?" },
+	  "w.conf:4:7: \"rdsn\" is not one of rdns|helo|helo-self|sender-domain|dnsbl|dnswl|from|spf|dkim|dmarc|arc|header-address, did you mean \"rdns\"?" },
 	{ FIVE "inbound {\ncheck rdns\n}\n", "w.conf:4:1: what follows is missing: fail reject, defer, score N, tag or off" },
 	{ FIVE "inbound {\ncheck dnsbl z.example\n}\n", "w.conf:4:1: what follows is missing: hit reject, defer, score N, tag or off" },
 	{ FIVE "inbound {\ncheck rdns hit reject\n}\n",
