@@ -88,6 +88,7 @@ SUSPENDS static bool check_signatures(const struct auth_means *m, struct str hea
 {
 	if (!dkim_letter_init(&x->letter, header, a))
 		return fail(e, FAULT_TEMP, "no memory for the header");
+	x->letter.ring = m->ring;
 	dkim_init(&x->dkim, &x->letter, x->from);
 	arc_init(&x->arc, &x->letter);
 	return feed_body(src, header.n, x, e) && dkim_check(&x->dkim, m->dns, m->now, e) &&

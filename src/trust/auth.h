@@ -37,6 +37,7 @@ struct auth_means {
 	struct str receiver;     /* our host name */
 	int64_t now;
 	unsigned dice;           /* for DMARC's pct, 0 to 99 */
+	struct dkim_keyring *ring;       /* may be NULL */
 };
 
 /* head: all of the letter's header, its lines end in CRLF as all of src's do.  What *ret points to lies in head and the

@@ -125,14 +125,16 @@ bool trust_dns_table_read(struct str text, struct arena *a, struct trust_dns_tab
 /* Is name the other, or below it? */
 static bool is_within(const struct dns_name *name, const struct dns_name *top)
 {
-	for (size_t at = 0; at < name->n; at += 1 + name->bytes[at]) {
-		struct dns_name rest = { .n = name->n - at };
+	struct dns_name rest;
+	size_t at = 0;
 
-		memcpy(rest.bytes, name->bytes + at, rest.n);
-		if (dns_name_eq(&rest, top))
-			return true;
-	}
-	return false;
+	while (at < name->n && name->n - at > top->n)
+		at += 1 + name->bytes[at];
+	if (name->n - at != top->n)
+		return false;
+	rest.n = top->n;
+	memcpy(rest.bytes, name->bytes + at, rest.n);
+	return dns_name_eq(&rest, top);
 }
 
 static bool name_exists(const struct trust_dns_table *t, const struct dns_name *name)

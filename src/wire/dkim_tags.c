@@ -26,13 +26,15 @@ static bool is_name(struct str s)
 /* VALCHAR = %x21-3A / %x3C-7E, white space between; no other control character. */
 static bool is_value(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		int c = str_at(s, i);
+	bool ok = true;
 
-		if ((c < ' ' && !is_dkim_space(c)) || c == 0x7f)
-			return false;
+	/* without a way out: values are long, and right */
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		ok &= (c >= ' ' || is_dkim_space(c)) & (c != 0x7f);
 	}
-	return true;
+	return ok;
 }
 
 /* tag-spec = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS] */
