@@ -191,11 +191,16 @@ static bool table_ask(void *ctx, struct str text, uint16_t type, struct arena *a
 	if (!dns_name_read(text, &name))
 		return true;
 	for (size_t i = 0; i < CNAMES_MAX; i++) {
-		if (!name_exists(t, &name) && !wildcard_of(t, &name, &name)) {
-			*ret = (struct trust_answer){ .outcome = DNS_NO_NAME };
-			return true;
-		}
 		collect(t, &name, type, a, ret);
+		if (ret->outcome == DNS_FOUND)
+			return true;
+		if (!name_exists(t, &name)) {
+			if (!wildcard_of(t, &name, &name)) {
+				*ret = (struct trust_answer){ .outcome = DNS_NO_NAME };
+				return true;
+			}
+			collect(t, &name, type, a, ret);
+		}
 		collect(t, &name, DNS_CNAME, a, &alias);
 		if (ret->outcome != DNS_NONE || alias.outcome != DNS_FOUND || !dns_name_take_plain(&alias.p[0], &name))
 			return true;
