@@ -92,9 +92,13 @@ struct conf_route {
 /* The order of the words in checks.c. */
 enum conf_check_kind {
 	CONF_CHECK_RDNS, CONF_CHECK_HELO, CONF_CHECK_HELO_SELF, CONF_CHECK_SENDER_DOMAIN, CONF_CHECK_DNSBL,
-	CONF_CHECK_DNSWL, CONF_CHECK_KINDS
+	CONF_CHECK_DNSWL,
+	/* from here on of the letter itself: `scan` looks */
+	CONF_CHECK_FROM, CONF_CHECK_SPF, CONF_CHECK_DKIM, CONF_CHECK_DMARC, CONF_CHECK_ARC, CONF_CHECK_KINDS
 };
-enum conf_action { CONF_NOTHING, CONF_REJECT, CONF_DEFER, CONF_SCORE, CONF_TAG, CONF_PASS };
+enum conf_action { CONF_NOTHING, CONF_REJECT, CONF_DEFER, CONF_SCORE, CONF_TAG, CONF_PASS, CONF_OBEY };
+/* What the checks of a letter can find besides `fail` and `temporary`. */
+enum conf_when { CONF_WHEN_SOFTFAIL, CONF_WHEN_NEUTRAL, CONF_WHEN_NONE, CONF_WHEN_PERMERROR, CONF_WHENS };
 struct conf_outcome {
 	bool is_set;
 	enum conf_action action;
@@ -112,6 +116,7 @@ struct conf_check {
 	bool is_untested;                /* the list has no test points */
 	struct conf_outcome found;       /* `fail` or `hit` */
 	struct conf_outcome temporary;
+	struct conf_outcome when[CONF_WHENS];
 	struct str label;                /* the owner's word for it, or empty */
 	struct conf_pos pos;
 };
@@ -335,6 +340,13 @@ size_t conf_others_number(const struct conf *c, size_t i);
 bool conf_nets_has(const struct conf_nets *nets, const uint8_t addr[16]);
 /* "rdns", "dnsbl" */
 struct str conf_check_name(enum conf_check_kind kind);
+/* "softfail" */
+struct str conf_when_name(enum conf_when when);
+/* Is it judged when the letter is there, by `scan`? */
+static inline bool conf_check_is_of_letter(const struct conf_check *c)
+{
+	return c->kind >= CONF_CHECK_FROM;
+}
 /* Hundredths as "6", "-2.5". */
 void conf_score_print(int64_t score, struct buf *b);
 const char *conf_proto_name(enum conf_proto proto);

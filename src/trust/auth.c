@@ -109,7 +109,15 @@ SUSPENDS static bool check_author(const struct auth_means *m, const struct auth_
 								       .has_passed = d->outcome.result == DKIM_PASS,
 								       .is_temporary = d->outcome.result == DKIM_TEMPERROR };
 	}
-	return x->from_is != DMARC_FROM_ONE || dmarc_check(&q, m->dns, m->suffixes, a, &x->dmarc, e);
+	if (x->from_is != DMARC_FROM_ONE || c->is_handed_on)
+		return true;
+	if (!dmarc_check(&q, m->dns, m->suffixes, a, &x->dmarc, e))
+		return false;
+	if (x->dmarc.disposition != DMARC_POLICY_NONE && m->vouchers)
+		x->vouched_by = arc_voucher(&x->arc, x->from, m->vouchers, m->suffixes, a);
+	if (x->vouched_by.n)
+		x->dmarc.disposition = DMARC_POLICY_NONE;
+	return true;
 }
 
 SUSPENDS bool auth_check(const struct auth_means *m, const struct auth_client *c, struct str head,
