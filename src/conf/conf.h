@@ -64,6 +64,17 @@ struct conf_tls {
 	struct conf_pos pos;
 };
 
+/* The order of the words in dkim.c. */
+enum conf_dkim_kind { CONF_DKIM_OWN, CONF_DKIM_OFF, CONF_DKIM_KEYS };
+struct conf_dkim {
+	enum conf_dkim_kind kind;
+	struct str path;                 /* KEYS: "%d" stands for the domain */
+	struct str selector;
+	struct str domain;               /* KEYS: in whose name all is signed, whoever wrote it; or empty */
+	bool is_testing, is_strict;      /* t=y, t=s of the record to publish */
+	struct conf_pos pos;
+};
+
 struct conf_quota {
 	uint64_t bytes;                  /* 0: no limit */
 	uint32_t letters;                /* 0: no limit */
@@ -170,6 +181,7 @@ struct conf_nets { struct conf_net *p; size_t n; };
 struct conf_names { struct conf_name *p; size_t n; };
 struct conf_aliases_list { struct conf_aliases *p; size_t n; };
 struct conf_tls_list { struct conf_tls *p; size_t n; };
+struct conf_dkims { struct conf_dkim *p; size_t n; };
 struct conf_backends { struct conf_backend *p; size_t n; };
 struct conf_quotas { struct conf_quota *p; size_t n; };
 struct conf_routes { struct conf_route *p; size_t n; };
@@ -235,6 +247,7 @@ struct conf_network {                    /* sends without AUTH */
 #define MANY_file struct conf_names
 #define MANY_aliases struct conf_aliases_list
 #define MANY_tls struct conf_tls_list
+#define MANY_dkim struct conf_dkims
 #define MANY_backend struct conf_backends
 #define MANY_quota struct conf_quotas
 #define MANY_route struct conf_routes
@@ -345,6 +358,8 @@ const struct conf_network *conf_network_of(const struct conf_networks *networks,
 /* Ways out are numbered: 0 by MX without a route, then the `route` lines, then each domain's `others`.  NULL: there
  * is none of that number. */
 const struct conf_route *conf_route_at(const struct conf *c, size_t number);
+/* The lines `dkim` are numbered: those outside the domains, then each domain's.  NULL: there is none of that number. */
+const struct conf_dkim *conf_dkim_at(const struct conf *c, size_t number);
 /* No domain of its own, and a server to which all letters go: a machine that only sends. */
 bool conf_is_satellite(const struct conf *c);
 /* The number of the `others` of the i-th domain. */

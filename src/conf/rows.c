@@ -6,7 +6,7 @@
 enum {
 	PARENT = 1 << 0, CONTROL = 1 << 1, SMTPD = 1 << 2, QUEUE = 1 << 3, MAILBOX = 1 << 4,
 	SCAN = 1 << 5, USER = 1 << 6, PAM = 1 << 7, KEYS = 1 << 8, ZYGOTE = 1 << 9,
-	LOGIN = 1 << 10, DNS = 1 << 11, RELAY = 1 << 12, ALL = (1 << 13) - 1,
+	LOGIN = 1 << 10, DNS = 1 << 11, RELAY = 1 << 12, SIGN = 1 << 13, ALL = (1 << 14) - 1,
 	/* short names for the rows */
 	LIVE = RELOAD_LIVE, RESTART = RELOAD_RESTART, IMAGE = RELOAD_IMAGE,
 };
@@ -18,7 +18,7 @@ static const struct {
 	{ "parent", PARENT }, { "control", CONTROL }, { "smtpd", SMTPD }, { "queue", QUEUE },
 	{ "mailbox", MAILBOX }, { "scan", SCAN }, { "user", USER }, { "pam", PAM },
 	{ "keys", KEYS }, { "zygote", ZYGOTE }, { "login", LOGIN }, { "dns", DNS },
-	{ "relay", RELAY },
+	{ "relay", RELAY }, { "sign", SIGN },
 };
 
 unsigned conf_role_bit(struct str role)

@@ -251,4 +251,73 @@ def temporary():
     refused(send(text, "x@plain.test", FORGER), 451, "4.4.3", "could not be looked up")
 
 
+LINES = """
+    check from  fail score 2.5
+    check spf   fail reject "not from there" softfail score 2 neutral tag none score 0.5 permerror reject label who
+    check dkim  fail score 3 none score 1
+    check dmarc fail score 4 none tag
+    check arc   fail reject none off
+    junk at 5
+    reject at 12
+"""
+
+
+def strict():
+    global STRICT
+    if STRICT is None:
+        server()
+        STRICT = Server(NET.conf(), inbound=LINES, users=("alice",)).start()
+    return STRICT
+
+
+STRICT = None
+tap.AT_END.insert(0, lambda: STRICT and STRICT.end())
+
+
+@cases([
+    # author, sender; signed by, what is changed behind it; code, enhanced code, text, X-Spam-Status
+    ("SPF fail, in the owner's words", "ann@plain.test", "x@good.test", None, 550, "5.7.23", "not from there (", ""),
+    ("SPF softfail counts", "ann@plain.test", "x@soft.test", None, 250, "", "", "score=3 required=5 tests=who=2,DKIM_NONE=1,DMARC_NONE=0"),
+    ("a broken SPF record", "ann@plain.test", "x@wrong.test", None, 550, "5.7.24", "broken", ""),
+    ("no SPF record", "ann@plain.test", "x@plain.test", "plain.test", 250, "", "", "score=3.5 required=5 tests=who=0.5,DKIM_FAIL=3,DMARC_NONE=0"),
+    ("all at once: Junk", "ann@good.test", "x@soft.test", None, 250, "", "", "Yes, score=7 required=5 tests=who=2,DKIM_NONE=1,DMARC_FAIL=4"),
+    ("no author", "", "x@plain.test", None, 250, "", "", "score=4 required=5 tests=FROM_FAIL=2.5,who=0.5,DKIM_NONE=1"),
+    ("seals that were broken", "ann@plain.test", "x@plain.test", "ARC", 550, "5.7.29", "seals", ""),
+], name="lines of the configuration: {0}")
+def lines(author, sender, signed, code, enhanced, said, status):
+    s = strict()
+    tok, text = letter(author or "ann@plain.test")
+    if not author:
+        text = text.replace(b"From:", b"X-From:")
+    if signed == "ARC":
+        text = KEY.seal(text, "list.test", 1, "spf=pass").replace(b"Good day", b"Bad day")
+    elif signed:
+        text = KEY.sign(text, signed)
+    r = send(text, sender, FORGER, "h.plain.test", s=s)
+    equal((r.code, r.enhanced if enhanced else ""), (code, enhanced), repr(r))
+    check(said in repr(r), repr(r))
+    if code == 250:
+        import glob
+        raw = eventually(lambda: [open(p, "rb").read() for d in ("", "/.Junk") for p in glob.glob(s.maildir() + d + "/new/*")
+                                  if tok.encode() in open(p, "rb").read()], 20 * SLOW, what="the letter")[0].decode()
+        field = re.sub(r"\s+", " ", re.search(r"(?m)^X-Spam-Status:[^\n]*\n(?:[ \t][^\n]*\n)*", raw)[0]).replace(", ", ",")
+        check(status.replace(", ", ",").replace("Yes,", "Yes,") in field, field)
+
+
+@test("without a line for them, DMARC is obeyed and one From demanded; config show says so")
+def defaults():
+    out = server().command("config", "show")[1]
+    check("check from fail reject    # default\n" in out and "check dmarc fail obey temporary defer    # default\n" in out, out)
+    out = strict().command("config", "show")[1]
+    equal(out.count("check dmarc"), 1, out)
+
+
+@test("the domain's own explanation is passed on as its own (RFC 7208 8.4)")
+def explained():
+    s = strict()
+    s.reload(s.text.replace('reject "not from there"', "reject"))
+    _, text = letter("ann@plain.test")
+    refused(send(text, "x@good.test", FORGER, s=s), 550, "5.7.23", "the domain good.test explains: %s may not send for good.test" % FORGER)
+
+
 tap.main()

@@ -2,6 +2,7 @@
 
     key = Key(folder)                       # RSA, 2048 bits
     key.record                              # strings of its TXT record, for a zone file
+    key.path                                # PEM, for other programs
     letter = key.sign(letter, "a.test")     # selector k1; more tags: x=b"..."
     letter = key.seal(letter, "list.test", 1, "dmarc=pass header.from=a.test")
 
