@@ -294,7 +294,7 @@ static void check_checks(struct check *k)
 			if (is_same_check(v, &list->p[j]))
 				conf_error(k->notes, v->pos, "this check stands in line %u already", list->p[j].pos.line);
 		if (k->c->dns.resolver.kind == CONF_RESOLVER_OFF && v->kind != CONF_CHECK_HELO &&
-		    v->kind != CONF_CHECK_HELO_SELF)
+		    v->kind != CONF_CHECK_HELO_SELF && v->kind != CONF_CHECK_FROM)
 			conf_error(k->notes, v->pos, "this check asks the DNS, and \"dns\" says \"resolver off\"");
 	}
 	if (!in->junk.is_set || !in->reject.is_set || in->junk.score < in->reject.score)

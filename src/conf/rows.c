@@ -79,6 +79,11 @@ static const struct conf_row login_rows[] = {
 #include "conf/login.def"
 #undef OWNER
 };
+static const struct conf_row ban_rows[] = {
+#define OWNER conf_ban
+#include "conf/ban.def"
+#undef OWNER
+};
 static const struct conf_row user_rows[] = {
 #define OWNER conf_user
 #include "conf/user.def"
@@ -104,6 +109,7 @@ const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_OUTBOUND] = { "outbound", outbound_rows, ARRAY_LEN(outbound_rows) },
 	[SECTION_JOURNAL] = { "journal", journal_rows, ARRAY_LEN(journal_rows) },
 	[SECTION_LOGIN] = { "login", login_rows, ARRAY_LEN(login_rows) },
+	[SECTION_BAN] = { "ban", ban_rows, ARRAY_LEN(ban_rows) },
 	[SECTION_USER] = { "user", user_rows, ARRAY_LEN(user_rows) },
 	[SECTION_SUBMISSION] = { "submission", submission_rows, ARRAY_LEN(submission_rows) },
 	[SECTION_DNS] = { "dns", dns_rows, ARRAY_LEN(dns_rows) },

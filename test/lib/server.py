@@ -160,6 +160,8 @@ class Server:
             inbound = "unlimited 127.0.0.0/8 ::1\n" + inbound
         if inbound:
             lines += ["inbound {", inbound, "}"]
+        if "dns {" not in conf + top:
+            lines += ["dns {", "resolver off", "}"]     # outside an internet of ours nobody answers
         if "journal" not in conf:
             lines += ["journal {", "segments 2", "}"]
         self.text = "\n".join(lines) + "\n" + conf + "\n"
