@@ -54,7 +54,7 @@ struct publish_facts {
 	struct str host;         /* our name: HELO, MX, PTR; folded */
 	bool takes_mail;         /* strangers reach port 25 */
 	bool takes_domain;       /* letters for the domain are taken here */
-	bool sends_ipv6;
+	bool ipv6_waits;         /* IPv6 is used for sending only once its address has a name */
 	const struct publish_address *addresses;
 	size_t n_addresses;
 	bool sends_directly;     /* some letters of the domain go to the servers that the DNS names … */
@@ -66,7 +66,8 @@ struct publish_facts {
 	size_t n_tls_keys;
 	struct str authority;    /* the CAA name of who issued the certificate ("letsencrypt.org"); empty: nobody known */
 	uint16_t ports[PUBLISH_SERVICES];        /* 0: not served */
-	struct str reports;      /* the address for DMARC and TLS reports */
+	struct str reports;      /* the address for DMARC and TLS reports: local@domain; empty: none are asked for */
+	bool owns_reports;       /* its domain is one of ours */
 	const struct psl_ctx_st *suffixes;       /* NULL: every domain is an organisation of its own */
 };
 
@@ -89,7 +90,7 @@ enum publish_kind {
 struct publish_record {
 	enum publish_kind kind;
 	uint16_t type;           /* enum dns_type */
-	bool is_optional;        /* mail works without it, and is believed */
+	bool is_optional;        /* that it is missing is no fault */
 	bool is_foreign;         /* whoever owns another zone must publish it: the PTR, another domain's consent */
 	bool is_removal;         /* it must go: an old DKIM key */
 	struct str owner;        /* without the final dot */
@@ -106,6 +107,8 @@ struct publish_list {
 /* false: no memory, or a name would be too long. */
 bool publish_wishes(const struct publish_facts *f, struct arena *a, struct publish_list *ret, struct err *e);
 const char *publish_kind_id(enum publish_kind k);
+/* Of the server and not of the domain: the same for all domains. */
+bool publish_is_of_host(enum publish_kind k);
 
 /* The MTA-STS policy to serve (RFC 8461 §3.2); the id in the record follows from it. */
 void publish_sts_policy(const struct publish_facts *f, struct buf *b);
@@ -124,6 +127,7 @@ enum publish_state {
 
 struct publish_verdict {
 	enum publish_state state;
+	bool is_fault;           /* a person must act */
 	struct str is;           /* what is there of this kind, as a zone file has it; empty: nothing */
 	struct str why;          /* a sentence where the state needs one */
 };
