@@ -94,6 +94,14 @@ static void add_names(const char *what, const struct conf_names *names)
 		add(ROLE_USER, what, names->p[i].text, S(""), i);
 }
 
+/* A file of the server's own in keys/, which `keys` fills on the first start. */
+static void add_ours(const char *what, struct str storage, const char *name)
+{
+	AUTO(arena_end) struct arena a = { 0 };
+
+	add(ROLE_KEYS, what, arena_printf(&a, STR_FMT "/keys/%s", STR_ARG(storage), name), S(""), 0);
+}
+
 void watch_configure(const struct conf *c)
 {
 	while (n_watched) {
@@ -135,24 +143,41 @@ void watch_configure(const struct conf *c)
 		add(ROLE_KEYS, "certificate", c->tls.p[i].certificate, S(""), i);
 		add(ROLE_KEYS, "key", c->tls.p[i].key, S(""), i);
 	}
+	add_ours("dkim-book", c->storage, "dkim.book");
 	add(ROLE_DNS, "trust-anchor", c->dns.trust_anchor.text, S(""), 0);
 	if (c->dns.root_hints.text.n)
 		add(ROLE_DNS, "root-hints", c->dns.root_hints.text, S(""), 0);
-	if (c->tls.n == 0) {
-		/* made by `keys` on the first start */
-		AUTO(arena_end) struct arena a = { 0 };
+	if (c->tls.n == 0)
+		add_ours("self-signed", c->storage, "self-signed.pem");
+}
 
-		add(ROLE_KEYS, "self-signed", arena_printf(&a, STR_FMT "/keys/self-signed.pem", STR_ARG(c->storage)),
-		    S(""), 0);
+static bool is_ours(const struct watched *w)
+{
+	return strcmp(w->what, "self-signed") == 0 || strcmp(w->what, "dkim-book") == 0;
+}
+
+/* A role that may not sync writes through; a name that is new is made to last. */
+static int open_ours(const struct watched *w)
+{
+	int fd = open(w->path, O_RDWR | O_DSYNC | O_CLOEXEC | O_NOFOLLOW);
+	struct err e;
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = open(w->path, O_RDWR | O_DSYNC | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 && !fd_sync_dir_at(parent.storage_fd, "keys", &e)) {
+		log_error("file", "what=%s path=%s why=%s", w->what, LOGQ(str_from_z(w->path)), LOGQ(str_from_z(e.text)));
+		fd_end(&fd);
+		errno = EIO;
 	}
+	return fd;
 }
 
 /* -1: it is not there, or not to be opened: then w->is_refused. */
 static int open_file(struct watched *w)
 {
-	bool is_ours = strcmp(w->what, "self-signed") == 0;
 	struct err e;
-	int fd = open(w->path, (is_ours ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	int fd = is_ours(w) ? open_ours(w) : open(w->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
 	w->is_refused = fd < 0 && errno != ENOENT && errno != ENOTDIR;
@@ -223,7 +248,7 @@ static void take_event(const struct inotify_event *ev)
 	for (size_t i = 0; i < n_watched; i++) {
 		struct watched *w = &watched[i];
 
-		if (strcmp(w->what, "self-signed") == 0)
+		if (is_ours(w))
 			continue;
 		for (size_t t = 0; t < TARGETS; t++)
 			if (w->wd[t] == ev->wd && w->wd[t] >= 0 && ev->len && is_named(w->file[t], ev->name))
