@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "role/control/dns_facts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -176,6 +177,7 @@ static void take_listener(struct role_listener *l)
 SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
+	dns_facts_prepare();
 	ipc_serve(IPC_control_command, serve_command);
 	return true;
 }
