@@ -4,12 +4,15 @@ record that is wrong is told, and nothing else."""
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import certs
 import internet
+import peers
 import tap
 from server import SLOW
+from peers import ARCH_LIB
 from tap import cases, check, equal, eventually, test
 from world import World, once
 
@@ -20,11 +23,11 @@ LISTEN = ["smtp %s:25" % IP, "submission %s:465 tls" % IP, "imap %s:993 tls" % I
 
 class Ours(World):
     def __init__(self):
+        self.bind = peers.unpack("bind", "bind9", "bind9-dnsutils")      # before: it may have to fetch it
         super().__init__()
         self.ips[DOMAIN], self.hosts[DOMAIN] = IP, HOST
         self.certs[DOMAIN] = certs.signed(self.folder, DOMAIN, self.ca, [HOST])
-        # a second name server, which may know something else
-        self.net.zone(DOMAIN, "@ NS ns2.ours.test.\nns2 A %s" % internet.SERVERS["tld"])
+        self.net.zone(DOMAIN, "")
         self.start()
         self.s = self.waxwing(DOMAIN, listen=LISTEN).start()
         self.lines = []
@@ -35,8 +38,23 @@ class Ours(World):
         return out
 
     def publish(self, lines):
-        ns2 = ["@ NS ns2.ours.test.", "ns2 A " + internet.SERVERS["hosts"]]
-        self.net.change(DOMAIN, "\n".join(ns2 + lines))
+        self.net.change(DOMAIN, "\n".join(lines))
+
+    def stale(self, text):
+        """A second name server of the zone, with other records."""
+        second = ["@ NS ns2.ours.test.", "ns2 A 127.1.0.4"]
+        zone = self.net.zones[DOMAIN]
+        self.publish(second + [text])
+        shutil.copy(self.net.file_of(zone), self.net.dir + "/second.zone")
+        self.publish(second + self.lines)
+        with open(self.net.dir + "/nsd-second.conf", "w") as f:
+            f.write(internet.SERVER_CONF % {"dir": self.net.dir, "name": "second", "ip": "127.1.0.4"} +
+                    'zone:\n    name: "%s"\n    zonefile: "%s/second.zone"\n' % (DOMAIN, self.net.dir))
+        self.net.daemons["second"] = subprocess.Popen(
+            [self.net.lower + "/usr/sbin/nsd", "-d", "-c", self.net.dir + "/nsd-second.conf"], env=self.net.env,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.net.wait_server("second", "127.1.0.4")
+        self.s.restart()        # its resolver knows one server only
 
     def check(self):
         code, out, err = self.s.command("dns", "check", DOMAIN, "--json")
@@ -172,6 +190,85 @@ def reverse(name, fault):
     eventually(lambda: w.faults() == [fault], 20 * SLOW, 0.2, what=lambda: "%s alone, not %s" % (fault, w.faults()))
     code, out, _ = w.s.command("dns", "check", DOMAIN)
     check("Please set the reverse DNS (PTR) of 127.9.0.1 to mx.ours.test." in out, out)
+
+
+@test("a name server that was not updated is named; one that does not answer is left out")
+def servers():
+    w = world()
+    all_published(w)
+    # the second one has the zone of before: without any of it
+    w.stale("")
+    told = eventually(lambda: [r for r in w.check()["records"] if r["fault"] and r["server"]], 20 * SLOW, 0.2)
+    equal({r["server"] for r in told}, {"ns2.ours.test"}, "who says otherwise")
+    check(("mx", "missing") in [(r["kind"], r["state"]) for r in told], told)
+    w.net.stop_server("second")
+    equal(w.faults(), [], "with one server that does not answer")
+
+
+@test("what a cache still has is said, and for how long")
+def cached():
+    w = world()
+    all_published(w)
+    w.s.restart()
+    w.publish(instead("MX 10 mx", "MX 10 old")(w.lines))
+    eventually(lambda: w.faults() == [("mx", "differs")], 20 * SLOW, 0.2)   # and the resolver keeps that
+    w.publish(w.lines)
+    eventually(lambda: not w.faults(), 20 * SLOW, 0.2)
+    old = {r["kind"]: r["old_cached"] for r in w.check()["records"]}
+    check(0 < old["mx"] <= 3600, old)
+    equal([k for k, v in old.items() if v], ["mx"], "only that")
+    code, out, _ = w.s.command("dns", "check", DOMAIN)
+    equal(code, 0, out)
+    check(re.search(r"^published +ours\.test MX: an old value is cached for up to \d+ s$", out, re.M), out)
+
+
+@test("where no name server can be asked the resolver has the word")
+def resolver_only():
+    w = world()
+    w.s.restart()
+    w.faults()
+    with w.cut("127.1.0.3/32"):
+        records = w.check()["records"]
+    of_zone = [r for r in records if r["kind"] != "ptr"]
+    check(all(r["resolver_only"] and not r["fault"] for r in of_zone), records)
+
+
+@test("nsupdate: a real server takes the updates", limit=240)
+def nsupdate():
+    w = world()
+    w.publish([])
+    lower = w.bind
+    subprocess.run(["ip", "addr", "add", "127.9.0.53/32", "dev", "lo"], check=True)       # it listens where an interface is
+    folder = os.path.join(w.folder, "named")
+    os.makedirs(folder)
+    key = 'key "k" { algorithm hmac-sha256; secret "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="; };\n'
+    with open(folder + "/key", "w") as f:
+        f.write(key)
+    with open(folder + "/zone", "w") as f:
+        f.write("$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 127.9.0.53\n")
+    with open(folder + "/named.conf", "w") as f:
+        f.write('%soptions { directory "%s"; listen-on { 127.9.0.53; }; listen-on-v6 { none; }; recursion no; '
+                'pid-file "%s/pid"; session-keyfile "%s/session"; };\ncontrols { };\n'
+                'zone "%s" { type primary; file "%s/zone"; allow-update { key "k"; }; };\n'
+                % (key, folder, folder, folder, DOMAIN, folder))
+    env = dict(os.environ, LD_LIBRARY_PATH=lower + ARCH_LIB)
+    named = subprocess.Popen([lower + "/usr/sbin/named", "-g", "-n", "1", "-c", folder + "/named.conf"], env=env,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(folder + "/log", "w"))
+    try:
+        eventually(lambda: internet.answers("127.9.0.53"), 20 * SLOW, 0.1, what=lambda: open(folder + "/log").read()[-600:])
+        script = "server 127.9.0.53\n" + w.records("--format", "nsupdate")
+        p = subprocess.run([lower + "/usr/bin/nsupdate", "-k", folder + "/key"], input=script, env=env, capture_output=True,
+                           text=True, timeout=60)
+        equal((p.returncode, p.stderr), (0, ""), p.stdout)
+        for line in w.lines:
+            owner, _, _, kind, data = line.split(None, 4)
+            out = subprocess.run([w.net.lower + "/usr/bin/drill", "@127.9.0.53", owner, kind], env=w.net.env,
+                                 capture_output=True, text=True).stdout
+            flat = lambda s: re.sub(r'[" ]', "", s).lower()
+            check(flat(data) in flat(out), "%s\nin\n%s" % (line, out))
+    finally:
+        named.terminate()
+        named.wait()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "role/control/dkim_watch.h"
 #include "role/control/dns_facts.h"
 
 #include <errno.h>
@@ -184,7 +185,7 @@ SUSPENDS static bool prepare(struct err *e)
 
 SUSPENDS static bool run(struct err *e)
 {
-	if (!fiber_start(&self.fibers, "accept", accept_all, NULL))
+	if (!fiber_start(&self.fibers, "accept", accept_all, NULL) || !fiber_start(&self.fibers, "dkim", dkim_watch_run, NULL))
 		return fail(e, FAULT_TEMP, "no memory for a fiber");
 	role_wait_stop();
 	return true;

@@ -84,6 +84,8 @@ SUSPENDS int run_dns_records(struct command *c);
 bool dns_domains(struct command *c, struct str typed, struct str **ret, size_t *ret_n, int *ret_exit);
 /* dns_check.c */
 SUSPENDS int run_dns_check(struct command *c);
+/* dkim_watch.c */
+SUSPENDS int run_dns_rotate_dkim(struct command *c);
 
 /* why.c */
 SUSPENDS int run_why(struct command *c);

@@ -1,5 +1,6 @@
 /* dns_check.c — waxwing dns check: what is published of what should be, and what is to be done. */
 #include "role/control/control.h"
+#include "role/control/dkim_watch.h"
 #include "role/control/dns_facts.h"
 #include "role/control/dns_servers.h"
 
@@ -162,5 +163,6 @@ int run_dns_check(struct command *c)
 	buf_end(&r.b);
 	if (!ok)
 		return complain_err(c, &e);
+	dkim_watch_wake();               /* a key that was waited for may be there */
 	return r.faults ? EXIT_NO : EXIT_DONE;
 }
