@@ -79,6 +79,11 @@ SUSPENDS int status_lists(struct command *c);
 /* dns.c */
 SUSPENDS int run_dns_lookup(struct command *c);
 
+/* doctor.c */
+SUSPENDS int run_doctor(struct command *c);
+/* Before the rights go: opens a file. */
+void doctor_prepare(void);
+
 /* why.c */
 SUSPENDS int run_why(struct command *c);
 /* An id or its last letters, at least three, as the bits that are known of it. */

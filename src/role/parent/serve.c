@@ -479,6 +479,7 @@ int serve(const char *path, bool is_helper)
 	ipc_on_close(on_close);
 	ipc_serve(IPC_parent_status, serve_status);
 	ipc_serve(IPC_parent_reload, serve_reload);
+	machine_serve();
 	process_hear();
 	mailboxes_hear();
 	loop_run(live, &signals);
