@@ -76,7 +76,7 @@ struct dkim_row *dkim_in_use(struct str domain, enum dkim_algorithm algorithm)
 	return NULL;
 }
 
-static struct str copy(struct str s)
+struct str dkim_copy(struct str s)
 {
 	char *p = malloc(s.n ? s.n : 1);
 
@@ -97,7 +97,7 @@ static struct dkim_row *row_add(struct str domain, struct str selector)
 		rows = calloc(ROWS_MAX, sizeof(rows[0]));
 	row = calloc(1, sizeof(*row));
 	must(rows && row, "out of memory for a key");
-	*row = (struct dkim_row){ .domain = copy(domain), .selector = copy(selector) };
+	*row = (struct dkim_row){ .index = n_rows, .domain = dkim_copy(domain), .selector = dkim_copy(selector) };
 	rows[n_rows++] = row;
 	return row;
 }
@@ -355,8 +355,6 @@ bool dkim_make(struct str domain, bool is_first, struct str by, struct str reaso
 	return ok;
 }
 
-/* -- marking --------------------------------------------------------------- */
-
 static bool say(struct dkim_row *row, enum dkim_event event, const struct dkim_entry *like, struct buf *lines, struct err *e)
 {
 	struct dkim_entry x = *like;
@@ -367,6 +365,38 @@ static bool say(struct dkim_row *row, enum dkim_event event, const struct dkim_e
 	x.selector = row->selector;
 	return dkim_entry_print(&x, lines, e);
 }
+
+/* -- taken over ------------------------------------------------------------ */
+
+struct dkim_row *dkim_row_taken(struct str domain, struct str selector)
+{
+	struct dkim_row *row = row_add(domain, selector);
+
+	if (row)
+		row->flags |= DKIM_IS_TAKEN_OVER;
+	return row;
+}
+
+/* It is in use whether this can be written down or not: the next start finds its file again. */
+void dkim_row_takes_over(struct dkim_row *row, enum dkim_algorithm algorithm)
+{
+	struct dkim_entry like = { .time = time_now(), .by = S("server"), .reason = S("dkim keys") };
+	struct dkim_row *before = dkim_in_use(row->domain, algorithm);
+	AUTO(buf_end) struct buf lines = buf_on_heap(4 * DKIM_ENTRY_MAX);
+	struct err e = { 0 };
+
+	if (row->made)
+		return;
+	if (before && before != row)
+		state_set(before, DKIM_RETIRED, like.time);
+	if (!say(row, DKIM_EVENT_TAKEN, &like, &lines, &e) ||
+	    (before && before != row && !say(before, DKIM_EVENT_RETIRED, &like, &lines, &e)) || !book_add(buf_str(&lines), &e))
+		log_error("dkim", "domain=" STR_FMT " why=%s", STR_ARG(row->domain), LOGQ(str_from_z(e.text)));
+	row->made = like.time;
+	state_set(row, DKIM_IN_USE, like.time);
+}
+
+/* -- marking --------------------------------------------------------------- */
 
 static bool may_mark(const struct dkim_row *row, enum dkim_mark mark, struct err *e)
 {

@@ -290,6 +290,10 @@ static void take_file(struct role_file *f)
 		dkim_book_take(fd_take(&f->file));
 		return;
 	}
+	if (str_eq(f->what, S("dkim-key"))) {
+		dkim_file_take(f);
+		return;
+	}
 	if (f->index >= PAIRS_MAX || f->file <= 0)
 		return;
 	if (str_eq(f->what, S("self-signed"))) {
@@ -341,6 +345,7 @@ static bool serve_status(struct link *l, void *question, void *answer, struct ar
 		}
 		buf_addf(&b, "%s%s\n", p->trouble[0] ? ": " : "", p->trouble);
 	}
+	dkim_status(&b);
 	r->text = arena_str(a, buf_str(&b));
 	buf_end(&b);
 	return true;
@@ -392,6 +397,8 @@ static void configured(void)
 		p->trouble[0] = '\0';
 	}
 	tell_all();
+	dkim_files_forget();
+	dkim_changed();
 }
 
 SUSPENDS static bool prepare(struct err *e)

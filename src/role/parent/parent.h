@@ -84,6 +84,8 @@ void local_close(void);
 bool watch_open(struct err *e);
 void watch_configure(const struct conf *c);
 void watch_send(struct process *p);              /* all files of this role, once */
+/* `keys` wants files of `dkim keys` lines. */
+void watch_hear(void);
 SUSPENDS void watch_run(void *unused);
 /* The i-th watched file that holds a secret; false: there are no more. */
 bool watch_secret_at(size_t i, const char **ret_what, const char **ret_path);

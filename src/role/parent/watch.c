@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WATCHED_MAX = 1024, TARGETS = 2 };
+enum { WATCHED_MAX = 4096, TARGETS = 2 };
 #define GONE_AFTER (200 * MILLISECOND)
 #define NEVER INT64_MAX
 
@@ -235,6 +235,73 @@ void watch_send(struct process *p)
 		fd = open_file(&watched[i]);
 		send_file(p, &watched[i], fd);
 	}
+}
+
+/* Letters, digits, "-", "_" and single dots inside: as a part of a path it leads nowhere else. */
+static bool is_plain_domain(struct str domain)
+{
+	for (size_t i = 0; i < domain.n; i++) {
+		int c = str_at(domain, i);
+
+		if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) && c != '-' && c != '_' &&
+		    (c != '.' || i == 0 || str_at(domain, i + 1) == '.'))
+			return false;
+	}
+	return domain.n > 0;
+}
+
+/* The path with the domain in each "%d"; empty: it cannot stand there. */
+static struct str path_for(struct str path, struct str domain, struct arena *a)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(PATH_MAX);
+	size_t at;
+
+	while ((at = str_find_str(path, S("%d"))) < path.n) {
+		if (!is_plain_domain(domain))
+			return S("");
+		buf_add(&b, str_head(path, at));
+		buf_add(&b, domain);
+		path = str_from(path, at + 2);
+	}
+	buf_add(&b, path);
+	return b.full ? S("") : arena_str(a, buf_str(&b));
+}
+
+static struct watched *watched_find(const char *what, uint32_t index, struct str domain)
+{
+	for (size_t i = 0; i < n_watched; i++)
+		if (strcmp(watched[i].what, what) == 0 && watched[i].index == index &&
+		    str_eq(str_from_z(watched[i].domain), domain))
+			return &watched[i];
+	return NULL;
+}
+
+static void hear_dkim_file(struct link *l, void *tell)
+{
+	AUTO(arena_end) struct arena a = { .limit = 65536 };
+	struct parent_dkim_file *t = tell;
+	const struct conf_dkim *line = conf_dkim_at(&parent.conf->c, t->index);
+	struct str path = line ? path_for(line->path, t->domain, &a) : S("");
+	struct watched *w = watched_find("dkim-key", t->index, t->domain);
+	AUTO(fd_end) int fd = -1;
+
+	if (!path.n || !l->state)
+		return;
+	if (!w) {
+		size_t before = n_watched;
+
+		add(ROLE_KEYS, "dkim-key", path, t->domain, t->index);
+		w = n_watched > before ? &watched[before] : NULL;
+	}
+	if (w) {
+		fd = open_file(w);
+		send_file(l->state, w, fd);
+	}
+}
+
+void watch_hear(void)
+{
+	ipc_hear(IPC_parent_dkim_file, hear_dkim_file);
 }
 
 /* What an event about path means for a file that is due at `due`. */
