@@ -10,7 +10,7 @@ struct reach {
 	struct str address;
 };
 
-/* Of SMTP and submission.  "*" is each address from which we send, and 127.0.0.1 if there is none; loopback
+/* Of SMTP and submission.  "*" (0.0.0.0, ::) is each address from which we send, and 127.0.0.1 if there is none; loopback
  * addresses are left out unless `with_local`. */
 size_t listeners_gather(const struct patient *p, bool with_local, struct reach to[LISTENERS_MAX]);
 /* The words of the probe for it; see relay_probe. */

@@ -22,6 +22,16 @@ static bool is_local(const struct patient *p, struct str address)
 	return is_loopback(address);
 }
 
+static bool is_anywhere(struct str address)
+{
+	return str_eq(address, S("*")) || str_eq(address, S("0.0.0.0")) || str_eq(address, S("::"));
+}
+
+static bool is_taken_by(const struct conf_listen *l, bool is_v4)
+{
+	return str_eq(l->addr, S("*")) || is_v4 == str_eq(l->addr, S("0.0.0.0"));
+}
+
 size_t listeners_gather(const struct patient *p, bool with_local, struct reach to[LISTENERS_MAX])
 {
 	const struct conf_listens *all = &conf_now()->listens;
@@ -32,14 +42,15 @@ size_t listeners_gather(const struct patient *p, bool with_local, struct reach t
 
 		if ((l->proto != CONF_SMTP && l->proto != CONF_SUBMISSION) || l->port == 0)
 			continue;
-		if (!str_eq(l->addr, S("*"))) {
+		if (!is_anywhere(l->addr)) {
 			if (n < LISTENERS_MAX && (with_local || !is_local(p, l->addr)))
 				to[n++] = (struct reach){ l, l->addr };
 			continue;
 		}
 		/* behind another address there is nothing to be reached from here */
 		for (size_t k = 0; k < p->n_sends && !p->is_behind_nat && n < LISTENERS_MAX; k++)
-			to[n++] = (struct reach){ l, p->sends[k].text };
+			if (is_taken_by(l, p->sends[k].is_v4))
+				to[n++] = (struct reach){ l, p->sends[k].text };
 		if ((p->is_behind_nat || !p->n_sends) && n < LISTENERS_MAX)
 			to[n++] = (struct reach){ l, p->facts.source4.n ? p->facts.source4 : S("127.0.0.1") };
 	}
@@ -144,19 +155,17 @@ SUSPENDS bool doctor_port25_out(struct patient *p, struct err *e)
 #define STRANGER "doctor.invalid"
 #define NOWHERE "relay-test@example.com"
 
-static const struct ipc_envelope *envelopes_of(const struct patient *p, size_t *ret_n)
+/* From a stranger, and in our own name. */
+static void add_envelopes(struct patient *p, struct relay_probe *q)
 {
 	const struct conf_domains *d = &conf_now()->domains;
 	struct str ours = d->n ? d->p[0].name : p->hostname;
-	struct ipc_envelope *v = ARENA_ARRAY(p->a, struct ipc_envelope, 4);
+	struct ipc_envelope *v = q->envelopes.p = ARENA_ARRAY(p->a, struct ipc_envelope, 2);
 
-	*ret_n = 0;
 	if (!v)
-		return NULL;
-	v[(*ret_n)++] = (struct ipc_envelope){ S("relay-test@example.net"), S(NOWHERE) };
-	v[(*ret_n)++] = (struct ipc_envelope){ arena_printf(p->a, "postmaster@" STR_FMT, STR_ARG(ours)), S(NOWHERE) };
-	v[(*ret_n)++] = (struct ipc_envelope){ S(""), arena_printf(p->a, "relay-test%%example.com@" STR_FMT, STR_ARG(ours)) };
-	return v;
+		return;
+	v[q->envelopes.n++] = (struct ipc_envelope){ S("relay-test@example.net"), S(NOWHERE) };
+	v[q->envelopes.n++] = (struct ipc_envelope){ arena_printf(p->a, "postmaster@" STR_FMT, STR_ARG(ours)), S(NOWHERE) };
 }
 
 static bool is_of_our_networks(struct str address)
@@ -175,7 +184,7 @@ SUSPENDS static bool try_listener(struct patient *p, const struct reach *r, stru
 	bool ok = false;
 
 	q.helo = S(STRANGER);
-	q.envelopes.p = (struct ipc_envelope *)(uintptr_t)envelopes_of(p, &q.envelopes.n);
+	add_envelopes(p, &q);
 	WITHIN(PROBE_WITHIN)
 		ok = relay_probe(link_to_instance(ROLE_RELAY, 0), &q, &got, p->a, e);
 	if (!ok && e->fault == FAULT_CANCEL)
