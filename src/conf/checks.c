@@ -5,7 +5,7 @@
 enum { LABEL_CHARS_MAX = 64, PUBLIC_TEXT_MAX = 400, ZONE_MAX = 180, SCORE_MAX = 1000 };
 
 /* Names of checks and of what they find, in the order of enum conf_check_kind. */
-#define KINDS "rdns|helo|helo-self|sender-domain|dnsbl|dnswl|from|spf|dkim|dmarc|arc"
+#define KINDS "rdns|helo|helo-self|sender-domain|dnsbl|dnswl|from|spf|dkim|dmarc|arc|header-address"
 #define ACTIONS "off|reject|defer|score|tag|pass|obey"
 static const char *const when_names[CONF_WHENS] = { "softfail", "neutral", "none", "permerror" };
 

@@ -153,6 +153,9 @@ static const struct {
 	{ FIVE "outbound {\nretry give-up 4d\n}\n", "w.conf:4:7: the first wait is missing: retry DURATION ... give-up DURATION [warn DURATION]" },
 	{ FIVE "outbound {\nretry 5m give-up 4h warn 1d\n}\n", "w.conf:4:7: the warning comes after giving up" },
 	{ FIVE "outbound {\nretry 5m\n}\n", "w.conf:4:7: \"give-up\" is missing here: retry DURATION ... give-up DURATION [warn DURATION]" },
+	{ FIVE "ban {\ntimes\n}\n", "w.conf:4:1: behind this belongs more: times DURATION ..." },
+	{ FIVE "ban {\ntimes 1h 2h 1h\n}\n", "w.conf:4:13: each is at least as long as the one before" },
+	{ FIVE "ban {\nforget 61d\n}\n", "w.conf:4:8: forget is at most 60d" },
 	{ FIVE "journal {\nsegments 17\n}\n", "w.conf:4:10: segments is at most 16" },
 	{ FIVE "listen smpt *:25\n", "w.conf:3:8: \"smpt\" is not one of smtp|submission|imap|pop3|sieve|http|https, did you mean \"smtp\"?" },
 	{ FIVE "dns {\n resolver forward\n}\n", "w.conf:4:11: behind this belongs more: resolver recursive|forward ADDRESS[:PORT] ...|off" },
@@ -204,7 +207,7 @@ static const struct {
 	{ FIVE "inbound {\ncheck dnsbl z.example answer 127.0.0.2-3 127.0.0.10/31 hit score 6 label a\n"
 	  "check dnsbl z.example answer 127.0.0.4 hit tag\ncheck dnswl w.example hit pass\n}\n", "" },
 	{ FIVE "inbound {\ncheck rdsn fail reject\n}\n",
-	  "w.conf:4:7: \"rdsn\" is not one of rdns|helo|helo-self|sender-domain|dnsbl|dnswl|from|spf|dkim|dmarc|arc, did you mean \"rdns\"?" },
+	  "w.conf:4:7: \"rdsn\" is not one of rdns|helo|helo-self|sender-domain|dnsbl|dnswl|from|spf|dkim|dmarc|arc|header-address, did you mean \"rdns\"?" },
 	{ FIVE "inbound {\ncheck rdns\n}\n", "w.conf:4:1: what follows is missing: fail reject, defer, score N, tag or off" },
 	{ FIVE "inbound {\ncheck dnsbl z.example\n}\n", "w.conf:4:1: what follows is missing: hit reject, defer, score N, tag or off" },
 	{ FIVE "inbound {\ncheck rdns hit reject\n}\n",
@@ -487,6 +490,7 @@ static const struct {
 	{ &conf_type_path, "\"/a b/\\$(c)\"" }, { &conf_type_chars, "\"_{#\"" }, { &conf_type_mark, "-" },
 	{ &conf_type_domain, "o.example" }, { &conf_type_address, "y@x.example" }, { &conf_type_login, "_vmail" },
 	{ &conf_type_net, "10.0.0.0/8 2001:db8::/32 192.0.2.7 ::1" }, { &conf_type_rate, "7 per 2h" },
+	{ &conf_type_durations, "90s 2h 2h 3d" },
 	{ &conf_type_per_client, "7 connections 9 per 30s" }, { &conf_type_retry, "1m 2m give-up 2d warn 1h" },
 	{ &conf_type_file, "file /f" }, { &conf_type_aliases, "file /f as nobody" },
 	{ &conf_type_quota, "5G 1000 letters for y@x.example" }, { &conf_type_over_quota, "refuse" },
@@ -523,7 +527,7 @@ __attribute__((noinline)) static void check_option(unsigned section, const struc
 {
 	static const char *const open[SECTION_COUNT] = {
 		"", "listen smtp *:2500 {\n    ", "domain d.example {\n    ", "auth {\n    ",
-		"inbound {\n    ", "outbound {\n    ", "journal {\n    ", "login {\n    ", "user u@x.example {\n    ",
+		"inbound {\n    ", "outbound {\n    ", "journal {\n    ", "login {\n    ", "ban {\n    ", "user u@x.example {\n    ",
 		"submission {\n    ", "dns {\n    ",
 	};
 	AUTO(buf_end) struct buf text = buf_on_heap(4096), image = buf_on_heap(65536), line = buf_on_heap(4096);

@@ -7,6 +7,7 @@
  * and the letter are on stable storage, and not before. */
 #include "role/queue/refused.h"
 #include "role/queue/scanned.h"
+#include "role/queue/sign.h"
 
 #include "base/fd.h"
 #include "base/id.h"
@@ -45,6 +46,7 @@ struct decision {
 	struct sender_verdict verdict;
 	struct user_route_answer routes;
 	struct scan_letter_answer scan;
+	struct sign_outcome signing;
 	struct letter_record record;
 	int letter;              /* read-only descriptor of the bytes */
 	bool is_deadly;          /* a scan died while it judged this letter */
@@ -105,7 +107,7 @@ static void add_local(struct decision *d, const struct ipc_target *t, const stru
 static void add_remote(struct decision *d, const struct ipc_target *t, const struct spans *cuts, uint16_t number)
 {
 	*step_new(d) = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_REMOTE,
-					     .target = t->address, .sender = t->sender, .prefix = d->scan.prefix, .cuts = cuts->p,
+					     .target = t->address, .sender = t->sender, .prefix = d->signing.remote_prefix, .cuts = cuts->p,
 					     .n_cuts = cuts->n };
 }
 
@@ -287,6 +289,7 @@ static bool explain(struct decision *d, struct err *e)
 	d->why = buf_on_heap(LETTER_WHY_MAX);
 	if (!add_why(d, &d->accepted.head, e))
 		return false;
+	sign_note(&d->signing, q->mail_from, &d->why, head);
 	if (d->scan.is_scored && !explain_score(d, head, e))
 		return false;
 	if (scanned_why_authenticated(q, &d->scan, &head, &w)) {
@@ -341,7 +344,8 @@ static bool make_record(struct decision *d, struct err *e)
 	rcpts[q->rcpts.n] = (struct letter_rcpt){ .address = q->mail_from, .notify = LETTER_NOTIFY_NEVER };
 	d->record.id = q->id;
 	d->record.accepted = time_now();
-	d->record.flags = (uint8_t)((q->body ? LETTER_8BIT : 0) | (q->smtputf8 ? LETTER_UTF8 : 0));
+	d->record.flags = (uint8_t)((q->body ? LETTER_8BIT : 0) | (q->smtputf8 ? LETTER_UTF8 : 0) | d->signing.flags);
+	d->record.facts = d->signing.facts;
 	d->record.ret = q->ret;
 	d->record.from = q->mail_from;
 	d->record.envid = q->envid;
@@ -472,6 +476,23 @@ static void explain_refusal(const struct decision *d, const struct queue_commit_
 		why_keep(&w.head);
 }
 
+/* Ours is signed, what others wrote is sealed where it leaves. */
+SUSPENDS static bool sign(struct decision *d, struct err *e)
+{
+	struct sign_view v = { .id = d->q->id, .prefix = d->scan.prefix, .cuts = d->scan.cuts.p, .n_cuts = d->scan.cuts.n,
+			       .bytes = d->letter < 0 ? d->q->bytes : S(""), .fd = d->letter, .size = d->q->size };
+	const struct ipc_target *t = d->routes.targets.p, *end = t + d->routes.targets.n;
+
+	if (d->is_ours)
+		return sign_ours(&v, &d->verdict, &d->signing, &d->scan.prefix, d->a, e);
+	while (t < end && t->kind != TARGET_REMOTE)
+		t++;
+	d->signing.remote_prefix = d->scan.prefix;
+	if (t < end && t->rcpt < d->q->rcpts.n)
+		seal_theirs(&v, d->q->rcpts.p[t->rcpt].domain, &d->signing, d->a);
+	return true;
+}
+
 SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, struct err *e)
 {
 	if (!take_letter(d, e))
@@ -488,26 +509,7 @@ SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, s
 	if (!judge_scanned(d, r, e))
 		return false;
 	explain_refusal(d, r);
-	return r->reply || (make_plan(d, e) && explain(d, e) && make_record(d, e));
-}
-
-/* smtpd faces the network: what it says stands in headers and in logs of ours. */
-static bool is_clean(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (str_at(s, i) < 0x20 || str_at(s, i) == 0x7f)
-			return false;
-	return s.n <= LETTER_ADDRESS_MAX;
-}
-
-static bool check_envelope(const struct queue_commit *q, struct err *e)
-{
-	bool ok = is_clean(q->mail_from) && is_clean(q->envid) && is_clean(q->peer) && is_clean(q->protocol);
-
-	for (size_t i = 0; ok && i < q->rcpts.n; i++)
-		ok = is_clean(q->rcpts.p[i].address) && is_clean(q->rcpts.p[i].orcpt);
-	ok = ok && spam_signals_are_good(q->signals.p, q->signals.n);
-	return ok && q->rcpts.n ? true : fail(e, FAULT_PEER, "an envelope that no client can have given");
+	return r->reply || (sign(d, e) && make_plan(d, e) && explain(d, e) && make_record(d, e));
 }
 
 /* For good, and of a stranger: it goes into the ring. */
@@ -533,7 +535,7 @@ bool commit_released(struct queue_commit *q, struct incoming *in, struct queue_c
 	if (!queue_has_room(queue))
 		return fail(e, FAULT_TEMP, "the journal is full");
 	WITHIN(DECIDE_WITHIN)
-		ok = check_envelope(q, e) && decide(&d, r, e);
+		ok = envelope_is_good(q, e) && decide(&d, r, e);
 	if (ok && r->reply != REPLY_NONE)
 		ok = fail(e, FAULT_PERM, "%s", reply_row((enum reply_id)r->reply)->text);
 	ok = ok && write_down(&d, r, e);
@@ -561,7 +563,7 @@ bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, st
 	if (!queue_has_room(queue))
 		answer(r, REPLY_NO_STORAGE, S(""), "the journal is full");
 	else WITHIN(DECIDE_WITHIN)
-		ok = check_envelope(q, e) && decide(&d, r, e);
+		ok = envelope_is_good(q, e) && decide(&d, r, e);
 	/* what was decided is written down to its end, whatever the caller does */
 	if (ok && r->reply == REPLY_NONE) {
 		ok = write_down(&d, r, e);

@@ -5,6 +5,7 @@
 #include "role/runtime.h"
 #include "spam/verdict.h"
 #include "trust/auth.h"
+#include "trust/header_sender.h"
 
 /* Letters that are being read across a wait: the process does not end by itself meanwhile. */
 extern unsigned scan_in_hand;
@@ -30,6 +31,7 @@ struct stranger {
 	bool is_looked_at;
 	struct auth_client client;
 	struct auth *auth;
+	struct header_sender sender;     /* if a line asks for it */
 	struct finding *found;           /* one for each line `check` that is about the letter */
 	size_t n_found;
 	const struct finding *refusal;   /* for good or for now; NULL: none */

@@ -121,6 +121,15 @@ static void judge_arc(const struct stranger *s, struct finding *f, struct arena 
 		found(f, r->result == ARC_PASS ? FINDING_PASS : r->result == ARC_FAIL ? FINDING_FOUND : FINDING_TEMP, by, r->reason);
 }
 
+static void judge_header_address(const struct stranger *s, struct finding *f, struct arena *a)
+{
+	static const enum finding_state states[] = { [HEADER_SENDER_GOOD] = FINDING_PASS, [HEADER_SENDER_BAD] = FINDING_FOUND,
+						     [HEADER_SENDER_TEMP] = FINDING_TEMP };
+
+	(void)a;
+	found(f, states[s->sender.result], s->sender.piece, s->sender.why);
+}
+
 static const struct rule {
 	void (*judge)(const struct stranger *s, struct finding *f, struct arena *a);
 	enum reply_id refused;
@@ -130,6 +139,7 @@ static const struct rule {
 	[CONF_CHECK_DKIM] = { judge_dkim, REPLY_DKIM_FAILED },
 	[CONF_CHECK_DMARC] = { judge_dmarc, REPLY_DMARC_FAILED },
 	[CONF_CHECK_ARC] = { judge_arc, REPLY_ARC_FAILED },
+	[CONF_CHECK_HEADER_ADDRESS] = { judge_header_address, REPLY_HEADER_SENDER },
 };
 
 /* -- what follows ------------------------------------------------------------ */
@@ -187,6 +197,16 @@ static bool judge(struct stranger *s, const struct scan_letter *q, struct arena 
 	return true;
 }
 
+static bool wants(enum conf_check_kind kind)
+{
+	const struct conf_checks *lines = &conf_now()->inbound.checks;
+
+	for (size_t i = 0; i < lines->n; i++)
+		if (lines->p[i].kind == kind)
+			return true;
+	return false;
+}
+
 SUSPENDS bool stranger_look(const struct scan_letter *q, struct str head, const struct letter_src *src, struct arena *a,
 			    struct stranger *ret, struct err *e)
 {
@@ -206,10 +226,13 @@ SUSPENDS bool stranger_look(const struct scan_letter *q, struct str head, const 
 	if (!auth_check(&m, &ret->client, head, src, a, ret->auth, e))
 		return false;
 	ret->is_looked_at = true;
+	if (!ret->client.is_handed_on && wants(CONF_CHECK_HEADER_ADDRESS) &&
+	    !header_sender_check(&dns, head, a, &ret->sender, e))
+		return false;
 	return ret->client.is_handed_on || judge(ret, q, a) || fail(e, FAULT_TEMP, "no memory for the checks");
 }
 
-/* The domain's own words stand behind whose they are (RFC 7208 §8.4). */
+/* What is wrong is quoted; the domain's own words stand behind whose they are (RFC 7208 §8.4). */
 static struct str words_of(const struct stranger *s, enum reply_id id, struct arena *a)
 {
 	const struct spf_answer *spf = &s->auth->mail_from;
@@ -217,6 +240,8 @@ static struct str words_of(const struct stranger *s, enum reply_id id, struct ar
 	if (id == REPLY_SPF_FAILED && spf->explanation.n)
 		return arena_printf(a, "%s; the domain " STR_FMT " explains: " STR_FMT, reply_row(id)->text, STR_ARG(spf->domain),
 				    STR_ARG(spf->explanation));
+	if (id == REPLY_HEADER_SENDER)
+		return arena_printf(a, "%s: " STR_FMT, reply_row(id)->text, STR_ARG(s->sender.why));
 	return str_from_z(reply_row(id)->text);
 }
 

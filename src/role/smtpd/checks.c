@@ -404,6 +404,7 @@ bool checks_pass(struct session *s, const struct smtp_command *rcpt, struct repl
 	}
 	if (is_first)
 		count_hits(s->checks);
+	s->conduct.is_vouched |= r.verdict.pass != NULL;
 	if (!s->t->is_checked)
 		note_signals(s, &r);
 	*ret = r.reply;
