@@ -73,6 +73,48 @@ static bool add_strings(struct buf *b, struct str in)
 	return true;
 }
 
+static bool add_srv(struct buf *b, struct str in)
+{
+	bool ok = add_number(b, str_word(&in)) && add_number(b, str_word(&in)) && add_number(b, str_word(&in));
+
+	return ok && add_name(b, str_trim(in));
+}
+
+static bool add_octet(struct buf *b, struct str text)
+{
+	uint64_t n;
+
+	if (!str_u64(text, &n) || n > UINT8_MAX)
+		return false;
+	buf_add_char(b, (char)n);
+	return true;
+}
+
+static bool add_tlsa(struct buf *b, struct str in)
+{
+	bool ok = add_octet(b, str_word(&in)) && add_octet(b, str_word(&in)) && add_octet(b, str_word(&in));
+
+	for (in = str_trim(in); ok && in.n; in = str_from(in, 2)) {
+		int high = ascii_hex(str_at(in, 0)), low = ascii_hex(str_at(in, 1));
+
+		ok = high >= 0 && low >= 0;
+		buf_add_char(b, (char)(high * 16 + low));
+	}
+	return ok;
+}
+
+/* The value stands in quotes, and is no string in the record (RFC 8659 §4.1). */
+static bool add_caa(struct buf *b, struct str in)
+{
+	bool ok = add_octet(b, str_word(&in));
+	struct str tag = str_word(&in), value = str_trim(in);
+
+	buf_add_char(b, (char)tag.n);
+	buf_add(b, tag);
+	buf_add(b, str_sub(value, 1, value.n - 2));
+	return ok && value.n >= 2 && str_at(value, 0) == '"' && str_ends(value, S("\""));
+}
+
 static bool rdata_read(uint16_t type, struct str in, struct arena *a, struct str *ret)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(RDATA_MAX);
@@ -83,6 +125,9 @@ static bool rdata_read(uint16_t type, struct str in, struct arena *a, struct str
 	case DNS_PTR: case DNS_CNAME: ok = add_name(&b, in); break;
 	case DNS_MX: ok = add_number(&b, str_word(&in)) && add_name(&b, str_trim(in)); break;
 	case DNS_TXT: ok = add_strings(&b, in); break;
+	case DNS_SRV: ok = add_srv(&b, in); break;
+	case DNS_TLSA: ok = add_tlsa(&b, in); break;
+	case DNS_CAA: ok = add_caa(&b, in); break;
 	}
 	*ret = arena_str(a, buf_str(&b));
 	return ok && !b.full;
@@ -125,14 +170,16 @@ bool trust_dns_table_read(struct str text, struct arena *a, struct trust_dns_tab
 /* Is name the other, or below it? */
 static bool is_within(const struct dns_name *name, const struct dns_name *top)
 {
-	for (size_t at = 0; at < name->n; at += 1 + name->bytes[at]) {
-		struct dns_name rest = { .n = name->n - at };
+	struct dns_name rest;
+	size_t at = 0;
 
-		memcpy(rest.bytes, name->bytes + at, rest.n);
-		if (dns_name_eq(&rest, top))
-			return true;
-	}
-	return false;
+	while (at < name->n && name->n - at > top->n)
+		at += 1 + name->bytes[at];
+	if (name->n - at != top->n)
+		return false;
+	rest.n = top->n;
+	memcpy(rest.bytes, name->bytes + at, rest.n);
+	return dns_name_eq(&rest, top);
 }
 
 static bool name_exists(const struct trust_dns_table *t, const struct dns_name *name)
@@ -189,11 +236,16 @@ static bool table_ask(void *ctx, struct str text, uint16_t type, struct arena *a
 	if (!dns_name_read(text, &name))
 		return true;
 	for (size_t i = 0; i < CNAMES_MAX; i++) {
-		if (!name_exists(t, &name) && !wildcard_of(t, &name, &name)) {
-			*ret = (struct trust_answer){ .outcome = DNS_NO_NAME };
-			return true;
-		}
 		collect(t, &name, type, a, ret);
+		if (ret->outcome == DNS_FOUND)
+			return true;
+		if (!name_exists(t, &name)) {
+			if (!wildcard_of(t, &name, &name)) {
+				*ret = (struct trust_answer){ .outcome = DNS_NO_NAME };
+				return true;
+			}
+			collect(t, &name, type, a, ret);
+		}
 		collect(t, &name, DNS_CNAME, a, &alias);
 		if (ret->outcome != DNS_NONE || alias.outcome != DNS_FOUND || !dns_name_take_plain(&alias.p[0], &name))
 			return true;

@@ -205,7 +205,7 @@ static bool scanner_follow(struct err *e)
 
 SUSPENDS static bool start_roles(struct err *e)
 {
-	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_PAM, ROLE_DNS, ROLE_USER, ROLE_SCAN,
+	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_SIGN, ROLE_PAM, ROLE_DNS, ROLE_USER, ROLE_SCAN,
 					   ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL, ROLE_SMTPD, ROLE_LOGIN };
 	bool failed;
 
@@ -241,7 +241,7 @@ SUSPENDS static void stop_stage(enum role r, int64_t within)
 SUSPENDS static void stop_all(void)
 {
 	static const enum role rest[] = { ROLE_CONTROL, ROLE_MAILBOX, ROLE_RELAY, ROLE_SCAN, ROLE_USER, ROLE_PAM,
-					  ROLE_DNS, ROLE_KEYS };
+					  ROLE_DNS, ROLE_SIGN, ROLE_KEYS };
 
 	parent.is_stopping = true;
 	notify("STOPPING=1");
@@ -523,8 +523,11 @@ int serve(const char *path, bool is_helper)
 	watch_configure(&parent.conf->c);
 	ipc_on_close(on_close);
 	ipc_serve(IPC_parent_status, serve_status);
+	sources_serve();
 	ipc_serve(IPC_parent_reload, serve_reload);
+	machine_serve();
 	process_hear();
+	watch_hear();
 	mailboxes_hear();
 	loop_run(live, &signals);
 	return exit_code;

@@ -1,7 +1,6 @@
-/* envelope.c — see envelope.h. */
-#include "role/queue/envelope.h"
+/* envelope.c — is an envelope one that a client can have given? */
+#include "role/queue/queue_role.h"
 
-#include "queue/letter_record.h"
 #include "spam/spam_fields.h"
 
 /* smtpd faces the network: what it says stands in headers and in logs of ours. */
@@ -13,7 +12,7 @@ static bool is_clean(struct str s)
 	return s.n <= LETTER_ADDRESS_MAX;
 }
 
-bool envelope_check(const struct queue_commit *q, struct err *e)
+bool envelope_is_good(const struct queue_commit *q, struct err *e)
 {
 	bool ok = is_clean(q->mail_from) && is_clean(q->envid) && is_clean(q->peer) && is_clean(q->protocol);
 

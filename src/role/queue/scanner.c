@@ -173,7 +173,9 @@ static bool judge(const struct scanner_said *s, struct scan_letter_answer *scan,
 	scan->prefix = arena_str(a, buf_str(&b));
 	if (b.full || !scan->prefix.n)
 		return fail(e, FAULT_TEMP, "no memory for the fields");
-	scan->verdict = (uint8_t)spam_verdict_at(scan->score, &c->reject, &c->junk);
+	/* what is junk for another reason (DMARC) stays so */
+	if (s->outcome != SCANNER_EXEMPT && scan->verdict == VERDICT_ACCEPT)
+		scan->verdict = (uint8_t)spam_verdict_at(scan->score, &c->reject, &c->junk);
 	if (scan->verdict == VERDICT_REFUSE) {
 		scan->reply = REPLY_SPAM;
 		scan->why = why_refused(s, scan->score, &c->reject, a);

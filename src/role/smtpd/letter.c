@@ -35,11 +35,11 @@ SUSPENDS static bool commit(struct session *s, struct transaction *t, struct que
 		.id = t->id, .size = t->body.dot.size, .is_piped = t->body.pipe >= 0,
 		.mail_from = t->mail_from, .body = (uint8_t)t->body_type, .smtputf8 = t->utf8, .ret = (uint8_t)t->ret,
 		.envid = t->envid, .received = time_now(), .peer = s->sender >= SENDER_LOCAL ? S("") : str_from_z(s->peer), .helo = str_from_z(s->helo),
-		.protocol = s->is_esmtp ? S("ESMTP") : S("SMTP"), .port = s->port, .is_friend = s->is_friend, .is_exempt = t->standing == STANDING_EXEMPT,
+		.protocol = s->is_esmtp ? S("ESMTP") : S("SMTP"), .port = s->port, .is_friend = s->is_friend,
 		.sender = (uint8_t)(t->is_ours && s->sender == SENDER_STRANGER ? SENDER_NETWORK :
 				    t->is_ours ? s->sender : SENDER_STRANGER),
 		.session = s->number, .host = str_from_z(s->host), .host_confirmed = s->host_is_confirmed,
-		.judge_authors = !t->is_ours && standing_wants_authors(),
+		.judge_authors = !t->is_ours && standing_wants_letter(), .is_exempt = t->standing == STANDING_EXEMPT,
 		.rcpts = { t->rcpts, t->n_rcpts }, .signals = { t->signals, t->n_signals },
 	};
 	bool ok = false;

@@ -20,9 +20,9 @@ void standing_open(void)
 	ipc_hear(IPC_smtpd_entries, hear_entries);
 }
 
-bool standing_wants_authors(void)
+bool standing_wants_letter(void)
 {
-	return flags & ENTRIES_AUTHOR;
+	return flags & ENTRIES_LETTER;
 }
 
 SUSPENDS static bool ask(struct session *s, struct reply *ret)
@@ -62,4 +62,20 @@ bool standing_pass(struct session *s, struct reply *ret)
 	*ret = session_refuse(s, REPLY_BLOCKED, t->standing_why);
 	ret->text = arena_printf(s->a, "%s (%s)", reply_row(REPLY_BLOCKED)->text, ID_Z(t->id));
 	return false;
+}
+
+bool standing_rehearse(struct user_judge *q, const uint8_t addr[16], struct user_judge_answer *r, struct arena *a,
+		       struct err *e)
+{
+	bool is_confirmed = false;
+
+	*r = (struct user_judge_answer){ .standing = STANDING_NONE };
+	if (!flags)
+		return true;
+	if (flags & ENTRIES_HOST) {
+		q->host = host_find(addr, &is_confirmed, a);
+		q->is_confirmed = is_confirmed;
+	}
+	q->is_rehearsal = true;
+	return user_judge(link_to(ROLE_USER), q, r, a, e);
 }
