@@ -521,7 +521,7 @@ static const struct {
 	{ &conf_type_check, "dnsbl l.example answer 127.0.0.2-11 0.0.0.4/0.0.0.4 untested hit reject \"no \\\"x\" label a.B-1" },
 	{ &conf_type_threshold, "at -2.5" },
 	{ &conf_type_scanner, "spamd [::1]:783 user a@b.example max-size 1M within 10s at-once 2" },
-	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 domain d.example t=y t=s" },
+	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 t=y t=s" },
 	{ &conf_type_resolver, "forward 192.0.2.1:53 [2001:db8::1]:5353" },
 };
 
@@ -533,6 +533,8 @@ static const char *sample_of(const struct conf_row *row, char *mem, size_t size)
 		snprintf(mem, size, "%ld", n < row->max ? n + 1 : n > row->min ? n - 1 : n);
 		return mem;
 	}
+	if (row->type == &conf_type_duration && row->min >= DAY)
+		return "29d";
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++)
 		if (samples[i].type == row->type)
 			return samples[i].words;
