@@ -504,7 +504,7 @@ static const struct {
 	{ &conf_type_path, "\"/a b/\\$(c)\"" }, { &conf_type_chars, "\"_{#\"" }, { &conf_type_mark, "-" },
 	{ &conf_type_domain, "o.example" }, { &conf_type_address, "y@x.example" }, { &conf_type_login, "_vmail" },
 	{ &conf_type_net, "10.0.0.0/8 2001:db8::/32 192.0.2.7 ::1" }, { &conf_type_rate, "7 per 2h" },
-	{ &conf_type_dkim, "keys \"/k k/d.pem\" selector s1 domain d.example t=y t=s" },
+	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 t=y t=s" },
 	{ &conf_type_durations, "90s 2h 2h 3d" },
 	{ &conf_type_per_client, "7 connections 9 per 30s" }, { &conf_type_retry, "1m 2m give-up 2d warn 1h" },
 	{ &conf_type_file, "file /f" }, { &conf_type_aliases, "file /f as nobody" },
