@@ -504,7 +504,6 @@ static const struct {
 	{ &conf_type_path, "\"/a b/\\$(c)\"" }, { &conf_type_chars, "\"_{#\"" }, { &conf_type_mark, "-" },
 	{ &conf_type_domain, "o.example" }, { &conf_type_address, "y@x.example" }, { &conf_type_login, "_vmail" },
 	{ &conf_type_net, "10.0.0.0/8 2001:db8::/32 192.0.2.7 ::1" }, { &conf_type_rate, "7 per 2h" },
-	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 t=y t=s" },
 	{ &conf_type_durations, "90s 2h 2h 3d" },
 	{ &conf_type_per_client, "7 connections 9 per 30s" }, { &conf_type_retry, "1m 2m give-up 2d warn 1h" },
 	{ &conf_type_file, "file /f" }, { &conf_type_aliases, "file /f as nobody" },
@@ -522,7 +521,7 @@ static const struct {
 	{ &conf_type_check, "dnsbl l.example answer 127.0.0.2-11 0.0.0.4/0.0.0.4 untested hit reject \"no \\\"x\" label a.B-1" },
 	{ &conf_type_threshold, "at -2.5" },
 	{ &conf_type_scanner, "spamd [::1]:783 user a@b.example max-size 1M within 10s at-once 2" },
-	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 domain d.example t=y t=s" },
+	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 t=y t=s" },
 	{ &conf_type_resolver, "forward 192.0.2.1:53 [2001:db8::1]:5353" },
 };
 
