@@ -5,6 +5,7 @@
 
 enum {
 	RELAY_WEB = 1000,        /* the instance that fetches by HTTPS and knows no routes; the others carry letters */
+	RELAY_SCANNER = 1001,    /* … that shows letters to the outside scanner, and connects to nothing else */
 	RELAY_INLINE_MAX = 32 * 1024,    /* octets of a letter that stand in relay_job itself */
 	RELAY_TEXT_MAX = 1000,   /* octets of a reply in an outcome */
 };
@@ -41,10 +42,34 @@ enum relay_test_tls {
 	RELAY_TEST_WRAPPED,      /* smtps */
 	RELAY_TEST_CLEAR,
 	RELAY_TEST_VERIFY,       /* a right certificate, or no success */
-	RELAY_TEST_TLS_COUNT
+	RELAY_TEST_TLS_COUNT,
+	RELAY_PROBE_DANE = RELAY_TEST_TLS_COUNT,         /* of relay_probe alone: a certificate that its TLSA records demand */
+};
+
+/* How far relay_probe came. */
+enum relay_probe_stage {
+	RELAY_PROBE_NOTHING,     /* no connection */
+	RELAY_PROBE_CONNECTED,   /* and no greeting, or another one than 220 */
+	RELAY_PROBE_GREETED,     /* TLS, or what was demanded of it, failed */
+	RELAY_PROBE_DONE,
+	RELAY_PROBE_STAGES
+};
+
+enum relay_scan_outcome {
+	RELAY_SCANNED,
+	RELAY_SCAN_FAILED,
+	RELAY_SCAN_COUNT
 };
 
 static inline bool relay_is_web(uint32_t instance)
 {
 	return instance == RELAY_WEB;
+}
+static inline bool relay_is_scanner(uint32_t instance)
+{
+	return instance == RELAY_SCANNER;
+}
+static inline bool relay_carries(uint32_t instance)
+{
+	return !relay_is_web(instance) && !relay_is_scanner(instance);
 }

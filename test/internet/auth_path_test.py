@@ -307,7 +307,7 @@ def lines(author, sender, signed, code, enhanced, said, status):
 @test("without a line for them, DMARC is obeyed and one From demanded; config show says so")
 def defaults():
     out = server().command("config", "show")[1]
-    check("check from fail reject\n" in out and "check dmarc fail obey temporary defer\n" in out, out)
+    check("check from fail reject    # default\n" in out and "check dmarc fail obey temporary defer    # default\n" in out, out)
     out = strict().command("config", "show")[1]
     equal(out.count("check dmarc"), 1, out)
 

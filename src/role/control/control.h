@@ -76,8 +76,24 @@ SUSPENDS int run_test_auth(struct command *c);
 SUSPENDS int run_test_rcpt(struct command *c);
 SUSPENDS int status_lists(struct command *c);
 
+/* scanner.c: false: there is none. */
+SUSPENDS bool scanner_status(struct relay_scanner_answer *ret, struct arena *a);
+void print_scanner(struct buf *b, const struct relay_scanner_answer *r);
+void json_scanner(struct json *j, const struct relay_scanner_answer *r);
+
 /* dns.c */
 SUSPENDS int run_dns_lookup(struct command *c);
+/* dns_records.c */
+SUSPENDS int run_dns_records(struct command *c);
+/* Of the configuration, or the one that was typed; false: complained with *ret_exit. */
+bool dns_domains(struct command *c, struct str typed, struct str **ret, size_t *ret_n, int *ret_exit);
+/* dns_check.c */
+SUSPENDS int run_dns_check(struct command *c);
+/* dkim_watch.c */
+SUSPENDS int run_dns_rotate_dkim(struct command *c);
+
+/* doctor.c */
+SUSPENDS int run_doctor(struct command *c);
 
 /* why.c */
 SUSPENDS int run_why(struct command *c);

@@ -173,6 +173,22 @@ static int open_ours(const struct watched *w)
 	return fd;
 }
 
+static bool is_secret(const struct watched *w)
+{
+	return strcmp(w->what, "secret") == 0 || (w->role == ROLE_KEYS && strcmp(w->what, "certificate") != 0);
+}
+
+bool watch_secret_at(size_t i, const char **ret_what, const char **ret_path)
+{
+	for (size_t k = 0; k < n_watched; k++)
+		if (is_secret(&watched[k]) && i-- == 0) {
+			*ret_what = watched[k].what;
+			*ret_path = watched[k].path;
+			return true;
+		}
+	return false;
+}
+
 /* -1: it is not there, or not to be opened: then w->is_refused. */
 static int open_file(struct watched *w)
 {
@@ -202,11 +218,12 @@ static void send_file(struct process *p, const struct watched *w, int fd)
 						.domain = str_from_z(w->domain), .index = w->index, .file = fd });
 }
 
-/* Passwords of routes are not for the instance that fetches by HTTPS. */
+/* Passwords of routes are not for the instance that fetches by HTTPS; that of the scanner speaks no TLS. */
 static bool is_for(const struct watched *w, const struct process *p)
 {
-	return p->role == w->role &&
-	       !(p->role == ROLE_RELAY && relay_is_web(p->instance) && strcmp(w->what, "secret") == 0);
+	if (p->role == ROLE_RELAY && !relay_carries(p->instance))
+		return w->role == ROLE_RELAY && relay_is_web(p->instance) && strcmp(w->what, "secret") != 0;
+	return p->role == w->role;
 }
 
 void watch_send(struct process *p)
