@@ -318,6 +318,33 @@ static bool extension_add(X509 *x, int nid, const char *value)
 	return ok;
 }
 
+bool certificate_key_digest(const struct certificate *c, uint8_t ret[CERTIFICATE_KEY_DIGEST])
+{
+	unsigned n = 0;
+	int der = c->n ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->chain[0]), NULL) : 0;
+	unsigned char *p = der > 0 ? malloc((size_t)der) : NULL, *end = p;
+	bool ok = p && i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->chain[0]), &end) == der &&
+		EVP_Digest(p, (size_t)der, ret, &n, EVP_sha256(), NULL) > 0 && n == CERTIFICATE_KEY_DIGEST;
+
+	free(p);
+	return ok;
+}
+
+void certificate_issuer(const struct certificate *c, struct buf *to)
+{
+	X509_NAME *name = c->n ? X509_get_issuer_name(c->chain[0]) : NULL;
+	int at = name ? X509_NAME_get_index_by_NID(name, NID_organizationName, -1) : -1;
+	unsigned char *text = NULL;
+	int n;
+
+	if (at < 0 || X509_NAME_cmp(name, X509_get_subject_name(c->chain[0])) == 0)
+		return;
+	n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+	if (n > 0)
+		buf_add(to, str_of(text, (size_t)n));
+	OPENSSL_free(text);
+}
+
 /* host holds nothing that the syntax of extension values knows. */
 static bool fill_in(X509 *x, EVP_PKEY *key, struct str host, int64_t now)
 {

@@ -54,6 +54,12 @@ bool host_name_valid(struct str host);
 bool certificate_has_name(const struct certificate *c, struct str host);
 bool certificate_has_wildcard_for(const struct certificate *c, struct str host);
 
+/* SHA-256 of the leaf's SubjectPublicKeyInfo, as TLSA "3 1 1" has it (RFC 6698 §2.1). */
+enum { CERTIFICATE_KEY_DIGEST = 32 };
+bool certificate_key_digest(const struct certificate *c, uint8_t ret[CERTIFICATE_KEY_DIGEST]);
+/* The organisation that issued the leaf; nothing if it is named nowhere, or is the leaf itself. */
+void certificate_issuer(const struct certificate *c, struct buf *to);
+
 /* If it has expired, does so within `soon` µs, or is not valid yet: true, and a sentence. */
 bool certificate_warn(const struct certificate *c, int64_t now, int64_t soon, struct buf *to);
 

@@ -3,8 +3,7 @@
  * A visit is one round of checks; --watch makes one after the other and tells what differs from the one before. */
 #include "role/control/doctor.h"
 
-#include "base/log.h"
-#include "trust/psl.h"
+#include "role/control/dns_facts.h"
 #include "wire/address.h"
 
 enum { EXAMS_MAX = 400, ONLY_MAX = 20, EXAM_MEMORY = 1 << 20, VISIT_MEMORY = 4 << 20, OUT_MAX = 4 << 20 };
@@ -52,13 +51,6 @@ struct wishes {
 	int64_t interval;
 };
 
-static const struct psl_ctx_st *suffixes;
-
-void doctor_prepare(void)
-{
-	suffixes = psl_list_open();
-}
-
 /* -- a visit ------------------------------------------------------------------- */
 
 static bool is_wanted(const struct wishes *w, const struct row *r)
@@ -79,17 +71,18 @@ static void add_exam(struct visit *v, const struct row *r, struct str domain)
 
 static void add_exams(struct visit *v, const struct wishes *w)
 {
-	const struct conf_domains *d = &conf_now()->domains;
+	struct str typed = w->domain, *domains = &typed;
+	size_t n = 1;
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	if (!w->domain.n)
+		domains = dns_facts_domains(&v->a, &n);
+	for (size_t i = 0; domains && i < ARRAY_LEN(rows); i++) {
 		if (!is_wanted(w, &rows[i]))
 			continue;
 		if (rows[i].scope == SERVER)
 			add_exam(v, &rows[i], S(""));
-		else if (w->domain.n)
-			add_exam(v, &rows[i], w->domain);
-		for (size_t k = 0; rows[i].scope == DOMAIN && !w->domain.n && k < d->n && v->n < EXAMS_MAX - ARRAY_LEN(rows); k++)
-			add_exam(v, &rows[i], arena_str(&v->a, d->p[k].name));
+		for (size_t k = 0; rows[i].scope == DOMAIN && k < n && v->n < EXAMS_MAX - ARRAY_LEN(rows); k++)
+			add_exam(v, &rows[i], domains[k]);
 	}
 }
 
@@ -138,7 +131,7 @@ SUSPENDS static bool visit_make(struct command *c, const struct wishes *w, struc
 	AUTO(nursery_end) struct nursery kids = { 0 };
 	bool ok = true;
 
-	*v = (struct visit){ .a = { .limit = VISIT_MEMORY }, .common = { .suffixes = suffixes } };
+	*v = (struct visit){ .a = { .limit = VISIT_MEMORY }, .common = { .suffixes = dns_facts_suffixes() } };
 	v->exams = ARENA_ARRAY(&v->a, struct exam, EXAMS_MAX);
 	v->common.a = &v->a;
 	if (!v->exams)

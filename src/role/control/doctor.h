@@ -9,6 +9,7 @@
 
 #include "conf/conf.h"
 #include "role/control/control.h"
+#include "trust/publish.h"
 #include "trust/trust_dns.h"
 
 struct psl_ctx_st;
@@ -42,6 +43,7 @@ struct patient {
 	bool is_behind_nat;              /* the addresses are those of the host name: the machine has private ones */
 	const struct ipc_text *machine;  /* all addresses of the machine */
 	size_t n_machine;
+	struct parent_sources_answer sources;    /* from where the system would send */
 	struct parent_machine_answer facts;
 	bool has_facts;
 	const struct psl_ctx_st *suffixes;       /* of the process; NULL: none */
@@ -60,6 +62,9 @@ PRINTF_LIKE(3, 4) void note(struct patient *p, enum grade g, const char *fmt, ..
 /* Behind a note that is not good: what to do about it; what is worse makes it forgotten. */
 PRINTF_LIKE(2, 3) void remedy(struct patient *p, const char *fmt, ...);
 PRINTF_LIKE(2, 3) void ticket(struct patient *p, const char *fmt, ...);
+/* "Publish …", the records of this kind as `waxwing dns records` prints them; owner: only that one, or empty.  false: there are
+ * none, and nothing was said. */
+SUSPENDS bool remedy_publish(struct patient *p, enum publish_kind kind, struct str owner);
 /* The DNS did not say: a sentence, and true. */
 bool note_unclear(struct patient *p, struct str name, const char *type, enum dns_outcome o);
 

@@ -37,8 +37,10 @@ SUSPENDS static bool judge_host(struct patient *p, const struct dns_mx *mx, bool
 	return true;
 }
 
-static void ask_for_mx(struct patient *p)
+SUSPENDS static void ask_for_mx(struct patient *p)
 {
+	if (remedy_publish(p, PUBLISH_MX, S("")))
+		return;
 	remedy(p, "Publish  " STR_FMT ". MX 10 " STR_FMT ".", STR_ARG(p->domain), STR_ARG(p->hostname));
 }
 
@@ -99,8 +101,10 @@ SUSPENDS bool doctor_mx(struct patient *p, struct err *e)
 
 /* -- dmarc ----------------------------------------------------------------------- */
 
-static void ask_for_dmarc(struct patient *p)
+SUSPENDS static void ask_for_dmarc(struct patient *p)
 {
+	if (remedy_publish(p, PUBLISH_DMARC, S("")))
+		return;
 	remedy(p, "Publish  _dmarc." STR_FMT ". TXT \"v=DMARC1; p=none; rua=mailto:postmaster@" STR_FMT "\"  and, when the reports show that "
 		  "all is well, p=quarantine or p=reject.", STR_ARG(p->domain), STR_ARG(p->domain));
 }

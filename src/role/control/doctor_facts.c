@@ -1,6 +1,7 @@
 /* doctor_facts.c — what all checks share: by which addresses does the world know us? */
 #include "role/control/doctor.h"
 
+#include "role/control/dns_facts.h"
 #include "role/dns_for_trust.h"
 #include "role/relay/targets.h"
 
@@ -112,15 +113,17 @@ SUSPENDS bool patient_examine(struct patient *p, struct err *e)
 	p->has_facts = parent_machine(self.parent, &(struct parent_machine){ 0 }, &p->facts, p->a, e);
 	if (!p->has_facts && e->fault == FAULT_CANCEL)
 		return false;
+	if (!parent_sources(self.parent, &(struct parent_sources){ 0 }, &p->sources, p->a, e) && e->fault == FAULT_CANCEL)
+		return false;
 	p->machine = p->facts.addresses.p;
 	p->n_machine = p->facts.addresses.n;
 	for (size_t i = 0; i < out->sources.n; i++) {
 		address_set(&one, out->sources.p[i].addr, p->a);
 		add_sender(p, &one);
 	}
-	if (!has_kind(p, true) && address_of_text(p->facts.source4, &one, p->a))
+	if (!has_kind(p, true) && address_of_text(p->sources.v4, &one, p->a))
 		add_sender(p, &one);
-	if (out->ipv6 != CONF_IPV6_OFF && !has_kind(p, false) && address_of_text(p->facts.source6, &one, p->a))
+	if (out->ipv6 != CONF_IPV6_OFF && !has_kind(p, false) && address_of_text(p->sources.v6, &one, p->a))
 		add_sender(p, &one);
 	if (has_kind(p, true))
 		return true;
@@ -132,4 +135,29 @@ SUSPENDS bool patient_examine(struct patient *p, struct err *e)
 			add_sender(p, &by_name.p[i]);
 		}
 	return true;
+}
+
+bool remedy_publish(struct patient *p, enum publish_kind kind, struct str owner)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(64 * 1024);
+	struct publish_facts facts;
+	struct publish_list list;
+	struct err e;
+	bool any = false;
+
+	if (!dns_facts(p->domain.n ? p->domain : p->hostname, p->a, &facts, &e) || !publish_wishes(&facts, p->a, &list, &e))
+		return false;
+	for (size_t i = 0; i < list.n; i++) {
+		const struct publish_record *r = &list.p[i];
+
+		if (r->kind != kind || r->is_removal || (owner.n && !str_eq_nocase(r->owner, owner)))
+			continue;
+		buf_clear(&b);
+		dns_type_print(r->type, &b);
+		buf_add_char(&b, ' ');
+		publish_data_print(r, &b);
+		remedy(p, "Publish  " STR_FMT ". " STR_FMT, STR_ARG(r->owner), STR_ARG(buf_str(&b)));
+		any = true;
+	}
+	return any;
 }

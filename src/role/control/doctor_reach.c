@@ -52,7 +52,7 @@ size_t listeners_gather(const struct patient *p, bool with_local, struct reach t
 			if (is_taken_by(l, p->sends[k].is_v4))
 				to[n++] = (struct reach){ l, p->sends[k].text };
 		if ((p->is_behind_nat || !p->n_sends) && n < LISTENERS_MAX)
-			to[n++] = (struct reach){ l, p->facts.source4.n ? p->facts.source4 : S("127.0.0.1") };
+			to[n++] = (struct reach){ l, p->sources.v4.n ? p->sources.v4 : S("127.0.0.1") };
 	}
 	return n;
 }

@@ -83,10 +83,12 @@ SUSPENDS static bool judge_helo(struct patient *p, struct err *e)
 	return true;
 }
 
-static void ask_for_spf(struct patient *p)
+SUSPENDS static void ask_for_spf(struct patient *p)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(2048);
 
+	if (remedy_publish(p, PUBLISH_SPF, S("")))
+		return;
 	for (size_t i = 0; i < p->n_sends; i++)
 		buf_addf(&b, " %s:" STR_FMT, p->sends[i].is_v4 ? "ip4" : "ip6", STR_ARG(p->sends[i].text));
 	remedy(p, "Publish  " STR_FMT ". TXT \"v=spf1 mx" STR_FMT " -all\"", STR_ARG(p->domain), STR_ARG(buf_str(&b)));

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static struct conf_held held;
+static struct conf_held held = { .users = 1 };
 
 static const char zone[] =
 	"mx.right.test A 192.0.2.1\n"

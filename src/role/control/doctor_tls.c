@@ -177,8 +177,8 @@ SUSPENDS static bool judge_tlsa(struct patient *p, const struct reach *r, struct
 	}
 	note(p, GRADE_FAIL, "no TLSA record of _%u._tcp." STR_FMT " fits the certificate that we show: servers that obey DANE send us "
 	     "nothing (" STR_FMT ")", r->l->port, STR_ARG(p->hostname), STR_ARG(got.why));
-	remedy(p, "Publish the record that waxwing dns records prints for _%u._tcp." STR_FMT ", or take the old one away.", r->l->port,
-	       STR_ARG(p->hostname));
+	remedy_publish(p, PUBLISH_TLSA, arena_printf(p->a, "_%u._tcp." STR_FMT, r->l->port, STR_ARG(p->hostname)));
+	remedy(p, "Take the records away that do not fit.");
 	return true;
 }
 

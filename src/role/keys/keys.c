@@ -382,6 +382,40 @@ static bool serve_own_certificates(struct link *l, void *question, void *answer,
 	return true;
 }
 
+static bool tell_key(const struct certificate *cert, struct arena *a, struct ipc_tls_key *ret)
+{
+	AUTO(buf_end) struct buf issuer = buf_on_heap(1024);
+	uint8_t digest[CERTIFICATE_KEY_DIGEST];
+
+	if (!certificate_key_digest(cert, digest))
+		return false;
+	certificate_issuer(cert, &issuer);
+	*ret = (struct ipc_tls_key){ .digest = arena_str(a, str_of(digest, sizeof(digest))), .issuer = arena_str(a, buf_str(&issuer)) };
+	return true;
+}
+
+/* Who asks for a name that no certificate has sees the first. */
+static bool serve_tls(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct keys_tls *q = question;
+	struct keys_tls_answer *r = answer;
+
+	(void)l;
+	r->keys.p = ARENA_ARRAY(a, struct ipc_tls_key, PAIRS_MAX);
+	if (!r->keys.p)
+		return fail(e, FAULT_TEMP, "no memory for a list of keys");
+	for (size_t i = 0; i < PAIRS_MAX; i++) {
+		const struct certificate *cert = &pairs[i].cert;
+		bool fits = certificate_has_name(cert, q->host) || certificate_has_wildcard_for(cert, q->host);
+
+		if (pairs[i].key && fits)
+			r->keys.n += tell_key(cert, a, &r->keys.p[r->keys.n]);
+	}
+	if (!r->keys.n && pairs[0].key)
+		r->keys.n += tell_key(&pairs[0].cert, a, &r->keys.p[0]);
+	return !a->full || fail(e, FAULT_TEMP, "no memory for a list of keys");
+}
+
 /* A pair that the configuration no longer names is not shown any more. */
 static void configured(void)
 {
@@ -409,6 +443,7 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_keys_sign, serve_sign);
 	ipc_serve(IPC_keys_status, serve_status);
 	ipc_serve(IPC_keys_own_certificates, serve_own_certificates);
+	ipc_serve(IPC_keys_tls, serve_tls);
 	dkim_serve();
 	return true;
 }

@@ -34,30 +34,6 @@ static struct str address_text(const union any_address *at, struct arena *a)
 	return arena_str(a, str_from_z(z));
 }
 
-/* From where would a connection to this address leave?  No packet does: a datagram socket only looks up the route. */
-static struct str source_towards(const union any_address *to, socklen_t n, struct arena *a)
-{
-	AUTO(fd_end) int fd = socket(to->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	union any_address own = { 0 };
-	socklen_t size = sizeof(own);
-
-	if (fd < 0 || connect(fd, &to->sa, n) || getsockname(fd, &own.sa, &size))
-		return S("");
-	return address_text(&own, a);
-}
-
-/* The documentation networks lead where the rest of the world does (RFC 5737, RFC 3849). */
-static void add_defaults(struct parent_machine_answer *r, struct arena *a)
-{
-	union any_address v4 = { .v4 = { .sin_family = AF_INET, .sin_port = htons(25) } };
-	union any_address v6 = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons(25) } };
-
-	inet_pton(AF_INET, "198.51.100.1", &v4.v4.sin_addr);
-	inet_pton(AF_INET6, "2001:db8::1", &v6.v6.sin6_addr);
-	r->source4 = source_towards(&v4, sizeof(v4.v4), a);
-	r->source6 = source_towards(&v6, sizeof(v6.v6), a);
-}
-
 static bool add_addresses(struct parent_machine_answer *r, struct arena *a)
 {
 	struct ifaddrs *all;
@@ -136,7 +112,6 @@ static bool serve_machine(struct link *l, void *question, void *answer, struct a
 	int clock = adjtimex(&t);
 
 	(void)l, (void)question;
-	add_defaults(r, a);
 	if (!add_addresses(r, a) || !add_disks(r, a) || !add_modes(r, a))
 		return fail(e, FAULT_TEMP, "no memory to describe this machine");
 	r->is_clock_kept = clock >= 0 && clock != TIME_ERROR && !(t.status & STA_UNSYNC);

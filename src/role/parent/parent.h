@@ -106,3 +106,6 @@ bool logs_start(int fd, const char *who);
 /* notify.c: sd_notify(3) and sd_listen_fds(3), spoken without libsystemd. */
 void notify(const char *state);
 int notify_listen_fds(int **ret);
+
+/* sources.c: says from which of our addresses the system would send. */
+void sources_serve(void);
