@@ -46,6 +46,13 @@ bool patient_has(const struct patient *p, const uint8_t addr[16])
 	return false;
 }
 
+bool leaves_by_another(struct patient *p)
+{
+	if (p->smarthost.n)
+		note(p, GRADE_SKIPPED, "all letters leave by " STR_FMT ": others see its address, not ours", STR_ARG(p->smarthost));
+	return p->smarthost.n;
+}
+
 struct str patient_sends_text(const struct patient *p)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(4096);
@@ -100,6 +107,14 @@ static bool has_kind(const struct patient *p, bool is_v4)
 	return false;
 }
 
+static struct str smarthost_of(const struct conf_outbound *out)
+{
+	for (size_t i = 0; i < out->routes.n; i++)
+		if (str_eq(out->routes.p[i].destination, S("*")) && !out->routes.p[i].from.n)
+			return out->routes.p[i].is_mx ? S("") : out->routes.p[i].host;
+	return S("");
+}
+
 /* What the configuration names, else what the system takes; a private one is hidden behind another, which the host
  * name should lead to. */
 SUSPENDS bool patient_examine(struct patient *p, struct err *e)
@@ -110,6 +125,7 @@ SUSPENDS bool patient_examine(struct patient *p, struct err *e)
 
 	p->dns = dns_for_trust();
 	p->hostname = conf_now()->hostname;
+	p->smarthost = smarthost_of(out);
 	p->has_facts = parent_machine(self.parent, &(struct parent_machine){ 0 }, &p->facts, p->a, e);
 	if (!p->has_facts && e->fault == FAULT_CANCEL)
 		return false;
