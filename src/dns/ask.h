@@ -21,7 +21,7 @@ struct dns_said {
 	enum dns_outcome outcome;
 	bool is_secure;          /* DNSSEC proves the answer, also that there is none */
 	bool is_cached;          /* nobody had to be asked */
-	uint8_t rcode;           /* of the packet (RFC 1035 §4.1.1) */
+	uint8_t rcode;           /* of the packet (RFC 1035 §4.1.1); REFUSED if all its name servers refuse */
 	uint32_t ttl;            /* seconds this answer may be kept; 0 with TEMP and BOGUS */
 	struct str canonical;    /* the name at the end of the CNAMEs; without any the one asked for */
 	struct str why;          /* TEMP and BOGUS: a sentence for a person; else empty */

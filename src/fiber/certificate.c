@@ -197,6 +197,49 @@ bool certificate_load(struct str pem, const struct evp_pkey_st *key, struct cert
 	return true;
 }
 
+static void issuer_note(X509 *x, struct certificate_look *l)
+{
+	char z[CERTIFICATE_ISSUER_MAX] = "";
+	struct buf b = buf_over(l->issuer, sizeof(l->issuer) - 1);
+
+	X509_NAME_oneline(X509_get_issuer_name(x), z, sizeof(z));
+	buf_add_printable(&b, str_from_z(z), sizeof(z));
+	l->issuer[b.n] = '\0';
+}
+
+static bool is_in_chain(const struct certificate *c, X509 *x)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (X509_cmp(c->chain[i], x) == 0)
+			return true;
+	return false;
+}
+
+bool certificate_look(struct str pem, const struct certificate *c, struct certificate_look *ret, struct err *e)
+{
+	AUTO(blocks_end) struct blocks blocks = { 0 };
+	struct certificate_look l = { .is_ordered = true };
+
+	if (!blocks_read(pem, &blocks, e))
+		return false;
+	l.n = blocks.n;
+	l.is_self_signed = is_issued_by(c->chain[0], c->chain[0]);
+	issuer_note(c->chain[c->n - 1], &l);
+	for (size_t i = 0, at = 0; i < blocks.n; i++) {
+		X509 *x = blocks.x[i];
+
+		if (is_in_chain(c, x))
+			l.is_ordered &= at < c->n && X509_cmp(c->chain[at++], x) == 0 && !l.has_root && !l.has_stranger;
+		else if (is_issued_by(c->chain[c->n - 1], x))
+			l.has_root = true;
+		else
+			l.has_stranger = true;
+	}
+	ERR_clear_error();
+	*ret = l;
+	return true;
+}
+
 void certificate_end(struct certificate *c)
 {
 	for (size_t i = 0; i < c->n; i++)

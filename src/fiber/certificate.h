@@ -35,6 +35,18 @@ void certificate_end(struct certificate *c);
 /* The sorted chain as PEM. */
 bool certificate_print(const struct certificate *c, struct buf *to, struct err *e);
 
+/* How a file of certificates was put together, beside what certificate_load() made of it. */
+enum { CERTIFICATE_ISSUER_MAX = 160 };
+struct certificate_look {
+	size_t n;                /* certificates in the file */
+	bool is_ordered;         /* each one issued the one before, beginning with the leaf */
+	bool has_root;           /* behind a leaf: clients have it already */
+	bool has_stranger;       /* one that no other of them needs */
+	bool is_self_signed;     /* the leaf */
+	char issuer[CERTIFICATE_ISSUER_MAX];     /* of the last one in the chain, printable */
+};
+bool certificate_look(struct str pem, const struct certificate *c, struct certificate_look *ret, struct err *e);
+
 /* A host name in the form TLS compares: ASCII labels of letters, digits, - and _. */
 bool host_name_valid(struct str host);
 /* Does one of its names cover host (A-labels, any case)?  "*.a.b" stands for exactly one label

@@ -87,6 +87,9 @@ SUSPENDS int run_dns_check(struct command *c);
 /* dkim_watch.c */
 SUSPENDS int run_dns_rotate_dkim(struct command *c);
 
+/* doctor.c */
+SUSPENDS int run_doctor(struct command *c);
+
 /* why.c */
 SUSPENDS int run_why(struct command *c);
 /* An id or its last letters, at least three, as the bits that are known of it. */

@@ -40,6 +40,11 @@ void dns_facts_prepare(void)
 	suffixes = psl_list_open();
 }
 
+const struct psl_ctx_st *dns_facts_suffixes(void)
+{
+	return suffixes;
+}
+
 static bool is_v4(const uint8_t addr[16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xFF, [11] = 0xFF };

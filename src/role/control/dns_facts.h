@@ -6,6 +6,7 @@
 
 /* The public suffix list is opened before the role gives up its rights. */
 void dns_facts_prepare(void);
+const struct psl_ctx_st *dns_facts_suffixes(void);
 /* domain: folded.  Everything of *ret lies in *a.  What cannot be had (no key, no address) is left out;
  * false: not even the keys could be asked. */
 SUSPENDS bool dns_facts(struct str domain, struct arena *a, struct publish_facts *ret, struct err *e);

@@ -480,6 +480,7 @@ int serve(const char *path, bool is_helper)
 	ipc_serve(IPC_parent_status, serve_status);
 	sources_serve();
 	ipc_serve(IPC_parent_reload, serve_reload);
+	machine_serve();
 	process_hear();
 	watch_hear();
 	mailboxes_hear();
