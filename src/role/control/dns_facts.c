@@ -285,6 +285,7 @@ static void add_reports(struct gather *g)
 	size_t n;
 
 	g->f->reports = arena_printf(g->a, "dmarc-reports@" STR_FMT, STR_ARG(g->f->domain));
+	g->f->tls_reports = g->c->contact.n ? arena_str(g->a, g->c->contact) : arena_printf(g->a, "postmaster@" STR_FMT, STR_ARG(g->f->domain));
 	at = str_from(g->f->reports, str_rfind(g->f->reports, '@') + 1);
 	ours = dns_facts_domains(g->a, &n);
 	for (size_t i = 0; ours && i < n; i++)
