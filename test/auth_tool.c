@@ -7,19 +7,21 @@
  *	auth_tool seal TABLE KEY DOMAIN SELECTOR NOW     the same, with an ARC set
  *	auth_tool input TABLE PATH N     what the Nth signature signs, as it is hashed; then its body
  *	auth_tool speed TABLE PATH N     verify it N times; how fast, and how much memory more
+ *	auth_tool all TABLE PATH N IP HELO ADDRESS       the same for all that trust/auth.h checks
  *
  * TABLE is a DNS as in trust/trust_dns_table.h.  Lines of letters may end in LF.  The body is handed in in pieces of
  * PIECE octets.  A test program: it is not installed. */
 #include "base/fd.h"
 #include "base/time.h"
 #include "fiber/private_key.h"
-#include "trust/arc.h"
-#include "trust/dkim.h"
+#include "trust/auth.h"
 #include "trust/dkim_crypto.h"
 #include "trust/dkim_sign.h"
+#include "trust/psl.h"
 #include "trust/trust_dns_table.h"
 #include "wire/lf.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -331,6 +333,57 @@ static int cmd_speed(struct job *j, const char *path, size_t times)
 	return 0;
 }
 
+/* IP, HELO, MAIL FROM. */
+static bool client_read(char **args, struct auth_client *ret)
+{
+	struct str domain;
+
+	*ret = (struct auth_client){ .is_known = true, .ip = { [10] = 0xff, [11] = 0xff }, .helo = str_from_z(args[1]) };
+	ret->local = str_cut(str_from_z(args[2]), '@', &domain);
+	ret->domain = domain;
+	return inet_pton(AF_INET, args[0], ret->ip + 12) == 1;
+}
+
+static bool all_once(const struct auth_means *m, const struct auth_client *c, struct str letter, size_t header, bool tell)
+{
+	AUTO(arena_end) struct arena a = { .limit = AUTH_ARENA };
+	AUTO(auth_end) struct auth x = { 0 };
+	struct letter_src src = letter_in_memory(letter);
+	struct err e;
+
+	if (!auth_check(m, c, str_head(letter, header), &src, &a, &x, &e))
+		return false;
+	if (tell)
+		printf("spf=%s dkim=%s dmarc=%s iprev=%s\n", spf_result_name(x.mail_from.result),
+		       x.dkim.n ? dkim_result_name(x.dkim.p[0].outcome.result) : "none", dmarc_result_name(x.dmarc.result),
+		       iprev_result_name(x.iprev.result));
+	return true;
+}
+
+static int cmd_all(struct job *j, const char *path, size_t times, char **args)
+{
+	AUTO(buf_end) struct buf letter = buf_on_heap(FILE_MAX);
+	struct trust_dns dns = trust_dns_of_table(&j->table);
+	struct auth_means m = { .dns = &dns, .suffixes = psl_list_open(), .receiver = S("mx.example.org"), .now = time_now(),
+				.ring = &j->ring };
+	struct auth_client c;
+	int64_t begin;
+	size_t header;
+
+	if (!client_read(args, &c) || !letter_read(path, &letter))
+		return 1;
+	header = dkim_header_size(buf_str(&letter));
+	if (!all_once(&m, &c, buf_str(&letter), header, true))
+		return 1;
+	begin = cpu_time();
+	for (size_t i = 0; i < times; i++)
+		if (!all_once(&m, &c, buf_str(&letter), header, false))
+			return 1;
+	printf("%.2f us each\n", (double)(cpu_time() - begin) / (double)times);
+	psl_list_close(m.suffixes);
+	return 0;
+}
+
 static int command(struct job *j, int argc, char **argv)
 {
 	static char table[4 << 20];
@@ -352,6 +405,8 @@ static int command(struct job *j, int argc, char **argv)
 		return cmd_input(j, argv[3], (size_t)strtoul(argv[4], NULL, 10));
 	if (argc == 5 && strcmp(argv[1], "speed") == 0)
 		return cmd_speed(j, argv[3], (size_t)strtoul(argv[4], NULL, 10));
+	if (argc == 8 && strcmp(argv[1], "all") == 0)
+		return cmd_all(j, argv[3], (size_t)strtoul(argv[4], NULL, 10), argv + 5);
 	return 2;
 }
 

@@ -113,7 +113,7 @@ class Small(World):
         (here / "bin").mkdir()
         script(here / "shell", f'export SSL_CERT_FILE={self.ca[0]} CURL_CA_BUNDLE={self.ca[0]} PATH="{here}/bin:$PATH"\n'
                '[ $# -gt 0 ] || set -- "${SHELL:-/bin/sh}"\n'
-               f'exec nsenter -t {me} -n -m sh -c \'cd "$0" && exec "$@"\' "$PWD" "$@"\n')
+               f'exec nsenter -t {me} -n -m -r sh -c \'cd "$0" && exec "$@"\' "$PWD" "$@"\n')
         for domain in PEOPLE:
             script(here / "bin" / domain, f'exec {BINARY} -c {here}/{domain}/waxwing.conf "$@"\n')
         for p in self.peers:

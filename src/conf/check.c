@@ -50,6 +50,35 @@ static void check_domains(struct check *k)
 	}
 }
 
+/* One key cannot be that of several domains, unless the path says which; one that signs for all is said once. */
+static void check_dkim_lines(struct check *k, const struct conf_dkims *list, const struct conf_domain *block)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct conf_dkim *d = &list->p[i];
+		bool has_many = !block || block->alias_domains.n || block->domain_files.n;
+
+		if (d->kind != CONF_DKIM_KEYS) {
+			if (list->n > 1)
+				conf_error(k->notes, d->pos, "dkim own and dkim off stand alone, without other lines dkim");
+		} else if (block && d->domain.n) {
+			conf_error(k->notes, d->pos, "\"domain\" stands in a line dkim outside of the domains alone: it is for all letters");
+		} else if (has_many && !d->domain.n && str_find_str(d->path, S("%d")) == d->path.n) {
+			conf_error(k->notes, d->pos, "%%d is missing in the path: each domain has a key of its own, or write \"domain NAME\"");
+		}
+	}
+}
+
+static void check_dkim(struct check *k)
+{
+	const struct conf *c = k->c;
+
+	check_dkim_lines(k, &c->dkim, NULL);
+	for (size_t i = 0; i < c->domains.n; i++)
+		check_dkim_lines(k, &c->domains.p[i].dkim, &c->domains.p[i]);
+	if (c->dkim_expiry <= c->outbound.retry.give_up)
+		conf_error(k->notes, k->top, "dkim-expiry is not longer than letters wait (outbound: retry … give-up)");
+}
+
 static void unknown_domain(struct check *k, const struct conf_user *user, struct str domain)
 {
 	struct conf_guess g = conf_guess_of(domain);
@@ -265,7 +294,7 @@ static void check_checks(struct check *k)
 			if (is_same_check(v, &list->p[j]))
 				conf_error(k->notes, v->pos, "this check stands in line %u already", list->p[j].pos.line);
 		if (k->c->dns.resolver.kind == CONF_RESOLVER_OFF && v->kind != CONF_CHECK_HELO &&
-		    v->kind != CONF_CHECK_HELO_SELF)
+		    v->kind != CONF_CHECK_HELO_SELF && v->kind != CONF_CHECK_FROM)
 			conf_error(k->notes, v->pos, "this check asks the DNS, and \"dns\" says \"resolver off\"");
 	}
 	if (!in->junk.is_set || !in->reject.is_set || in->junk.score < in->reject.score)
@@ -312,6 +341,7 @@ bool conf_check(const struct conf *c, struct str file, struct conf_notes *notes)
 	check_complete(&k);
 	check_domains(&k);
 	check_users(&k);
+	check_dkim(&k);
 	check_listens(&k);
 	check_backends(&k);
 	check_aliases(&k);

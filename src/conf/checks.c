@@ -5,12 +5,27 @@
 enum { LABEL_CHARS_MAX = 64, PUBLIC_TEXT_MAX = 400, ZONE_MAX = 180, SCORE_MAX = 1000 };
 
 /* Names of checks and of what they find, in the order of enum conf_check_kind. */
-#define KINDS "rdns|helo|helo-self|sender-domain|dnsbl|dnswl"
-#define ACTIONS "off|reject|defer|score|tag|pass"
+#define KINDS "rdns|helo|helo-self|sender-domain|dnsbl|dnswl|from|spf|dkim|dmarc|arc|header-address"
+#define ACTIONS "off|reject|defer|score|tag|pass|obey"
+static const char *const when_names[CONF_WHENS] = { "softfail", "neutral", "none", "permerror" };
+
+/* What else may stand behind a check of a letter. */
+static const uint8_t whens[CONF_CHECK_KINDS] = {
+	[CONF_CHECK_SPF] = 1 << CONF_WHEN_SOFTFAIL | 1 << CONF_WHEN_NEUTRAL | 1 << CONF_WHEN_NONE |
+			   1 << CONF_WHEN_PERMERROR,
+	[CONF_CHECK_DKIM] = 1 << CONF_WHEN_NONE,
+	[CONF_CHECK_DMARC] = 1 << CONF_WHEN_NONE | 1 << CONF_WHEN_PERMERROR,
+	[CONF_CHECK_ARC] = 1 << CONF_WHEN_NONE,
+};
 
 struct str conf_check_name(enum conf_check_kind kind)
 {
 	return conf_choice_name(KINDS, kind);
+}
+
+struct str conf_when_name(enum conf_when when)
+{
+	return str_from_z(when_names[when]);
 }
 
 static bool is_list(const struct conf_check *v)
@@ -22,7 +37,7 @@ static bool is_list(const struct conf_check *v)
  * without asking. */
 static bool can_wait(const struct conf_check *v)
 {
-	return v->kind == CONF_CHECK_RDNS || v->kind == CONF_CHECK_SENDER_DOMAIN;
+	return v->kind == CONF_CHECK_RDNS || v->kind == CONF_CHECK_SENDER_DOMAIN || v->kind >= CONF_CHECK_SPF;
 }
 
 /* -- numbers --------------------------------------------------------------- */
@@ -176,8 +191,8 @@ static bool read_answers(struct conf_args *args, struct conf_check *v)
 
 static bool is_clause(struct str word)
 {
-	static const char *const clauses[] = { "fail",   "hit",   "temporary",
-					       "answer", "label", "untested" };
+	static const char *const clauses[] = { "fail",     "hit",      "temporary", "answer", "label",
+					       "untested", "softfail", "neutral",   "none",   "permerror" };
 
 	for (size_t i = 0; i < ARRAY_LEN(clauses); i++)
 		if (str_eq(word, str_from_z(clauses[i])))
@@ -222,6 +237,8 @@ static bool read_outcome(struct conf_args *args, const struct conf_check *v,
 		return conf_error(
 			args->notes, pos,
 			"\"pass\" is for dnswl: who stands in that list passes the other checks");
+	if (o.action == CONF_OBEY && (v->kind != CONF_CHECK_DMARC || ret != &v->found))
+		return conf_error(args->notes, pos, "\"obey\" is for dmarc fail: what the domain in From asks for is done");
 	if (v->kind == CONF_CHECK_DNSWL && (o.action == CONF_REJECT || o.action == CONF_DEFER))
 		return conf_error(
 			args->notes, pos,
@@ -235,11 +252,11 @@ static bool read_outcome(struct conf_args *args, const struct conf_check *v,
 	return true;
 }
 
-static void print_outcome(struct buf *b, const char *clause, const struct conf_outcome *o)
+static void print_outcome(struct buf *b, struct str clause, const struct conf_outcome *o)
 {
 	if (!o->is_set)
 		return;
-	buf_addf(b, " %s ", clause);
+	buf_addf(b, " " STR_FMT " ", STR_ARG(clause));
 	buf_add(b, conf_choice_name(ACTIONS, o->action));
 	if (o->action == CONF_SCORE) {
 		buf_add_char(b, ' ');
@@ -271,8 +288,21 @@ static bool read_label(struct conf_args *args, struct str *ret)
 
 /* -- the line -------------------------------------------------------------- */
 
+/* The words that may stand behind it, for a person. */
+static void list_clauses(const struct conf_check *v, const char *found, struct buf *b)
+{
+	buf_addf(b, "\"%s\"", found);
+	for (unsigned i = 0; i < CONF_WHENS; i++)
+		if (whens[v->kind] & 1U << i)
+			buf_addf(b, ", \"%s\"", when_names[i]);
+	buf_addf(b, "%s%s and \"label\"", can_wait(v) ? ", \"temporary\"" : "",
+		 is_list(v) ? ", \"answer\", \"untested\"" : "");
+}
+
 static bool read_clause(struct conf_args *args, struct conf_check *v)
 {
+	char mem[160];
+	struct buf belongs = buf_over(mem, sizeof(mem));
 	const char *found = is_list(v) ? "hit" : "fail";
 	struct str name = conf_check_name(v->kind);
 	const struct conf_word *w;
@@ -281,6 +311,9 @@ static bool read_clause(struct conf_args *args, struct conf_check *v)
 		return read_outcome(args, v, &v->found);
 	if (can_wait(v) && conf_args_literal(args, "temporary"))
 		return read_outcome(args, v, &v->temporary);
+	for (unsigned i = 0; i < CONF_WHENS; i++)
+		if (whens[v->kind] & 1U << i && conf_args_literal(args, when_names[i]))
+			return read_outcome(args, v, &v->when[i]);
 	if (is_list(v) && conf_args_literal(args, "answer"))
 		return read_answers(args, v);
 	if (conf_args_literal(args, "label"))
@@ -291,12 +324,19 @@ static bool read_clause(struct conf_args *args, struct conf_check *v)
 	}
 	if (!conf_args_take(args, &w))
 		return false;
-	return conf_error(args->notes, w->pos,
-			  "\"" STR_FMT "\" has no place here: behind check " STR_FMT
-			  " belongs \"%s\"%s%s and \"label\"",
-			  STR_ARG(str_head(w->text, 128)), STR_ARG(name), found,
-			  can_wait(v) ? ", \"temporary\"" : "",
-			  is_list(v) ? ", \"answer\", \"untested\"" : "");
+	list_clauses(v, found, &belongs);
+	return conf_error(args->notes, w->pos, "\"" STR_FMT "\" has no place here: behind check " STR_FMT " belongs " STR_FMT,
+			  STR_ARG(str_head(w->text, 128)), STR_ARG(name), STR_ARG(buf_str(&belongs)));
+}
+
+/* Does anything follow from it? */
+static bool is_complete(const struct conf_check *v)
+{
+	bool any = v->found.is_set;
+
+	for (unsigned i = 0; i < CONF_WHENS; i++)
+		any |= v->when[i].is_set;
+	return any;
 }
 
 bool conf_read_check(struct conf_args *args, void *ret)
@@ -318,12 +358,13 @@ bool conf_read_check(struct conf_args *args, void *ret)
 	while (args->i < args->n)
 		if (!read_clause(args, &v))
 			return false;
-	if (!v.found.is_set)
+	if (!is_complete(&v))
 		return conf_error(
 			args->notes, v.pos,
 			"what follows is missing: %s reject, defer, score N, tag%s or off",
-			is_list(&v) ? "hit" : "fail", v.kind == CONF_CHECK_DNSWL ? ", pass" : "");
-	if (can_wait(&v) && !v.temporary.is_set && v.found.action == CONF_REJECT)
+			is_list(&v) ? "hit" : "fail",
+			v.kind == CONF_CHECK_DNSWL ? ", pass" : v.kind == CONF_CHECK_DMARC ? ", obey" : "");
+	if (can_wait(&v) && !v.temporary.is_set && (v.found.action == CONF_REJECT || v.found.action == CONF_OBEY))
 		v.temporary = (struct conf_outcome){ .is_set = true, .action = CONF_DEFER };
 	*(struct conf_check *)ret = v;
 	return true;
@@ -345,8 +386,10 @@ void conf_print_check(const struct conf_type *t, const void *value, struct buf *
 	}
 	if (v->is_untested)
 		buf_add(b, S(" untested"));
-	print_outcome(b, is_list(v) ? "hit" : "fail", &v->found);
-	print_outcome(b, "temporary", &v->temporary);
+	print_outcome(b, is_list(v) ? S("hit") : S("fail"), &v->found);
+	for (unsigned i = 0; i < CONF_WHENS; i++)
+		print_outcome(b, conf_when_name(i), &v->when[i]);
+	print_outcome(b, S("temporary"), &v->temporary);
 	if (v->label.n) {
 		buf_add(b, S(" label "));
 		conf_word_print(b, v->label);

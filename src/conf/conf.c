@@ -212,10 +212,37 @@ static bool resolve_listens(struct reader *r, struct conf *c)
 	return true;
 }
 
+/* Is a domain that asks for it protected against forgers, and can nobody hide whom a letter is from?  Unless a line
+ * says otherwise. */
+static bool resolve_checks(struct reader *r, struct conf *c)
+{
+	static const struct conf_check lines[] = {
+		{ .kind = CONF_CHECK_FROM, .found = { .is_set = true, .action = CONF_REJECT } },
+		{ .kind = CONF_CHECK_DMARC, .found = { .is_set = true, .action = CONF_OBEY },
+		  .temporary = { .is_set = true, .action = CONF_DEFER } },
+	};
+	struct conf_checks *list = &c->inbound.checks;
+	unsigned named = c->dns.resolver.kind == CONF_RESOLVER_OFF ? 1U << CONF_CHECK_DMARC : 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		named |= 1U << list->p[i].kind;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct conf_check *v;
+
+		if (named & 1U << lines[i].kind)
+			continue;
+		v = list_add(r, (struct conf_list *)(void *)list, sizeof(*v));
+		if (!v)
+			return false;
+		*v = lines[i];
+	}
+	return true;
+}
+
 /* What depends on the machine or on other directives when nobody chose it. */
 static bool resolve(struct reader *r, const struct conf_world *world, struct conf *c)
 {
-	if (!resolve_listens(r, c))
+	if (!resolve_listens(r, c) || !resolve_checks(r, c))
 		return false;
 	if (c->aliases.n == 0 && world->has_etc_aliases) {
 		struct conf_aliases *f =

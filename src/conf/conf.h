@@ -38,6 +38,12 @@ struct conf_per_client {
 	struct conf_rate opened;         /* new connections */
 };
 
+enum { CONF_DURATIONS_MAX = 16 };
+struct conf_durations {
+	int64_t p[CONF_DURATIONS_MAX];   /* at least one; none is shorter than the one before */
+	size_t n;
+};
+
 enum { CONF_RETRY_MAX = 16 };
 struct conf_retry {
 	int64_t delay[CONF_RETRY_MAX];   /* the last one is repeated */
@@ -55,6 +61,17 @@ struct conf_aliases {
 struct conf_tls {
 	struct str certificate;
 	struct str key;
+	struct conf_pos pos;
+};
+
+/* The order of the words in dkim.c. */
+enum conf_dkim_kind { CONF_DKIM_OWN, CONF_DKIM_OFF, CONF_DKIM_KEYS };
+struct conf_dkim {
+	enum conf_dkim_kind kind;
+	struct str path;                 /* KEYS: "%d" stands for the domain */
+	struct str selector;
+	struct str domain;               /* KEYS: in whose name all is signed, whoever wrote it; or empty */
+	bool is_testing, is_strict;      /* t=y, t=s of the record to publish */
 	struct conf_pos pos;
 };
 
@@ -92,9 +109,14 @@ struct conf_route {
 /* The order of the words in checks.c. */
 enum conf_check_kind {
 	CONF_CHECK_RDNS, CONF_CHECK_HELO, CONF_CHECK_HELO_SELF, CONF_CHECK_SENDER_DOMAIN, CONF_CHECK_DNSBL,
-	CONF_CHECK_DNSWL, CONF_CHECK_KINDS
+	CONF_CHECK_DNSWL,
+	/* from here on of the letter itself: `scan` looks */
+	CONF_CHECK_FROM, CONF_CHECK_SPF, CONF_CHECK_DKIM, CONF_CHECK_DMARC, CONF_CHECK_ARC,
+	CONF_CHECK_HEADER_ADDRESS, CONF_CHECK_KINDS
 };
-enum conf_action { CONF_NOTHING, CONF_REJECT, CONF_DEFER, CONF_SCORE, CONF_TAG, CONF_PASS };
+enum conf_action { CONF_NOTHING, CONF_REJECT, CONF_DEFER, CONF_SCORE, CONF_TAG, CONF_PASS, CONF_OBEY };
+/* What the checks of a letter can find besides `fail` and `temporary`. */
+enum conf_when { CONF_WHEN_SOFTFAIL, CONF_WHEN_NEUTRAL, CONF_WHEN_NONE, CONF_WHEN_PERMERROR, CONF_WHENS };
 struct conf_outcome {
 	bool is_set;
 	enum conf_action action;
@@ -112,6 +134,7 @@ struct conf_check {
 	bool is_untested;                /* the list has no test points */
 	struct conf_outcome found;       /* `fail` or `hit` */
 	struct conf_outcome temporary;
+	struct conf_outcome when[CONF_WHENS];
 	struct str label;                /* the owner's word for it, or empty */
 	struct conf_pos pos;
 };
@@ -158,6 +181,7 @@ struct conf_nets { struct conf_net *p; size_t n; };
 struct conf_names { struct conf_name *p; size_t n; };
 struct conf_aliases_list { struct conf_aliases *p; size_t n; };
 struct conf_tls_list { struct conf_tls *p; size_t n; };
+struct conf_dkims { struct conf_dkim *p; size_t n; };
 struct conf_backends { struct conf_backend *p; size_t n; };
 struct conf_quotas { struct conf_quota *p; size_t n; };
 struct conf_routes { struct conf_route *p; size_t n; };
@@ -190,6 +214,7 @@ struct conf_network {                    /* sends without AUTH */
 #define ONE_per_client struct conf_per_client
 #define ONE_limit struct conf_rate       /* per 0: not chosen */
 #define ONE_retry struct conf_retry
+#define ONE_durations struct conf_durations
 #define ONE_file struct conf_name
 #define ONE_via struct conf_route
 #define ONE_ipv6 enum conf_ipv6
@@ -210,6 +235,7 @@ struct conf_network {                    /* sends without AUTH */
 #define ONE_outbound struct conf_outbound
 #define ONE_journal struct conf_journal
 #define ONE_login_block struct conf_login
+#define ONE_ban_block struct conf_ban
 #define MANY_net struct conf_nets
 #define MANY_sender struct conf_senders
 #define MANY_check struct conf_checks
@@ -221,6 +247,7 @@ struct conf_network {                    /* sends without AUTH */
 #define MANY_file struct conf_names
 #define MANY_aliases struct conf_aliases_list
 #define MANY_tls struct conf_tls_list
+#define MANY_dkim struct conf_dkims
 #define MANY_backend struct conf_backends
 #define MANY_quota struct conf_quotas
 #define MANY_route struct conf_routes
@@ -276,6 +303,10 @@ struct conf_login {
 	uint64_t set;
 #include "conf/login.def"
 };
+struct conf_ban {
+	uint64_t set;
+#include "conf/ban.def"
+};
 struct conf_dns {
 	uint64_t set;
 #include "conf/dns.def"
@@ -327,6 +358,8 @@ const struct conf_network *conf_network_of(const struct conf_networks *networks,
 /* Ways out are numbered: 0 by MX without a route, then the `route` lines, then each domain's `others`.  NULL: there
  * is none of that number. */
 const struct conf_route *conf_route_at(const struct conf *c, size_t number);
+/* The lines `dkim` are numbered: those outside the domains, then each domain's.  NULL: there is none of that number. */
+const struct conf_dkim *conf_dkim_at(const struct conf *c, size_t number);
 /* No domain of its own, and a server to which all letters go: a machine that only sends. */
 bool conf_is_satellite(const struct conf *c);
 /* The number of the `others` of the i-th domain. */
@@ -335,6 +368,13 @@ size_t conf_others_number(const struct conf *c, size_t i);
 bool conf_nets_has(const struct conf_nets *nets, const uint8_t addr[16]);
 /* "rdns", "dnsbl" */
 struct str conf_check_name(enum conf_check_kind kind);
+/* "softfail" */
+struct str conf_when_name(enum conf_when when);
+/* Is it judged when the letter is there, by `scan`? */
+static inline bool conf_check_is_of_letter(const struct conf_check *c)
+{
+	return c->kind >= CONF_CHECK_FROM;
+}
 /* Hundredths as "6", "-2.5". */
 void conf_score_print(int64_t score, struct buf *b);
 const char *conf_proto_name(enum conf_proto proto);

@@ -6,7 +6,7 @@
 enum {
 	PARENT = 1 << 0, CONTROL = 1 << 1, SMTPD = 1 << 2, QUEUE = 1 << 3, MAILBOX = 1 << 4,
 	SCAN = 1 << 5, USER = 1 << 6, PAM = 1 << 7, KEYS = 1 << 8, ZYGOTE = 1 << 9,
-	LOGIN = 1 << 10, DNS = 1 << 11, RELAY = 1 << 12, ALL = (1 << 13) - 1,
+	LOGIN = 1 << 10, DNS = 1 << 11, RELAY = 1 << 12, SIGN = 1 << 13, ALL = (1 << 14) - 1,
 	/* short names for the rows */
 	LIVE = RELOAD_LIVE, RESTART = RELOAD_RESTART, IMAGE = RELOAD_IMAGE,
 };
@@ -18,7 +18,7 @@ static const struct {
 	{ "parent", PARENT }, { "control", CONTROL }, { "smtpd", SMTPD }, { "queue", QUEUE },
 	{ "mailbox", MAILBOX }, { "scan", SCAN }, { "user", USER }, { "pam", PAM },
 	{ "keys", KEYS }, { "zygote", ZYGOTE }, { "login", LOGIN }, { "dns", DNS },
-	{ "relay", RELAY },
+	{ "relay", RELAY }, { "sign", SIGN },
 };
 
 unsigned conf_role_bit(struct str role)
@@ -79,6 +79,11 @@ static const struct conf_row login_rows[] = {
 #include "conf/login.def"
 #undef OWNER
 };
+static const struct conf_row ban_rows[] = {
+#define OWNER conf_ban
+#include "conf/ban.def"
+#undef OWNER
+};
 static const struct conf_row user_rows[] = {
 #define OWNER conf_user
 #include "conf/user.def"
@@ -104,6 +109,7 @@ const struct conf_section_rows conf_sections[SECTION_COUNT] = {
 	[SECTION_OUTBOUND] = { "outbound", outbound_rows, ARRAY_LEN(outbound_rows) },
 	[SECTION_JOURNAL] = { "journal", journal_rows, ARRAY_LEN(journal_rows) },
 	[SECTION_LOGIN] = { "login", login_rows, ARRAY_LEN(login_rows) },
+	[SECTION_BAN] = { "ban", ban_rows, ARRAY_LEN(ban_rows) },
 	[SECTION_USER] = { "user", user_rows, ARRAY_LEN(user_rows) },
 	[SECTION_SUBMISSION] = { "submission", submission_rows, ARRAY_LEN(submission_rows) },
 	[SECTION_DNS] = { "dns", dns_rows, ARRAY_LEN(dns_rows) },

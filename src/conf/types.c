@@ -130,6 +130,35 @@ void conf_print_per_client(const struct conf_type *t, const void *value, struct 
 	}
 }
 
+bool conf_read_durations(struct conf_args *args, void *ret)
+{
+	struct conf_durations d = { 0 };
+
+	do {
+		if (d.n == CONF_DURATIONS_MAX)
+			return conf_error(args->notes, args->word[args->i].pos,
+					  "more than %d durations", CONF_DURATIONS_MAX);
+		if (!conf_duration_in(args, args->row->min, args->row->max, &d.p[d.n++]))
+			return false;
+		if (d.n > 1 && d.p[d.n - 1] < d.p[d.n - 2])
+			return conf_error(args->notes, args->word[args->i - 1].pos,
+					  "each is at least as long as the one before");
+	} while (args->i < args->n);
+	*(struct conf_durations *)ret = d;
+	return true;
+}
+
+void conf_print_durations(const struct conf_type *t, const void *value, struct buf *b)
+{
+	const struct conf_durations *d = value;
+
+	(void)t;
+	for (size_t i = 0; i < d->n; i++) {
+		buf_add(b, i ? S(" ") : S(""));
+		conf_duration_print(d->p[i], b);
+	}
+}
+
 bool conf_read_retry(struct conf_args *args, void *ret)
 {
 	struct conf_retry r = { 0 };

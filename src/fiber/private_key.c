@@ -80,7 +80,7 @@ static bool key_accept(EVP_PKEY *key, struct err *e)
 	return fail(e, FAULT_PERM, "the key is on a curve that is not taken (P-256, P-384)");
 }
 
-bool private_key_load(struct str pem, struct evp_pkey_st **ret, struct err *e)
+bool private_key_read(struct str pem, struct evp_pkey_st **ret, struct err *e)
 {
 	bool asked = false;
 	AUTO(private_key_end) EVP_PKEY *key = NULL;
@@ -100,7 +100,16 @@ bool private_key_load(struct str pem, struct evp_pkey_st **ret, struct err *e)
 		return fail(e, FAULT_PERM, "the key is protected by a passphrase");
 	if (!key)
 		return fail(e, FAULT_PERM, "the key is damaged, or half a PEM block");
-	if (!key_accept(key, e))
+	*ret = key;
+	key = NULL;
+	return true;
+}
+
+bool private_key_load(struct str pem, struct evp_pkey_st **ret, struct err *e)
+{
+	AUTO(private_key_end) EVP_PKEY *key = NULL;
+
+	if (!private_key_read(pem, &key, e) || !key_accept(key, e))
 		return false;
 	*ret = key;
 	key = NULL;

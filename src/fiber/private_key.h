@@ -21,6 +21,8 @@ enum {
 void private_key_memory(void);
 /* An RSA, P-256, P-384 or Ed25519 key without a passphrase.  The caller wipes pem. */
 bool private_key_load(struct str pem, struct evp_pkey_st **ret, struct err *e);
+/* A key of any kind and size without a passphrase: who calls judges what it is good for. */
+bool private_key_read(struct str pem, struct evp_pkey_st **ret, struct err *e);
 /* For AUTO. */
 void private_key_end(struct evp_pkey_st **key);
 /* Overwrite secret bytes. */

@@ -646,9 +646,10 @@ SUSPENDS static void reader(void *arg)
 
 static unsigned window_of(enum role self, enum role peer)
 {
+	bool is_scan = self == ROLE_SCAN || peer == ROLE_SCAN;
 	bool is_policy = (self == ROLE_QUEUE && peer == ROLE_RELAY) || (self == ROLE_RELAY && peer == ROLE_QUEUE);
 
-	return self == ROLE_DNS || peer == ROLE_DNS || is_policy ? LINK_WINDOW_STRANGERS : LINK_WINDOW;
+	return self == ROLE_DNS || peer == ROLE_DNS || is_policy || is_scan ? LINK_WINDOW_STRANGERS : LINK_WINDOW;
 }
 
 struct link *link_open(int fd, enum role self, enum role peer, uint32_t instance, struct str account,

@@ -17,8 +17,8 @@
 
 #include <errno.h>
 
-/* Questions to `dns`, and the queue's to `relay` about policies, wait for strangers' servers: those that hang shall not stop
- * the others. */
+/* Questions to `dns` and `scan`, and the queue's to `relay` about policies, wait for strangers' servers: those that hang
+ * shall not stop the others. */
 enum { LINK_WINDOW = 64, LINK_WINDOW_STRANGERS = 512 };
 
 struct link_out;

@@ -7,7 +7,7 @@
 #define ROLE_NAMES(X) \
 	X(PARENT, "parent") X(CONTROL, "control") X(SMTPD, "smtpd") X(QUEUE, "queue") X(MAILBOX, "mailbox") \
 	X(SCAN, "scan") X(USER, "user") X(PAM, "pam") X(KEYS, "keys") X(ZYGOTE, "zygote") \
-	X(LOGIN, "login") X(DNS, "dns") X(RELAY, "relay") X(TOOL, "tool")
+	X(LOGIN, "login") X(DNS, "dns") X(RELAY, "relay") X(SIGN, "sign") X(TOOL, "tool")
 
 enum role {
 #define X(id, name) ROLE_##id,

@@ -12,5 +12,5 @@ enum standing {
 enum entries_flags {
 	ENTRIES_ANY = 1 << 0,
 	ENTRIES_HOST = 1 << 1,   /* the name of a host may match */
-	ENTRIES_AUTHOR = 1 << 2, /* an address in From, Sender or Reply-To may */
+	ENTRIES_LETTER = 1 << 2, /* an address in From, Sender or Reply-To may, or the domain of a signature */
 };

@@ -40,6 +40,7 @@ enum letter_flags {
 	LETTER_8BIT = 1 << 0,            /* BODY=8BITMIME */
 	LETTER_UTF8 = 1 << 1,            /* SMTPUTF8 */
 	LETTER_HELD = 1 << 2,            /* accepted, but waits for a person */
+	LETTER_UNSIGNED = 1 << 3,        /* waits for its signature; facts: the domains in whose names, each followed by a blank */
 };
 
 enum letter_ret {
@@ -94,7 +95,7 @@ struct letter_record {
 	struct str from;                 /* empty: the null sender */
 	struct str account;              /* who sent it with AUTH, or empty */
 	struct str envid;
-	struct str facts;                /* session: ipc's encoding, opaque here */
+	struct str facts;                /* opaque here */
 	struct str why;                  /* why-records, opaque here */
 	const struct letter_rcpt *rcpts;
 	uint32_t n_rcpts;

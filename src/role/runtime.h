@@ -62,6 +62,6 @@ SUSPENDS void role_wait_stop(void);
 /* The roles of this binary: NULL if it has none of that name. */
 const struct role_def *role_def_of(enum role r);
 extern const struct role_def role_control, role_smtpd, role_queue, role_mailbox, role_scan, role_user, role_pam,
-	role_keys, role_login, role_dns, role_relay;
+	role_keys, role_login, role_dns, role_relay, role_sign;
 /* The zygote waits for nobody but the parent and has no loop. */
 NORETURN void zygote_main(void);

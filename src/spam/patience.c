@@ -23,3 +23,15 @@ bool patience_has(struct patience *p, uint64_t key, int64_t now)
 	at->last = now;
 	return now - at->first <= PATIENCE_MAX;
 }
+
+bool patience_is_over(const struct patience *p, uint64_t key, int64_t now)
+{
+	key += key == 0;
+	for (unsigned i = 0; i < PROBES; i++) {
+		const struct patience_slot *s = &p->slot[(key + i) % PATIENCE_SLOTS];
+
+		if (s->key == key)
+			return now >= s->first && now - s->last <= PATIENCE_FORGETS && now - s->first > PATIENCE_MAX;
+	}
+	return false;
+}

@@ -24,3 +24,5 @@ struct patience {
 /* Put off once more: false if it was for too long already.  key: a hash of who it is and what for.
  */
 bool patience_has(struct patience *p, uint64_t key, int64_t now);
+/* Was it for too long already?  Nothing changes. */
+bool patience_is_over(const struct patience *p, uint64_t key, int64_t now);

@@ -324,8 +324,13 @@ static void test_patience(void **state)
 
 	(void)state;
 	assert_non_null(p);
+	assert_false(patience_is_over(p, 7, t));
 	assert_true(patience_has(p, 7, t));
 	assert_true(patience_has(p, 7, t + 23 * HOUR));
+	assert_false(patience_is_over(p, 7, t + 24 * HOUR));
+	assert_true(patience_is_over(p, 7, t + 25 * HOUR));
+	assert_false(patience_is_over(p, 7, t + 5 * DAY));        /* forgotten */
+	assert_false(patience_is_over(p, 8, t + 25 * HOUR));
 	assert_false(patience_has(p, 7, t + 25 * HOUR));
 	assert_false(patience_has(p, 7, t + 3 * DAY));            /* it never stopped */
 	assert_true(patience_has(p, 8, t + 25 * HOUR));           /* somebody else */

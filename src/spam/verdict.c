@@ -5,6 +5,7 @@ const struct conf_outcome *finding_outcome(const struct finding *f)
 {
 	const struct conf_outcome *o = f->state == FINDING_FOUND  ? &f->check->found
 				       : f->state == FINDING_TEMP ? &f->check->temporary
+				       : f->state == FINDING_OTHER ? &f->check->when[f->when]
 								  : NULL;
 
 	return o && o->action != CONF_NOTHING ? o : NULL;

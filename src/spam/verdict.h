@@ -12,11 +12,13 @@ enum finding_state {
 	FINDING_PASS,  /* looked at, and nothing was found */
 	FINDING_FOUND, /* `fail` or `hit` */
 	FINDING_TEMP,  /* not known now */
+	FINDING_OTHER, /* what `when` says */
 };
 
 struct finding {
 	const struct conf_check *check;
 	enum finding_state state;
+	enum conf_when when; /* with FINDING_OTHER */
 	struct str value; /* what was looked at: a name, codes of a list */
 	struct str why;   /* a sentence for the log, unless it passed */
 	uint16_t reply;   /* enum reply_id, if it is refused for this */

@@ -88,6 +88,7 @@ SUSPENDS static bool check_signatures(const struct auth_means *m, struct str hea
 {
 	if (!dkim_letter_init(&x->letter, header, a))
 		return fail(e, FAULT_TEMP, "no memory for the header");
+	x->letter.ring = m->ring;
 	dkim_init(&x->dkim, &x->letter, x->from);
 	arc_init(&x->arc, &x->letter);
 	return feed_body(src, header.n, x, e) && dkim_check(&x->dkim, m->dns, m->now, e) &&
@@ -108,7 +109,15 @@ SUSPENDS static bool check_author(const struct auth_means *m, const struct auth_
 								       .has_passed = d->outcome.result == DKIM_PASS,
 								       .is_temporary = d->outcome.result == DKIM_TEMPERROR };
 	}
-	return x->from_is != DMARC_FROM_ONE || dmarc_check(&q, m->dns, m->suffixes, a, &x->dmarc, e);
+	if (x->from_is != DMARC_FROM_ONE || c->is_handed_on)
+		return true;
+	if (!dmarc_check(&q, m->dns, m->suffixes, a, &x->dmarc, e))
+		return false;
+	if (x->dmarc.disposition != DMARC_POLICY_NONE && m->vouchers)
+		x->vouched_by = arc_voucher(&x->arc, x->from, m->vouchers, m->suffixes, a);
+	if (x->vouched_by.n)
+		x->dmarc.disposition = DMARC_POLICY_NONE;
+	return true;
 }
 
 SUSPENDS bool auth_check(const struct auth_means *m, const struct auth_client *c, struct str head,

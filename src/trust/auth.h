@@ -1,7 +1,7 @@
 /* auth.h — who a letter is from: every check of src/trust over one letter, and what they say together. */
 #pragma once
 
-#include "trust/arc.h"
+#include "trust/arc_voucher.h"
 #include "trust/dkim.h"
 #include "trust/dmarc.h"
 #include "trust/iprev.h"
@@ -17,6 +17,7 @@ struct auth_client {
 	uint8_t ip[16];          /* IPv4 as ::ffff:a.b.c.d */
 	struct str helo;
 	struct str local, domain;        /* of MAIL FROM; both empty: <> */
+	bool is_handed_on;       /* by somebody who may not be in any domain's list: without a policy, too */
 };
 
 struct auth {
@@ -28,6 +29,7 @@ struct auth {
 	struct dkim dkim;
 	struct arc arc;
 	struct dmarc_answer dmarc;       /* only with an author's domain */
+	struct str vouched_by;   /* whoever of trust-arc saw it pass: then the disposition is none; or empty */
 };
 
 /* What is asked with. */
@@ -37,6 +39,8 @@ struct auth_means {
 	struct str receiver;     /* our host name */
 	int64_t now;
 	unsigned dice;           /* for DMARC's pct, 0 to 99 */
+	const struct conf_names *vouchers;       /* domains whose seals are believed; may be NULL */
+	struct dkim_keyring *ring;       /* may be NULL */
 };
 
 /* head: all of the letter's header, its lines end in CRLF as all of src's do.  What *ret points to lies in head and the
@@ -45,6 +49,10 @@ struct auth_means {
 SUSPENDS bool auth_check(const struct auth_means *m, const struct auth_client *c, struct str head,
 			 const struct letter_src *src, struct arena *a, struct auth *ret, struct err *e);
 void auth_end(struct auth *x);
+
+/* The field Received-SPF about MAIL FROM (RFC 7208 §9.1) with its line end, as SpamAssassin and users of Exim know it;
+ * nothing without a client. */
+void auth_add_received_spf(struct buf *b, const struct auth_client *c, const struct auth *x, struct str server);
 
 struct auth_results;
 /* As Authentication-Results tells it (wire/auth_results.h); false: no memory. */

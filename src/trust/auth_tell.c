@@ -2,6 +2,7 @@
 #include "trust/auth.h"
 
 #include "trust/dkim_results.h"
+#include "wire/auth_results.h"
 
 #include <arpa/inet.h>
 
@@ -52,6 +53,7 @@ static void tell_client(struct telling *t, const struct auth_client *c, const st
 static void tell_author(struct telling *t, const struct auth *x)
 {
 	struct auth_method **m = t->tail;
+	struct str by = x->vouched_by;
 
 	if (x->from_is != DMARC_FROM_ONE) {
 		tell(t, "dmarc", "permerror", str_from_z(dmarc_from_why(x->from_is)), "header", "from", S(""));
@@ -59,8 +61,8 @@ static void tell_author(struct telling *t, const struct auth *x)
 	}
 	tell(t, "dmarc", dmarc_result_name(x->dmarc.result), x->dmarc.problem, "header", "from", x->from);
 	if (t->tail && x->dmarc.published_at.n)
-		(*m)->comment = arena_printf(t->a, "p=%s dis=%s", dmarc_policy_name(x->dmarc.policy),
-					     dmarc_policy_name(x->dmarc.disposition));
+		(*m)->comment = arena_printf(t->a, "p=%s dis=%s%s" STR_FMT, dmarc_policy_name(x->dmarc.policy),
+					     dmarc_policy_name(x->dmarc.disposition), by.n ? " arc=" : "", STR_ARG(by));
 }
 
 bool auth_tell(const struct auth_client *c, const struct auth *x, struct str server, struct arena *a,
@@ -75,7 +77,46 @@ bool auth_tell(const struct auth_client *c, const struct auth *x, struct str ser
 		t.tail = dkim_results_add(t.tail, &x->dkim, a);
 	if (t.tail)
 		t.tail = arc_results_add(t.tail, &x->arc, a);
-	if (t.tail)
+	if (t.tail && !c->is_handed_on)
 		tell_author(&t, x);
 	return t.tail && !a->full;
+}
+
+/* -- Received-SPF ------------------------------------------------------------ */
+
+/* key-value-pair = key "=" ( dot-atom / quoted-string ); what cannot stand in ASCII is left out. */
+static void pair_add(struct buf *b, const char *key, struct str value)
+{
+	bool is_atom = true;
+
+	for (size_t i = 0; i < value.n; i++) {
+		if (str_at(value, i) < ' ' || str_at(value, i) >= 0x7f)
+			return;
+		is_atom = is_atom && (ascii_is_alnum(str_at(value, i)) || str_has(S("-._"), value.p[i]));
+	}
+	if (value.n == 0 || value.n > AUTH_VALUE_MAX)
+		return;
+	buf_addf(b, ";\r\n\t%s=%s", key, is_atom ? "" : "\"");
+	for (size_t i = 0; i < value.n; i++) {
+		if (str_at(value, i) == '"' || str_at(value, i) == '\\')
+			buf_add_char(b, '\\');
+		buf_add_char(b, value.p[i]);
+	}
+	buf_add(b, is_atom ? S("") : S("\""));
+}
+
+void auth_add_received_spf(struct buf *b, const struct auth_client *c, const struct auth *x, struct str server)
+{
+	AUTO(arena_end) struct arena a = { .limit = 16 << 10 };
+	struct str at = c->domain.n ? arena_printf(&a, STR_FMT "@" STR_FMT, STR_ARG(c->local), STR_ARG(c->domain)) : S("");
+
+	if (!c->is_known)
+		return;
+	buf_addf(b, "Received-SPF: %s identity=%s", spf_result_name(x->mail_from.result),
+		 x->mail_from.identity == SPF_HELO ? "helo" : "mailfrom");
+	pair_add(b, "client-ip", address_text(c->ip, &a));
+	pair_add(b, "envelope-from", at);
+	pair_add(b, "helo", c->helo);
+	pair_add(b, "receiver", server);
+	buf_add(b, S("\r\n"));
 }

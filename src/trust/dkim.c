@@ -51,17 +51,21 @@ static void take(struct dkim *d, const struct dkim_field *f, const struct dkim_s
 void dkim_init(struct dkim *d, struct dkim_letter *l, struct str author)
 {
 	const struct dkim_field *fields[DKIM_LOOKED_AT];
+	bool is_taken[DKIM_LOOKED_AT] = { 0 };
 	size_t all, n = topmost(l, fields, &all);
 
 	*d = (struct dkim){ .letter = l };
-	for (int related = 1; related >= 0; related--)
+	for (int related = author.n > 0; related >= 0; related--)
 		for (size_t i = 0; i < n && d->n < DKIM_SIGNATURES_MAX; i++) {
 			struct arena_mark m = arena_mark(l->arena);
 			struct dkim_signature s;
 			struct err why = { 0 };
 
+			if (is_taken[i])
+				continue;
 			dkim_signature_parse(value_of(fields[i]), DKIM_SIGNATURE, l->arena, &s, &why);
-			if (dkim_is_related(s.domain, author) == (related == 1))
+			is_taken[i] = !related || dkim_is_related(s.domain, author);
+			if (is_taken[i])
 				take(d, fields[i], &s, &why);
 			else
 				arena_rewind(l->arena, m);

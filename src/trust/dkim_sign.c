@@ -21,7 +21,7 @@ static const struct row {
 	{ S("MIME-Version"), true, false },
 	{ S("Content-Type"), true, false },
 	{ S("Content-Transfer-Encoding"), true, false },
-	{ S("Message-ID"), false, false },
+	{ S("Message-ID"), true, false },
 	{ S("In-Reply-To"), false, false },
 	{ S("References"), false, false },
 	{ S("Resent-From"), false, false },

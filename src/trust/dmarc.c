@@ -15,9 +15,9 @@ const char *dmarc_result_name(enum dmarc_result r)
 
 bool dmarc_is_aligned(struct str x, struct str y, bool is_strict, const struct psl_ctx_st *list)
 {
-	if (!x.n || is_strict)
-		return x.n && str_eq_nocase(x, y);
-	return str_eq_nocase(psl_organization(list, x), psl_organization(list, y));
+	if (!x.n || str_eq_nocase(x, y))
+		return x.n;
+	return !is_strict && str_eq_nocase(psl_organization(list, x), psl_organization(list, y));
 }
 
 /* -- the record (§6.6.3) ---------------------------------------------------- */
@@ -61,11 +61,14 @@ SUSPENDS static enum found ask(const struct trust_dns *dns, struct str domain, s
 SUSPENDS static enum found record_find(const struct dmarc_question *q, const struct trust_dns *dns,
 				       const struct psl_ctx_st *list, struct arena *a, struct dmarc_answer *r, struct err *e)
 {
-	struct str organization = psl_organization(list, q->from);
 	enum found found = ask(dns, q->from, a, r, e);
+	struct str organization;
 
 	r->policy = r->record.p;
-	if (found == NOT_FOUND && organization.n < q->from.n) {
+	if (found != NOT_FOUND)
+		return found;
+	organization = psl_organization(list, q->from);
+	if (organization.n < q->from.n) {
 		found = ask(dns, organization, a, r, e);
 		r->policy = r->record.sp;
 	}

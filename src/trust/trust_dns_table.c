@@ -125,14 +125,16 @@ bool trust_dns_table_read(struct str text, struct arena *a, struct trust_dns_tab
 /* Is name the other, or below it? */
 static bool is_within(const struct dns_name *name, const struct dns_name *top)
 {
-	for (size_t at = 0; at < name->n; at += 1 + name->bytes[at]) {
-		struct dns_name rest = { .n = name->n - at };
+	struct dns_name rest;
+	size_t at = 0;
 
-		memcpy(rest.bytes, name->bytes + at, rest.n);
-		if (dns_name_eq(&rest, top))
-			return true;
-	}
-	return false;
+	while (at < name->n && name->n - at > top->n)
+		at += 1 + name->bytes[at];
+	if (name->n - at != top->n)
+		return false;
+	rest.n = top->n;
+	memcpy(rest.bytes, name->bytes + at, rest.n);
+	return dns_name_eq(&rest, top);
 }
 
 static bool name_exists(const struct trust_dns_table *t, const struct dns_name *name)
@@ -189,11 +191,16 @@ static bool table_ask(void *ctx, struct str text, uint16_t type, struct arena *a
 	if (!dns_name_read(text, &name))
 		return true;
 	for (size_t i = 0; i < CNAMES_MAX; i++) {
-		if (!name_exists(t, &name) && !wildcard_of(t, &name, &name)) {
-			*ret = (struct trust_answer){ .outcome = DNS_NO_NAME };
-			return true;
-		}
 		collect(t, &name, type, a, ret);
+		if (ret->outcome == DNS_FOUND)
+			return true;
+		if (!name_exists(t, &name)) {
+			if (!wildcard_of(t, &name, &name)) {
+				*ret = (struct trust_answer){ .outcome = DNS_NO_NAME };
+				return true;
+			}
+			collect(t, &name, type, a, ret);
+		}
 		collect(t, &name, DNS_CNAME, a, &alias);
 		if (ret->outcome != DNS_NONE || alias.outcome != DNS_FOUND || !dns_name_take_plain(&alias.p[0], &name))
 			return true;

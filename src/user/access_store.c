@@ -14,6 +14,8 @@ enum statement {
 	ST_BAN_ADD,
 	ST_BAN_HITS,
 	ST_BANS,
+	ST_BAN_LAST,
+	ST_BAN_FORGET,
 	ST_KNOWN_PUT,
 	ST_KNOWN_FORGET,
 	ST_KNOWN,
@@ -21,17 +23,22 @@ enum statement {
 	ST_APPS,
 	ST_APP_REMOVE,
 	ST_APP_USED,
+	ST_BEGIN,
+	ST_COMMIT,
+	ST_ROLLBACK,
 	STATEMENTS,
 };
 
 static const char *const sql[STATEMENTS] = {
 	[ST_SECRET_MAKE] = "INSERT INTO secret (id, bytes) VALUES (1, ?1) ON CONFLICT DO NOTHING",
 	[ST_SECRET] = "SELECT bytes FROM secret WHERE id = 1",
-	[ST_BAN_ADD] = "INSERT INTO ban (what, added, made_by, reason, expires, hits, last_hit, ends) "
-		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[ST_BAN_ADD] = "INSERT INTO ban (id, what, added, made_by, reason, expires, hits, last_hit, ends) "
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[ST_BAN_HITS] = "UPDATE ban SET hits = ?2, last_hit = ?3 WHERE id = ?1",
 	[ST_BANS] = "SELECT id, what, added, made_by, reason, expires, hits, last_hit, ends FROM ban "
 		"WHERE id > ?1 ORDER BY id LIMIT ?2",
+	[ST_BAN_LAST] = "SELECT seq FROM sqlite_sequence WHERE name = 'ban'",
+	[ST_BAN_FORGET] = "DELETE FROM ban WHERE made_by = ?2 AND expires > 0 AND expires < ?1",
 	[ST_KNOWN_PUT] = "INSERT INTO known (client, last) VALUES (?1, ?2) "
 		"ON CONFLICT (client) DO UPDATE SET last = max(last, excluded.last)",
 	[ST_KNOWN_FORGET] = "DELETE FROM known WHERE last < ?1",
@@ -42,6 +49,9 @@ static const char *const sql[STATEMENTS] = {
 		"last_used FROM app_password WHERE id > ?1 AND (?2 = x'' OR account = ?2) ORDER BY id LIMIT ?3",
 	[ST_APP_REMOVE] = "DELETE FROM app_password WHERE account = ?1 AND (?2 = x'' OR label = ?2)",
 	[ST_APP_USED] = "UPDATE app_password SET last_used = ?2 WHERE id = ?1",
+	[ST_BEGIN] = "BEGIN IMMEDIATE",
+	[ST_COMMIT] = "COMMIT",
+	[ST_ROLLBACK] = "ROLLBACK",
 };
 
 static const char schema[] =
@@ -125,32 +135,75 @@ bool access_secret(struct access_store *s, uint8_t ret[ACCESS_SECRET], struct er
 
 /* -- bans ------------------------------------------------------------------ */
 
-bool ban_add(struct access_store *s, const struct ban_entry *b, int64_t *ret_id, struct err *e)
+static bool ban_insert(struct access_store *s, const struct ban_entry *b, struct err *e)
 {
 	sqlite3_stmt *st = s->st[ST_BAN_ADD];
 
-	database_bind(st, 1, b->what);
-	sqlite3_bind_int64(st, 2, b->added);
-	database_bind(st, 3, b->by);
-	database_bind(st, 4, b->reason);
-	sqlite3_bind_int64(st, 5, b->expires);
-	sqlite3_bind_int64(st, 6, (sqlite3_int64)b->hits);
-	sqlite3_bind_int64(st, 7, b->last_hit);
-	sqlite3_bind_int64(st, 8, b->ends);
-	if (!run(s, ST_BAN_ADD, e))
-		return false;
-	*ret_id = sqlite3_last_insert_rowid(s->db);
-	return true;
+	sqlite3_bind_int64(st, 1, b->id);
+	database_bind(st, 2, b->what);
+	sqlite3_bind_int64(st, 3, b->added);
+	database_bind(st, 4, b->by);
+	database_bind(st, 5, b->reason);
+	sqlite3_bind_int64(st, 6, b->expires);
+	sqlite3_bind_int64(st, 7, (sqlite3_int64)b->hits);
+	sqlite3_bind_int64(st, 8, b->last_hit);
+	sqlite3_bind_int64(st, 9, b->ends);
+	return run(s, ST_BAN_ADD, e);
 }
 
-bool ban_set_hits(struct access_store *s, int64_t id, uint64_t hits, int64_t last, struct err *e)
+static bool ban_count(struct access_store *s, const struct ban_entry *b, struct err *e)
 {
 	sqlite3_stmt *st = s->st[ST_BAN_HITS];
 
-	sqlite3_bind_int64(st, 1, id);
-	sqlite3_bind_int64(st, 2, (sqlite3_int64)hits);
-	sqlite3_bind_int64(st, 3, last);
+	sqlite3_bind_int64(st, 1, b->id);
+	sqlite3_bind_int64(st, 2, (sqlite3_int64)b->hits);
+	sqlite3_bind_int64(st, 3, b->last_hit);
 	return run(s, ST_BAN_HITS, e);
+}
+
+/* One transaction. */
+static bool for_all(struct access_store *s, const struct ban_entry *list, size_t n,
+		    bool (*write)(struct access_store *, const struct ban_entry *, struct err *), struct err *e)
+{
+	struct err ignored;
+	bool ok;
+
+	if (!run(s, ST_BEGIN, e))
+		return false;
+	ok = true;
+	for (size_t i = 0; ok && i < n; i++)
+		ok = write(s, &list[i], e);
+	if (ok && run(s, ST_COMMIT, e))
+		return true;
+	run(s, ST_ROLLBACK, &ignored);
+	return false;
+}
+
+bool bans_add(struct access_store *s, const struct ban_entry *list, size_t n, struct err *e)
+{
+	return for_all(s, list, n, ban_insert, e);
+}
+
+bool bans_set_hits(struct access_store *s, const struct ban_entry *list, size_t n, struct err *e)
+{
+	return for_all(s, list, n, ban_count, e);
+}
+
+bool bans_last_id(struct access_store *s, int64_t *ret, struct err *e)
+{
+	bool ok = true;
+
+	*ret = 0;
+	while (next_row(s, ST_BAN_LAST, &ok, e))
+		*ret = sqlite3_column_int64(s->st[ST_BAN_LAST], 0);
+	return ok;
+}
+
+bool bans_forget(struct access_store *s, int64_t before, struct err *e)
+{
+	sqlite3_bind_int64(s->st[ST_BAN_FORGET], 1, before);
+	database_bind(s->st[ST_BAN_FORGET], 2, BAN_BY_SERVER);
+	return run(s, ST_BAN_FORGET, e);
 }
 
 bool ban_entries(struct access_store *s, int64_t after, size_t max, struct arena *a, struct ban_entry *ret,

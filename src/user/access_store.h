@@ -13,6 +13,8 @@ enum { ACCESS_DB_VERSION = 1, ACCESS_SECRET = 32, APP_LABEL_MAX = 64, APP_PASSWO
 
 #define ACCESS_DB_ID 0x57584143          /* "WXAC" */
 
+#define BAN_BY_SERVER S("server")
+
 struct access_store;
 
 struct access_store *access_store_open(const char *dir, struct err *e);
@@ -21,9 +23,10 @@ void access_store_close(struct access_store *s);
 /* Made once, for ever. */
 bool access_secret(struct access_store *s, uint8_t ret[ACCESS_SECRET], struct err *e);
 
-/* An entry ends an earlier one (`ends` is its id) or is a ban; nothing is deleted. */
+/* An entry ends an earlier one (`ends` is its id) or is a ban.  Nothing is deleted, but the server's own when they are
+ * long over: strangers decide how many those are. */
 struct ban_entry {
-	int64_t id;              /* given by the store */
+	int64_t id;              /* greater than all before */
 	struct str what;         /* an address or network */
 	int64_t added;
 	struct str by;           /* "server", or who said so */
@@ -33,8 +36,14 @@ struct ban_entry {
 	int64_t last_hit;
 	int64_t ends;            /* 0: it is a ban */
 };
-bool ban_add(struct access_store *s, const struct ban_entry *b, int64_t *ret_id, struct err *e);
-bool ban_set_hits(struct access_store *s, int64_t id, uint64_t hits, int64_t last, struct err *e);
+/* All of them or none. */
+bool bans_add(struct access_store *s, const struct ban_entry *list, size_t n, struct err *e);
+/* Of each id its hits. */
+bool bans_set_hits(struct access_store *s, const struct ban_entry *list, size_t n, struct err *e);
+/* The greatest id that was ever given. */
+bool bans_last_id(struct access_store *s, int64_t *ret, struct err *e);
+/* The server's own that were over before. */
+bool bans_forget(struct access_store *s, int64_t before, struct err *e);
 /* Entries with an id above `after`, by id. */
 bool ban_entries(struct access_store *s, int64_t after, size_t max, struct arena *a, struct ban_entry *ret,
 		 size_t *ret_n, struct err *e);

@@ -70,20 +70,23 @@ static void test_secret(void **state)
 static void test_bans(void **state)
 {
 	AUTO(arena_end) struct arena a = { 0 };
-	struct ban_entry b = { .what = S("192.0.2.7"), .added = 5, .by = S("server"), .reason = S("20 failed logins"),
-			       .expires = 99 };
+	const struct ban_entry rows[] = {
+		{ .id = 7, .what = S("192.0.2.7"), .added = 5, .by = BAN_BY_SERVER, .reason = S("20 failed logins"), .expires = 99 },
+		{ .id = 9, .what = S("192.0.2.7"), .added = 9, .by = S("root"), .ends = 7 },
+		{ .id = 12, .what = S("192.0.2.0/24"), .by = S("root"), .expires = 90 },
+	};
+	const struct ban_entry hits = { .id = 7, .hits = 12, .last_hit = 77 };
 	struct ban_entry list[4];
 	struct access_store *s = must_open();
-	int64_t id, end;
+	int64_t last = -1;
 	struct err e;
 	size_t n;
 
 	(void)state;
-	assert_true(ban_add(s, &b, &id, &e));
-	assert_true(ban_set_hits(s, id, 12, 77, &e));
-	b = (struct ban_entry){ .what = S("192.0.2.7"), .added = 9, .by = S("root"), .ends = id };
-	assert_true(ban_add(s, &b, &end, &e));
-	assert_true(end > id);
+	assert_true(bans_last_id(s, &last, &e) && last == 0);
+	assert_true(bans_add(s, rows, 2, &e));
+	assert_false(bans_add(s, &rows[1], 2, &e));      /* all or none */
+	assert_true(bans_set_hits(s, &hits, 1, &e));
 	access_store_close(s);
 	s = must_open();
 	assert_true(ban_entries(s, 0, 4, &a, list, &n, &e));
@@ -92,8 +95,14 @@ static void test_bans(void **state)
 	assert_int_equal(list[0].hits, 12);
 	assert_int_equal(list[0].last_hit, 77);
 	assert_int_equal(list[0].expires, 99);
-	assert_int_equal(list[1].ends, id);
-	assert_true(ban_entries(s, id, 4, &a, list, &n, &e) && n == 1);
+	assert_int_equal(list[1].ends, 7);
+	assert_true(ban_entries(s, 7, 4, &a, list, &n, &e) && n == 1);
+	assert_true(bans_add(s, &rows[2], 1, &e));
+	assert_true(bans_forget(s, 99, &e) && ban_entries(s, 0, 4, &a, list, &n, &e) && n == 3);
+	assert_true(bans_forget(s, 100, &e));            /* the server's alone */
+	assert_true(ban_entries(s, 0, 4, &a, list, &n, &e) && n == 2);
+	assert_true(list[0].id == 9 && list[1].id == 12);
+	assert_true(bans_last_id(s, &last, &e) && last == 12);
 	access_store_close(s);
 }
 

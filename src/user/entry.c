@@ -125,14 +125,17 @@ static struct str fold_address(struct str s, struct arena *a)
 bool entry_subject_fold(const struct entry_subject *s, struct arena *a, struct entry_subject *ret)
 {
 	size_t n = s->n_authors < ENTRY_WORDS_MAX ? s->n_authors : ENTRY_WORDS_MAX;
-	struct str *authors = ARENA_ARRAY(a, struct str, n ? n : 1);
+	size_t n_signers = s->n_signers < ENTRY_WORDS_MAX ? s->n_signers : ENTRY_WORDS_MAX;
+	struct str *authors = ARENA_ARRAY(a, struct str, n ? n : 1), *signers = ARENA_ARRAY(a, struct str, n_signers + 1);
 
 	for (size_t i = 0; authors && i < n; i++)
 		authors[i] = fold_address(s->authors[i], a);
+	for (size_t i = 0; signers && i < n_signers; i++)
+		signers[i] = fold_name(s->signers[i], a);
 	*ret = (struct entry_subject){ .peer = s->peer, .host = fold_name(s->host, a), .is_confirmed = s->is_confirmed,
 				       .helo = fold_name(s->helo, a), .from = fold_address(s->from, a),
-				       .authors = authors, .n_authors = n };
-	return authors && !a->full;
+				       .authors = authors, .n_authors = n, .signers = signers, .n_signers = n_signers };
+	return authors && signers && !a->full;
 }
 
 /* -- sets ------------------------------------------------------------------ */
@@ -186,7 +189,7 @@ static void index_add(struct entry_set *s, struct entry *e)
 	}
 	e->next = map_put(&s->names, key, e);
 	s->n_host += e->form == ENTRY_NAME || e->form == ENTRY_HOST;
-	s->n_author += e->kind == ENTRY_BLOCK && e->form != ENTRY_HOST;
+	s->n_letter += e->form == ENTRY_NAME || (e->kind == ENTRY_BLOCK && e->form != ENTRY_HOST);
 }
 
 bool entry_set_add(struct entry_set *s, const struct entry *from)
@@ -331,5 +334,11 @@ void entry_set_find(const struct entry_set *s, const struct entry_subject *q, in
 	for (size_t i = 0; i < q->n_authors; i++) {
 		l.subject = q->authors[i];
 		find_address(&l, q->authors[i]);
+	}
+	l.on = ENTRY_ON_SIGNATURE;
+	l.blocks_only = false;
+	for (size_t i = 0; i < q->n_signers; i++) {
+		l.subject = q->signers[i];
+		find_name(&l, q->signers[i], false);
 	}
 }

@@ -12,7 +12,7 @@
  * before names (more labels first, "*@" before its domain), those before networks (longer prefix
  * first); of two that are equally specific the exception.  What a stranger may claim at will counts
  * against him and not for him: an exception is matched on the client's address, on a host name that leads
- * back to it and on the envelope's sender, never on HELO or the header. */
+ * back to it, on the envelope's sender and on the domain of a signature that passes, never on HELO or the header. */
 #pragma once
 
 #include "base/arena.h"
@@ -54,14 +54,18 @@ struct entry_subject {
 	struct str from;         /* of the envelope: local@domain */
 	const struct str *authors;       /* addresses in From, Sender and Reply-To */
 	size_t n_authors;
+	const struct str *signers;       /* d= of DKIM signatures that pass */
+	size_t n_signers;
 };
 /* The same, folded; all of it in the arena.  false: no memory. */
 bool entry_subject_fold(const struct entry_subject *s, struct arena *a, struct entry_subject *ret);
 
+#define ENTRY_ON_SIGNATURE "signature"
+
 struct entry_found {
 	const struct entry *entry;       /* NULL: none */
 	unsigned weight;
-	const char *on;                  /* "client", "host name", "HELO", "sender", "author" */
+	const char *on;                  /* "client", "host name", "HELO", "sender", "author", ENTRY_ON_SIGNATURE */
 	struct str subject;              /* what of it matched; empty for the client */
 };
 
@@ -73,7 +77,7 @@ struct entry_set {
 	bool has_bits[129];
 	struct entry **list;             /* all, in their order */
 	size_t n, cap;
-	size_t n_host, n_author;         /* how many could match a host name; an author */
+	size_t n_host, n_letter;         /* how many could match a host name; an author or a signature */
 };
 void entry_set_end(struct entry_set *s);
 /* e->what and the other slices are copied.  false: no memory. */

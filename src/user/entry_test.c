@@ -77,7 +77,7 @@ static void fill(struct entry_set *s, const char *list, int64_t expires)
 }
 
 struct asked {
-	const char *peer, *host, *helo, *from, *author;
+	const char *peer, *host, *helo, *from, *author, *signer;
 	bool is_confirmed;
 };
 
@@ -85,11 +85,12 @@ static const char *answer(const struct entry_set *s, const struct asked *q, stru
 {
 	AUTO(arena_end) struct arena a = { 0 };
 	struct net_address peer;
-	struct str author = str_from_z(q->author);
+	struct str author = str_from_z(q->author), signer = str_from_z(q->signer);
 	struct entry_subject raw = {
 		.peer = q->peer && net_address_parse(str_from_z(q->peer), &peer) ? &peer : NULL,
 		.host = str_from_z(q->host), .is_confirmed = q->is_confirmed, .helo = str_from_z(q->helo),
-		.from = str_from_z(q->from), .authors = &author, .n_authors = q->author != NULL }, folded;
+		.from = str_from_z(q->from), .authors = &author, .n_authors = q->author != NULL,
+		.signers = &signer, .n_signers = q->signer != NULL }, folded;
 	struct entry_found f = { 0 };
 
 	assert_true(entry_subject_fold(&raw, &a, &folded));
@@ -135,6 +136,12 @@ static void test_find(void **state)
 		{ "+good.example", { .from = "a@good.example" }, "+good.example sender" },
 		{ "+good.example", { .author = "a@good.example" }, "" },
 		{ "+good.example", { .helo = "mx.good.example" }, "" },
+		/* a signature that passes is nobody else's */
+		{ "+good.example", { .signer = "Lists.good.example" }, "+good.example signature" },
+		{ "+*@good.example +host:good.example +a@good.example", { .signer = "good.example" }, "" },
+		{ "-evil.example", { .signer = "evil.example" }, "-evil.example signature" },
+		{ "-evil.example +lists.evil.example", { .signer = "lists.evil.example", .author = "a@evil.example" },
+		  "+lists.evil.example signature" },
 		{ "+good.example", { .host = "mx.good.example" }, "" },
 		{ "+good.example", { .host = "mx.good.example", .is_confirmed = true }, "+good.example host name" },
 		{ "+192.0.2.7", { .peer = "192.0.2.7" }, "+192.0.2.7 client" },

@@ -78,6 +78,35 @@ bool route_domain_is_ours(const struct route_world *w, struct str domain)
 	return domain.n > 0 && realm_of(w, domain).is_ours;
 }
 
+static struct str parent_of(struct str domain)
+{
+	return str_from(domain, str_find(domain, '.') + 1);
+}
+
+/* Named by itself, not in a file, where one line may stand for many. */
+static bool is_named(const struct realm *m, struct str domain)
+{
+	for (size_t i = 0; m->alias_of && i < m->alias_of->n_alias_domains; i++)
+		if (str_eq(m->alias_of->alias_domains[i], domain))
+			return true;
+	return m->block;
+}
+
+struct str route_signer(const struct route_world *w, struct str domain)
+{
+	struct realm m = { 0 };
+
+	while (domain.n && !(m = realm_of(w, domain)).is_declared)
+		domain = parent_of(domain);
+	while (domain.n && !is_named(&m, domain)) {
+		m = realm_of(w, parent_of(domain));
+		if (!m.is_declared)
+			break;
+		domain = parent_of(domain);
+	}
+	return domain;
+}
+
 static bool is_role_name(struct str local)
 {
 	return str_eq_nocase(local, S("postmaster")) || str_eq_nocase(local, S("abuse"));

@@ -127,6 +127,9 @@ bool route_address(const struct route_world *w, struct str local, struct str dom
 
 /* Is mail for this folded domain ours to take? */
 bool route_domain_is_ours(const struct route_world *w, struct str domain);
+/* In whose name a letter by somebody of that folded domain is signed: the domain of ours, other than the host, that it
+ * is or lies in; of those that a file names only together (*.example.net) the highest.  Empty: none. */
+struct str route_signer(const struct route_world *w, struct str domain);
 
 /* Are DMARC reports sent to it?  Both folded. */
 bool route_takes_reports(const struct route_world *w, struct str local, struct str domain);

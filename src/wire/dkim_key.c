@@ -23,15 +23,9 @@ static bool version_check(const struct dkim_tags *t, struct err *e)
 
 static bool key_decode(struct str text, struct arena *a, struct str *ret, struct err *e)
 {
-	char *p = arena_alloc(a, text.n, 1);
-	size_t n = 0;
+	struct str plain = dkim_unfolded(text, a);
 
-	if (!p)
-		return fail(e, FAULT_TEMP, "no memory");
-	for (size_t i = 0; i < text.n; i++)
-		if (!is_dkim_space(str_at(text, i)))
-			p[n++] = text.p[i];
-	if (base64_decode(str_of(p, n), a, ret))
+	if (plain.p && base64_decode(plain, a, ret))
 		return true;
 	return a->full ? fail(e, FAULT_TEMP, "no memory") : fail(e, FAULT_PEER, "p= is no base64");
 }

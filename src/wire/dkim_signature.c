@@ -68,14 +68,8 @@ static bool refuse(const struct reading *r, enum fault fault, const char *what)
 /* base64, with white space wherever it was folded. */
 static bool read_base64(struct reading *r, struct str *ret_text, struct str *ret)
 {
-	char *p = arena_alloc(r->a, r->v.n, 1);
-	size_t n = 0;
-
-	for (size_t i = 0; p && i < r->v.n; i++)
-		if (!is_dkim_space(str_at(r->v, i)))
-			p[n++] = r->v.p[i];
-	*ret_text = str_of(p, n);
-	return p && base64_decode(*ret_text, r->a, ret);
+	*ret_text = dkim_unfolded(r->v, r->a);
+	return ret_text->p && base64_decode(*ret_text, r->a, ret);
 }
 
 static bool read_v(struct reading *r)
@@ -296,8 +290,14 @@ static bool identity_check(struct reading *r)
 	struct str domain = str_from(s->identity, str_rfind(s->identity, '@') + 1);
 
 	if (!s->identity.n) {
-		s->identity = arena_printf(r->a, "@" STR_FMT, STR_ARG(s->domain));
-		return s->identity.n > 0 || fail(r->e, FAULT_TEMP, "no memory");
+		char *p = arena_alloc(r->a, s->domain.n + 1, 1);
+
+		if (!p)
+			return fail(r->e, FAULT_TEMP, "no memory");
+		p[0] = '@';
+		memcpy(p + 1, s->domain.p, s->domain.n);
+		s->identity = str_of(p, s->domain.n + 1);
+		return true;
 	}
 	r->v = s->identity;
 	if (!dkim_domain_fold(domain, r->a, &domain))

@@ -23,12 +23,29 @@ static bool is_name(struct str s)
 	return ascii_is_alpha(str_at(s, 0));
 }
 
+/* Are these eight octets all from " " to "~", or above 0x7f?  No octet borrows from the next one but where an answer
+ * is "no" anyway. */
+static bool are_plain(uint64_t w)
+{
+	uint64_t ones = UINT64_MAX / 255, deleted = w ^ 0x7f * ones;
+
+	return !(((w - 0x20 * ones) & ~w) & 0x80 * ones) && !(((deleted - ones) & ~deleted) & 0x80 * ones);
+}
+
 /* VALCHAR = %x21-3A / %x3C-7E, white space between; no other control character. */
 static bool is_value(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		int c = str_at(s, i);
+		uint64_t w;
+		int c;
 
+		/* values are long, and right */
+		for (; s.n - i > sizeof(w); i += sizeof(w)) {
+			memcpy(&w, s.p + i, sizeof(w));
+			if (!are_plain(w))
+				break;
+		}
+		c = str_at(s, i);
 		if ((c < ' ' && !is_dkim_space(c)) || c == 0x7f)
 			return false;
 	}
@@ -74,6 +91,22 @@ const struct dkim_tag *dkim_tags_find(const struct dkim_tags *t, struct str name
 		if (str_eq(t->p[i].name, name))
 			return &t->p[i];
 	return NULL;
+}
+
+struct str dkim_unfolded(struct str s, struct arena *a)
+{
+	char *p = arena_alloc(a, s.n, 1);
+	size_t n = 0, end;
+
+	for (size_t i = 0; p && i < s.n; i = end) {
+		while (i < s.n && is_dkim_space(s.p[i]))
+			i++;
+		for (end = i; end < s.n && !is_dkim_space(s.p[end]);)
+			end++;
+		memcpy(p + n, s.p + i, end - i);
+		n += end - i;
+	}
+	return str_of(p, p ? n : 0);
 }
 
 bool dkim_word_next(struct str *list, struct str *ret)

@@ -4,6 +4,7 @@
  * Values keep the white space within them; octets above ASCII pass (RFC 8616 §4). */
 #pragma once
 
+#include "base/arena.h"
 #include "base/err.h"
 
 enum { DKIM_TAGS_MAX = 40 };     /* RFCs define 13; a list with more is refused */
@@ -28,6 +29,9 @@ static inline bool is_dkim_space(int c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
+
+/* Without any white space; p is NULL without memory. */
+struct str dkim_unfolded(struct str s, struct arena *a);
 
 /* Take the next word off a list that has colons between its words, as h= and k= have; false at the end. */
 bool dkim_word_next(struct str *list, struct str *ret);

@@ -6,44 +6,46 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static int base64_value(int c)
-{
-	/* from "+" to "z" */
-	static const signed char values[] = {
-		62, -1, -1, -1, 63, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1,
-		-1, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17,
-		18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, -1, -1, 26, 27, 28, 29, 30, 31,
-		32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51,
-	};
+/* The value of an octet, plus one; 0: it has none. */
+static const uint8_t values[256] = {
+	['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+	['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
+	['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, ['+'] = 63, ['/'] = 64,
+};
 
-	return c >= '+' && c <= 'z' ? values[c - '+'] : -1;
+/* Four octets, of which n are not padding, as three; padding counts as zeros. */
+static bool base64_four(const char *p, size_t n, uint32_t *ret)
+{
+	unsigned a = values[(uint8_t)p[0]], b = values[(uint8_t)p[1]];
+	unsigned c = n > 2 ? values[(uint8_t)p[2]] : 1, d = n > 3 ? values[(uint8_t)p[3]] : 1;
+
+	*ret = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+	return a && b && c && d;
 }
 
 bool base64_decode(struct str s, struct arena *a, struct str *ret)
 {
 	size_t pad = s.n == 0 || str_at(s, s.n - 1) != '=' ? 0 : str_at(s, s.n - 2) == '=' ? 2 : 1;
-	size_t n = 0;
-	uint32_t bits = 0;
+	size_t n = s.n / 4 * 3;
+	uint32_t v = 0;
 	char *p;
 
 	if (s.n % 4)
 		return false;
-	p = arena_alloc(a, s.n / 4 * 3, 1);
+	p = arena_alloc(a, n, 1);
 	if (!p)
 		return false;
-	for (size_t i = 0; i < s.n - pad; i++) {
-		int v = base64_value(str_at(s, i));
-
-		if (v < 0)
+	for (size_t i = 0; i < s.n / 4; i++) {
+		if (!base64_four(s.p + 4 * i, i + 1 < s.n / 4 ? 4 : 4 - pad, &v))
 			return false;
-		bits = bits << 6 | (uint32_t)v;
-		if (i % 4)
-			p[n++] = (char)(bits >> (6 - 2 * (i % 4)));
+		p[3 * i] = (char)(v >> 16);
+		p[3 * i + 1] = (char)(v >> 8);
+		p[3 * i + 2] = (char)v;
 	}
 	/* what padding leaves over must be zero: one value, one spelling */
-	if (bits & (pad == 2 ? 15U : pad == 1 ? 3U : 0U))
+	if (v & (pad == 2 ? 0xffffU : pad == 1 ? 0xffU : 0U))
 		return false;
-	*ret = str_of(p, n);
+	*ret = str_of(p, n - pad);
 	return true;
 }
 

@@ -1,17 +1,20 @@
 #!/usr/bin/python3
 """NOTIFY (RFC 5465): what happens in other folders and in the open one, told at any time; and how soon IDLE tells;
 row G12."""
+import fcntl
 import os
 import re
 import socket
 import statistics
+import struct
+import termios
 import time
 
 from searching import USERS, shared                                  # first: it starts the test again
 
 from server import SLOW
 from smtp import Closed
-from tap import cases, check, equal, main, test
+from tap import cases, check, equal, eventually, main, test
 
 LETTER = b"Subject: s\r\nFrom: a@example.org\r\n\r\nbody\r\n"
 
@@ -348,6 +351,17 @@ def many():
             ok(d, "DELETE M%03d" % i)
 
 
+def stuck(c):
+    """Waits until the server cannot send any more to who does not read."""
+    def unread():
+        return struct.unpack("i", fcntl.ioctl(c.sock, termios.FIONREAD, bytes(4)))[0]
+    eventually(unread, 10 * SLOW, what="something to read")
+    before = 0
+    while unread() > before:
+        before = unread()
+        time.sleep(0.5)
+
+
 @test("too much for a client that does not read: NOTIFICATIONOVERFLOW, then as after NOTIFY NONE", limit=120)
 def overflow():
     c, d = pair("Box")
@@ -360,6 +374,7 @@ def overflow():
         ok(c, "SELECT Box")
         burst = b"".join(b"s%d SUBSCRIBE Box\r\nu%d UNSUBSCRIBE Box\r\n" % (i, i) for i in range(600))
         c.send(b"b UID FETCH 1:* (BODY.PEEK[])\r\n" * 40)       # and nobody reads the answers
+        stuck(c)
         d.send(burst)
         for i in range(600):
             equal(d.answer(b"u%d" % i).status, "OK", "UNSUBSCRIBE")

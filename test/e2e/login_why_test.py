@@ -64,7 +64,7 @@ def same():
 @test("refused for limits: a disabled account, too many sessions, too many tries, a ban")
 def limits():
     needs_net()
-    with LoginServer(login="connections 2\nban-after 5 per 10m") as s:
+    with LoginServer(login="connections 2", ban="logins 5 per 10m") as s:
         equal(s.command("user", "disable", s.address("bob"))[0], 0, "disable")
         with s.imap() as c:
             equal(c.login(s.address("bob"), USERS["bob"]).status, "NO", "disabled")

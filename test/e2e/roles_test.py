@@ -16,7 +16,7 @@ from server import SLOW, Server
 from smtp import Closed, stuff
 from tap import cases, check, equal, test
 
-RARE = ("control", "smtpd", "queue", "scan", "user", "keys", "zygote")
+RARE = ("control", "smtpd", "queue", "scan", "user", "sign", "keys", "zygote")
 
 
 @cases([("P6 kill -9 %s: back within 2 s, nothing is lost" % r, r) for r in RARE + ("mailbox",)],

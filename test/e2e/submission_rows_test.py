@@ -280,37 +280,37 @@ def tickets(version):
 @test("C10 wrong passwords by SMTP ban an address, for all protocols, not who has logged in", limit=240)
 def ban():
     needs_net()
-    with SubmissionServer("login {\nban-after 6 per 10m\nban 1h\n}\n", address="*") as s:
-        def connect(n, port="submission"):
-            return Smtp(("192.0.2.1", s.ports[port]), source="192.0.2.%d" % n, slow=SLOW)
+    with SubmissionServer("ban {\nlogins 6 per 10m\ntimes 1h\n}\n", address="*") as s:
+        def connect(source, port="submission"):
+            return Smtp(("192.0.2.1", s.ports[port]), source=source, slow=SLOW)
 
-        def attempt(n, user, password, mechanism="PLAIN"):
-            with connect(n) as c:
+        def attempt(source, user, password, mechanism="PLAIN"):
+            with connect(source) as c:
                 c.ehlo()
                 c.starttls(client_context())
                 c.ehlo()
                 if mechanism == "SCRAM":
                     return scram(c, s.address(user), password)[0].code
                 return c.cmd(b"AUTH PLAIN " + plain(s.address(user), password)).code
-        equal(attempt(5, "alice", USERS["alice"]), 235, "known from here on")
+        equal(attempt("192.0.2.5", "alice", USERS["alice"]), 235, "known from here on")
         ways = ["PLAIN", "SCRAM"] * 3
 
-        def wrong(n, user):
+        def wrong(source, user):
             for w in ways:
-                equal(attempt(n, user, "wrong", w), 535, "AUTH")
-        ts = [threading.Thread(target=wrong, args=a) for a in ((2, "bob"), (5, "carol"))]
+                equal(attempt(source, user, "wrong", w), 535, "AUTH")
+        ts = [threading.Thread(target=wrong, args=a) for a in (("198.51.100.2", "bob"), ("192.0.2.5", "carol"))]
         for t in ts:
             t.start()
         for t in ts:
             t.join()
-        s.log_wait(r'ban client="192\.0\.2\.2" ')
+        s.log_wait(r'ban client="198\.51\.100\.2" ')
         for port in ("submission", "smtp", "auth"):
-            with connect(2, port) as c:
+            with connect("198.51.100.2", port) as c:
                 equal(c.banner.code, 421, "banned at %s" % port)
-        for n in (3, 5):
-            with connect(n) as c:
-                equal(c.banner.code, 220, "192.0.2.%d is banned" % n)
-        equal(attempt(5, "alice", USERS["alice"]), 235, "who had logged in")
+        for a in ("198.51.100.3", "192.0.2.5"):
+            with connect(a) as c:
+                equal(c.banner.code, 220, "%s is banned" % a)
+        equal(attempt("192.0.2.5", "alice", USERS["alice"]), 235, "who had logged in")
 
 
 # N1

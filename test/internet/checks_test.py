@@ -3,6 +3,7 @@ lists that do not."""
 import glob
 import json
 import re
+import subprocess
 import time
 
 import dns_wire as w
@@ -364,6 +365,72 @@ def odd():
         equal(ask("127.3.0.16", s=s).code, 250)
         status, out, _ = s.command("--json", "test", "rcpt", "--from", "", "--to", "alice@example.org", "--ip", "127.3.0.16")
         equal([r["found"] for r in json.loads(out)["rules"] if r["rule"] == "dnsbl odd.test"], ["not asked"], out)
+
+
+HEADER = {"good": "From: A <a@good.test>", "reply-to": "From: a@nowhere.test\r\nReply-To: <b@good.test>",
+          "none": "From: a@nowhere.test\r\nSender: b@null.test", "no address": "From: MAILER-DAEMON",
+          "unsure": "From: a@x.broken.test"}
+
+
+@test("an address in From, Sender or Reply-To that can be answered: refused with the piece quoted, put off, told once, released",
+      limit=150)
+def header_address():
+    with Server(net().conf(), inbound="check header-address fail reject temporary defer label nobody-to-answer\n"
+                "friends 127.3.0.200\n", users=("alice",)) as s:
+        def bring(what, source="127.3.0.1"):
+            tok = letters.token()
+            with s.client(source=source, timeout=60) as c:
+                c.ehlo("mail.client.test")
+                text = (HEADER[what] + "\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\nSubject: %s\r\n\r\nx\r\n" % tok).encode()
+                return tok, c.deliver(["alice@example.org"], text, sender="x@good.test")
+        for what in ("good", "reply-to"):
+            tok, r = bring(what)
+            equal(r.code, 250, what)
+            s.wait(tok)
+        for what, piece in (("none", '"a@nowhere.test": there is no such domain'), ("no address", '"MAILER-DAEMON": it is no address')):
+            tok, r = bring(what)
+            check(r.code == 550 and "5.7.1" in r.text and piece in r.text, "%s: %r" % (what, r))
+        letter = r.text.split("(")[-1].split(")")[0]
+        log = s.log_wait(r"refused [^\n]*msg=%s[^\n]*header-address nobody-to-answer" % letter)
+        check(log, "the log")
+        equal(len(re.findall(r"(?m)^.* refused .*msg=%s" % letter, s.log())), 1, "lines")
+        code, out, _ = s.command("refused", "list")
+        check(code == 0 and letter in out and "header-address" in out, "refused list: %s" % out)
+        code, out, _ = s.command("trace", letter)
+        check(code == 0 and "nobody-to-answer" in out, "trace: %s" % out)
+        tok, r = bring("unsure")
+        check(r.code == 451, "not known now: %r" % r)
+        equal(bring("none", source="127.3.0.200")[1].code, 250, "a friend")
+        equal(s.command("refused", "release", letter)[0], 0, "release")
+        eventually(lambda: any(b"MAILER-DAEMON" in x.raw for x in s.letters()), 20 * SLOW, what="the released letter")
+    with Server(net().conf(), inbound="check header-address fail score 3.5\njunk at 3\n", users=("alice",)) as s:
+        tok, r = bring("none")
+        equal(r.code, 250, "scored")
+        eventually(lambda: s.find(tok) or s.anywhere(tok), 10 * SLOW, what="the letter")
+        check("HEADER_ADDRESS" in s.log_wait(r"scored [^\n]*").group(0), "the log")
+
+
+@test("C10 letters refused for want of a host name ban a client, a letter once, not who is in a white list", limit=150)
+def nameless():
+    net()
+    for ip in ("198.51.100.7", "198.51.100.8"):
+        subprocess.run(["ip", "addr", "add", ip + "/32", "dev", "lo"], check=False, capture_output=True)
+    conf = net().conf() + "\nban {\nno-host-name 4 per 10m\n}\n"
+    with Server(conf, inbound="check rdns fail reject\n", users=("alice", "bob")) as s:
+        for i in range(4):
+            with s.client(source="198.51.100.7", timeout=60) as c:
+                equal(c.banner.code, 220, "greeting %d" % i)
+                c.ehlo("mail.client.test")
+                c.mail("x@good.test")
+                for to in ("alice", "bob"):
+                    r = c.rcpt(to + "@example.org")
+                    equal(r.code, 550, r)
+                c.cmd("QUIT")
+        check(s.log_wait(r'ban client="198\.51\.100\.7" seconds=600 [^\n]*why="4 letters refused for want of a host name'), "ban")
+        with s.client(source="198.51.100.7") as c:
+            check(c.banner.code == 421 and "banned" in c.banner.text, c.banner)
+        with s.client(source="198.51.100.8") as c:
+            equal(c.banner.code, 220, "the neighbour")
 
 
 @test("without a line `check` nothing is asked", limit=90)

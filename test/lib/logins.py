@@ -1,5 +1,5 @@
-"""A waxwing with IMAP and POP3, in a network namespace of its own where 192.0.2.0/24 and
-2001:db8::/64 are this machine's: clients from there are strangers, which those on loopback are
+"""A waxwing with IMAP and POP3, in a network namespace of its own where 192.0.2.0/24, 198.51.100.2
+to .9 and 2001:db8::/64 are this machine's: clients from there are strangers, which those on loopback are
 not.  Importing this starts the test again inside one."""
 import os
 import subprocess
@@ -10,6 +10,8 @@ if os.environ.get("LOGIN_TEST_NET") is None:
           "ip addr add 2001:db8::1/64 dev lo nodad && "
           "for i in 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do "
           "ip addr add 192.0.2.$i/24 dev lo; done; "
+          "for i in 2 3 4 5 6 7 8 9; do ip addr add 198.51.100.$i/24 dev lo; done; "
+          "ip addr add 2001:db8:9::2/64 dev lo nodad; "
           "ip addr add 2001:db8::2/64 dev lo nodad && exec \"$@\"")
     flags = "-n" if os.geteuid() == 0 else "-rn"
     os.environ["LOGIN_TEST_NET"] = "1"
@@ -30,7 +32,7 @@ FAILED = "Invalid user name or password"
 class LoginServer(Server):
     """A server with IMAP and POP3, also on a stranger's side, and passwords."""
 
-    def __init__(self, login="", conf="", passwords=True, address="0.0.0.0", **kw):
+    def __init__(self, login="", conf="", ban="", passwords=True, address="0.0.0.0", **kw):
         self.ports = {n: free_port() for n in ("imap", "imaps", "pop3", "pop3s", "plain", "plainpop", "smtp", "clear")}
         p = self.ports
         listen = ["smtp *:%d" % p["smtp"], "imap *:%d starttls" % p["imap"], "imap *:%d tls" % p["imaps"],
@@ -39,6 +41,8 @@ class LoginServer(Server):
                   "submission 127.0.0.1:%d plaintext" % p["clear"]]
         if login:
             conf += "\nlogin {\n%s\n}\n" % login
+        if ban:
+            conf += "\nban {\n%s\n}\n" % ban
         super().__init__(conf, listen=listen, **kw)
         self.addr = ("127.0.0.1", p["smtp"])
         self.passwords = passwords
@@ -63,7 +67,10 @@ class LoginServer(Server):
 
     def stranger(self, n=2, **kw):
         """A client that comes from 192.0.2.n."""
-        return self.imap("192.0.2.1", source="192.0.2.%d" % n, **kw)
+        return self.far("192.0.2.%d" % n, **kw)
+
+    def far(self, source, **kw):
+        return self.imap("192.0.2.1", source=source, **kw)
 
 
 def needs_net():

@@ -30,7 +30,7 @@ SANITIZED = "asan" in BINARY
 SLOW = 4 if SANITIZED else 1
 FAULTS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|Assertion|stack smashing"
                     r"|double free|corrupted|Fatal glibc|signal=(?:11|6|31|SEGV|ABRT|SYS)")
-ROLES = ("control", "smtpd", "login", "queue", "mailbox", "relay", "scan", "user", "keys", "zygote")
+ROLES = ("control", "smtpd", "login", "queue", "mailbox", "relay", "scan", "user", "sign", "keys", "zygote")
 HOST = "mail.example.org"
 ALL = []
 CLAIMS = []
@@ -160,6 +160,8 @@ class Server:
             inbound = "unlimited 127.0.0.0/8 ::1\n" + inbound
         if inbound:
             lines += ["inbound {", inbound, "}"]
+        if "dns {" not in conf + top:
+            lines += ["dns {", "resolver off", "}"]     # outside an internet of ours nobody answers
         if "journal" not in conf:
             lines += ["journal {", "segments 2", "}"]
         self.text = "\n".join(lines) + "\n" + conf + "\n"

@@ -229,14 +229,20 @@ class PostfixMain(PostfixPeer):
 
 
 class EximPeer(Peer):
+    """more are further lines of the transport that goes out; share: folders that it sees."""
     name = "Exim"
     sendmail = ("/usr/sbin/exim4",)
 
+    def __init__(self, world, domain, more="", share=()):
+        self.more, self.share = more, list(share)
+        super().__init__(world, domain)
+
     def begin(self, world):
-        self.root = peers.Root("exim", peers.PACKAGES["exim"], share=[self.folder])
+        self.root = peers.Root("exim", peers.PACKAGES["exim"], share=[self.folder] + self.share)
         self.root.write("/etc/resolv.conf", world.resolv)
         self.root.sh(EXIM_USER % self.words())
-        self.root.write("/etc/exim4/exim4.conf", EXIM % self.words())
+        self.root.write("/etc/exim4/exim4.conf",
+                        (EXIM % self.words()).replace("driver = smtp\n", "driver = smtp\n" + self.more))
         self.daemon = self.root.spawn("/usr/sbin/exim4", "-bdf", "-q1m")
 
     def log(self):

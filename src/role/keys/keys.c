@@ -8,7 +8,7 @@
  * a replaced one still signs for RETIRE_WITHIN: a handshake under way has shown the
  * certificate of before.  Without a certificate in the configuration one is
  * made and signed by itself on the first start. */
-#include "role/runtime.h"
+#include "role/keys/dkim.h"
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -279,6 +279,14 @@ static void take_file(struct role_file *f)
 	struct pem *half = str_eq(f->what, S("key")) ? &p->key_pem : &p->cert_pem;
 	struct err e = { 0 };
 
+	if (str_eq(f->what, S("dkim-book"))) {
+		dkim_book_take(fd_take(&f->file));
+		return;
+	}
+	if (str_eq(f->what, S("dkim-key"))) {
+		dkim_file_take(f);
+		return;
+	}
 	if (f->index >= PAIRS_MAX || f->file <= 0)
 		return;
 	if (str_eq(f->what, S("self-signed"))) {
@@ -330,6 +338,7 @@ static bool serve_status(struct link *l, void *question, void *answer, struct ar
 		}
 		buf_addf(&b, "%s%s\n", p->trouble[0] ? ": " : "", p->trouble);
 	}
+	dkim_status(&b);
 	r->text = arena_str(a, buf_str(&b));
 	buf_end(&b);
 	return true;
@@ -350,6 +359,8 @@ static void configured(void)
 		p->trouble[0] = '\0';
 	}
 	tell_all();
+	dkim_files_forget();
+	dkim_changed();
 }
 
 SUSPENDS static bool prepare(struct err *e)
@@ -359,6 +370,7 @@ SUSPENDS static bool prepare(struct err *e)
 	next_number = (uint32_t)rnd_u64();
 	ipc_serve(IPC_keys_sign, serve_sign);
 	ipc_serve(IPC_keys_status, serve_status);
+	dkim_serve();
 	return true;
 }
 

@@ -84,6 +84,8 @@ void local_close(void);
 bool watch_open(struct err *e);
 void watch_configure(const struct conf *c);
 void watch_send(struct process *p);              /* all files of this role, once */
+/* `keys` wants files of `dkim keys` lines. */
+void watch_hear(void);
 SUSPENDS void watch_run(void *unused);
 
 /* mailboxes.c */

@@ -164,7 +164,7 @@ static bool all_ready(bool *ret_failed)
 
 SUSPENDS static bool start_roles(struct err *e)
 {
-	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_PAM, ROLE_DNS, ROLE_USER, ROLE_SCAN,
+	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_SIGN, ROLE_PAM, ROLE_DNS, ROLE_USER, ROLE_SCAN,
 					   ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL, ROLE_SMTPD, ROLE_LOGIN };
 	bool failed;
 
@@ -198,7 +198,7 @@ SUSPENDS static void stop_stage(enum role r, int64_t within)
 SUSPENDS static void stop_all(void)
 {
 	static const enum role rest[] = { ROLE_CONTROL, ROLE_MAILBOX, ROLE_RELAY, ROLE_SCAN, ROLE_USER, ROLE_PAM,
-					  ROLE_DNS, ROLE_KEYS };
+					  ROLE_DNS, ROLE_SIGN, ROLE_KEYS };
 
 	parent.is_stopping = true;
 	notify("STOPPING=1");
@@ -480,6 +480,7 @@ int serve(const char *path, bool is_helper)
 	ipc_serve(IPC_parent_status, serve_status);
 	ipc_serve(IPC_parent_reload, serve_reload);
 	process_hear();
+	watch_hear();
 	mailboxes_hear();
 	loop_run(live, &signals);
 	return exit_code;

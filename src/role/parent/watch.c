@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WATCHED_MAX = 1024, TARGETS = 2 };
+enum { WATCHED_MAX = 4096, TARGETS = 2 };
 #define GONE_AFTER (200 * MILLISECOND)
 #define NEVER INT64_MAX
 
@@ -94,6 +94,14 @@ static void add_names(const char *what, const struct conf_names *names)
 		add(ROLE_USER, what, names->p[i].text, S(""), i);
 }
 
+/* A file of the server's own in keys/, which `keys` fills on the first start. */
+static void add_ours(const char *what, struct str storage, const char *name)
+{
+	AUTO(arena_end) struct arena a = { 0 };
+
+	add(ROLE_KEYS, what, arena_printf(&a, STR_FMT "/keys/%s", STR_ARG(storage), name), S(""), 0);
+}
+
 void watch_configure(const struct conf *c)
 {
 	while (n_watched) {
@@ -135,24 +143,41 @@ void watch_configure(const struct conf *c)
 		add(ROLE_KEYS, "certificate", c->tls.p[i].certificate, S(""), i);
 		add(ROLE_KEYS, "key", c->tls.p[i].key, S(""), i);
 	}
+	add_ours("dkim-book", c->storage, "dkim.book");
 	add(ROLE_DNS, "trust-anchor", c->dns.trust_anchor.text, S(""), 0);
 	if (c->dns.root_hints.text.n)
 		add(ROLE_DNS, "root-hints", c->dns.root_hints.text, S(""), 0);
-	if (c->tls.n == 0) {
-		/* made by `keys` on the first start */
-		AUTO(arena_end) struct arena a = { 0 };
+	if (c->tls.n == 0)
+		add_ours("self-signed", c->storage, "self-signed.pem");
+}
 
-		add(ROLE_KEYS, "self-signed", arena_printf(&a, STR_FMT "/keys/self-signed.pem", STR_ARG(c->storage)),
-		    S(""), 0);
+static bool is_ours(const struct watched *w)
+{
+	return strcmp(w->what, "self-signed") == 0 || strcmp(w->what, "dkim-book") == 0;
+}
+
+/* A role that may not sync writes through; a name that is new is made to last. */
+static int open_ours(const struct watched *w)
+{
+	int fd = open(w->path, O_RDWR | O_DSYNC | O_CLOEXEC | O_NOFOLLOW);
+	struct err e;
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = open(w->path, O_RDWR | O_DSYNC | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0 && !fd_sync_dir_at(parent.storage_fd, "keys", &e)) {
+		log_error("file", "what=%s path=%s why=%s", w->what, LOGQ(str_from_z(w->path)), LOGQ(str_from_z(e.text)));
+		fd_end(&fd);
+		errno = EIO;
 	}
+	return fd;
 }
 
 /* -1: it is not there, or not to be opened: then w->is_refused. */
 static int open_file(struct watched *w)
 {
-	bool is_ours = strcmp(w->what, "self-signed") == 0;
 	struct err e;
-	int fd = open(w->path, (is_ours ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	int fd = is_ours(w) ? open_ours(w) : open(w->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
 	w->is_refused = fd < 0 && errno != ENOENT && errno != ENOTDIR;
@@ -196,6 +221,73 @@ void watch_send(struct process *p)
 	}
 }
 
+/* Letters, digits, "-", "_" and single dots inside: as a part of a path it leads nowhere else. */
+static bool is_plain_domain(struct str domain)
+{
+	for (size_t i = 0; i < domain.n; i++) {
+		int c = str_at(domain, i);
+
+		if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) && c != '-' && c != '_' &&
+		    (c != '.' || i == 0 || str_at(domain, i + 1) == '.'))
+			return false;
+	}
+	return domain.n > 0;
+}
+
+/* The path with the domain in each "%d"; empty: it cannot stand there. */
+static struct str path_for(struct str path, struct str domain, struct arena *a)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(PATH_MAX);
+	size_t at;
+
+	while ((at = str_find_str(path, S("%d"))) < path.n) {
+		if (!is_plain_domain(domain))
+			return S("");
+		buf_add(&b, str_head(path, at));
+		buf_add(&b, domain);
+		path = str_from(path, at + 2);
+	}
+	buf_add(&b, path);
+	return b.full ? S("") : arena_str(a, buf_str(&b));
+}
+
+static struct watched *watched_find(const char *what, uint32_t index, struct str domain)
+{
+	for (size_t i = 0; i < n_watched; i++)
+		if (strcmp(watched[i].what, what) == 0 && watched[i].index == index &&
+		    str_eq(str_from_z(watched[i].domain), domain))
+			return &watched[i];
+	return NULL;
+}
+
+static void hear_dkim_file(struct link *l, void *tell)
+{
+	AUTO(arena_end) struct arena a = { .limit = 65536 };
+	struct parent_dkim_file *t = tell;
+	const struct conf_dkim *line = conf_dkim_at(&parent.conf->c, t->index);
+	struct str path = line ? path_for(line->path, t->domain, &a) : S("");
+	struct watched *w = watched_find("dkim-key", t->index, t->domain);
+	AUTO(fd_end) int fd = -1;
+
+	if (!path.n || !l->state)
+		return;
+	if (!w) {
+		size_t before = n_watched;
+
+		add(ROLE_KEYS, "dkim-key", path, t->domain, t->index);
+		w = n_watched > before ? &watched[before] : NULL;
+	}
+	if (w) {
+		fd = open_file(w);
+		send_file(l->state, w, fd);
+	}
+}
+
+void watch_hear(void)
+{
+	ipc_hear(IPC_parent_dkim_file, hear_dkim_file);
+}
+
 /* What an event about path means for a file that is due at `due`. */
 static int64_t due_after(const struct watched *w, const char *path, uint32_t mask)
 {
@@ -223,7 +315,7 @@ static void take_event(const struct inotify_event *ev)
 	for (size_t i = 0; i < n_watched; i++) {
 		struct watched *w = &watched[i];
 
-		if (strcmp(w->what, "self-signed") == 0)
+		if (is_ours(w))
 			continue;
 		for (size_t t = 0; t < TARGETS; t++)
 			if (w->wd[t] == ev->wd && w->wd[t] >= 0 && ev->len && is_named(w->file[t], ev->name))

@@ -9,6 +9,7 @@
  * letters, whosever they are, go through one line of their own, one at a time, each
  * alone in its mailbox: who is innocent passes, and the third death holds the other. */
 #include "role/queue/reports.h"
+#include "role/queue/sign.h"
 
 #include "base/fd.h"
 #include "base/hooks.h"
@@ -352,6 +353,17 @@ SUSPENDS static void carry_claim(struct line *line, const struct queue_claim *c)
 	queue_put_down(queue, place);
 }
 
+/* Steps of one letter that stand together are signed together; gives how many. */
+static size_t give_unsigned(const struct queue_claim *claims, size_t n)
+{
+	size_t same = 0;
+
+	while (same < n && same < QUEUE_TOGETHER && claims[same].ref.id == claims->ref.id && claims[same].task == TASK_DELIVER)
+		same++;
+	unsigned_take(claims, same);
+	return same;
+}
+
 /* What is to be said of one letter's steps is said together. */
 SUSPENDS static void carry_reports(struct queue_claim *claims, size_t n)
 {
@@ -503,7 +515,9 @@ SUSPENDS void carry_run(void *unused)
 		size_t n = queue_claim(queue, claims, CLAIMS_AT_ONCE, now, now + LEASE);
 
 		for (size_t i = 0; i < n; i++)
-			if (claims[i].task == TASK_DELIVER)
+			if (claims[i].task == TASK_DELIVER && claims[i].letter->flags & LETTER_UNSIGNED)
+				i += give_unsigned(&claims[i], n - i) - 1;
+			else if (claims[i].task == TASK_DELIVER)
 				put_in_line(&claims[i], now + LEASE);
 		carry_reports(claims, n);
 		if (n == CLAIMS_AT_ONCE)

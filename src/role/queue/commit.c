@@ -6,13 +6,15 @@
  * plan: a step for each account of each recipient.  250 is said after the plan
  * and the letter are on stable storage, and not before. */
 #include "role/queue/refused.h"
+#include "role/queue/scanned.h"
+#include "role/queue/sign.h"
 
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "ipc/standing.h"
 #include "ipc/verdict.h"
 #include "spam/spam_fields.h"
+#include "trust/auth.h"
 #include "user/rcpt_answer.h"
 #include "wire/address.h"
 #include "wire/smtp_command.h"
@@ -24,9 +26,8 @@
 
 /* What a mailbox takes for the folder of that use, whatever its name is. */
 #define FOLDER_OF_SENT "\\Sent"
-enum { SCAN_TRIES = 3, SCAN_DEATHS_MAX = 3 };
-#define SCAN_PAUSE (50 * MILLISECOND)
-#define DECIDE_WITHIN (20 * SECOND)
+enum { SCAN_DEATHS_MAX = 3 };
+#define DECIDE_WITHIN (AUTH_WITHIN + 20 * SECOND)
 
 /* Cuts of a view. */
 struct spans {
@@ -45,6 +46,7 @@ struct decision {
 	struct sender_verdict verdict;
 	struct user_route_answer routes;
 	struct scan_letter_answer scan;
+	struct sign_outcome signing;
 	struct letter_record record;
 	int letter;              /* read-only descriptor of the bytes */
 	bool is_deadly;          /* a scan died while it judged this letter */
@@ -62,36 +64,6 @@ static bool answer(struct queue_commit_answer *r, enum reply_id id, struct str t
 }
 
 /* -- decide ---------------------------------------------------------------- */
-
-/* All that scan reads. */
-static struct str head_of(struct str letter)
-{
-	return str_head(letter, str_find_str(letter, S("\r\n\r\n")) + 4);
-}
-
-SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
-{
-	struct queue_commit *q = d->q;
-	struct scan_letter s = { .id = q->id, .letter = d->letter, .head = d->letter < 0 ? head_of(q->bytes) : S(""),
-				 .size = q->size, .mail_from = q->mail_from,
-				 .received = q->received, .peer = q->peer, .helo = q->helo, .protocol = q->protocol,
-				 .tls = q->tls, .smtputf8 = q->smtputf8, .is_friend = q->is_friend,
-				 .wants_authors = q->judge_authors && !d->is_ours,
-				 .sender = (uint8_t)(d->is_ours ? d->sender.kind : SENDER_STRANGER),
-				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S(""),
-				 .signals = { q->signals.p, q->signals.n } };
-
-	/* A copy that ends after its thousandth letter takes unread questions with it: another is asked. */
-	for (int tries = 0;; tries++) {
-		struct link *scan = link_to(ROLE_SCAN);
-
-		if (scan_letter(scan, &s, &d->scan, d->a, e))
-			return true;
-		d->is_deadly |= e->sys == EOWNERDEAD;
-		if (!link_is_away(e) || tries == SCAN_TRIES || !fiber_sleep(SCAN_PAUSE, e))
-			return false;
-	}
-}
 
 /* Return-Path and who it was for; behind it what `scan` wrote. */
 static struct str make_prefix(struct decision *d, const struct ipc_rcpt *rcpt, struct str account)
@@ -135,7 +107,7 @@ static void add_local(struct decision *d, const struct ipc_target *t, const stru
 static void add_remote(struct decision *d, const struct ipc_target *t, const struct spans *cuts, uint16_t number)
 {
 	*step_new(d) = (struct letter_step){ .rcpt = t->rcpt, .number = number, .kind = STEP_REMOTE,
-					     .target = t->address, .sender = t->sender, .prefix = d->scan.prefix, .cuts = cuts->p,
+					     .target = t->address, .sender = t->sender, .prefix = d->signing.remote_prefix, .cuts = cuts->p,
 					     .n_cuts = cuts->n };
 }
 
@@ -284,9 +256,9 @@ static bool explain_score(struct decision *d, struct why head, struct err *e)
 	struct why_letter_scored w = { .head = head, .from = d->q->mail_from, .score = d->scan.score,
 				       .folder = d->scan.verdict == VERDICT_JUNK ? S("Junk") : S("INBOX") };
 
-	for (size_t i = 0; i < d->q->signals.n; i++) {
-		buf_addf(&checks, "%s" STR_FMT "=", i ? "," : "", STR_ARG(d->q->signals.p[i].symbol));
-		conf_score_print(d->q->signals.p[i].score, &checks);
+	for (size_t i = 0; i < d->scan.signals.n; i++) {
+		buf_addf(&checks, "%s" STR_FMT "=", i ? "," : "", STR_ARG(d->scan.signals.p[i].symbol));
+		conf_score_print(d->scan.signals.p[i].score, &checks);
 	}
 	w.head.kind = WHY_letter_scored;
 	w.checks = str_head(arena_str(d->a, buf_str(&checks)), 4000);
@@ -299,6 +271,7 @@ static bool explain(struct decision *d, struct err *e)
 {
 	struct queue_commit *q = d->q;
 	struct why head = why_ours(WHY_letter_accepted, q->id);
+	struct why_letter_authenticated w;
 	struct buf to = buf_on_heap(600);
 
 	for (size_t i = 0; i < q->rcpts.n && i < 10; i++) {
@@ -316,8 +289,14 @@ static bool explain(struct decision *d, struct err *e)
 	d->why = buf_on_heap(LETTER_WHY_MAX);
 	if (!add_why(d, &d->accepted.head, e))
 		return false;
+	sign_note(&d->signing, q->mail_from, &d->why, head);
 	if (d->scan.is_scored && !explain_score(d, head, e))
 		return false;
+	if (scanned_why_authenticated(q, &d->scan, &head, &w)) {
+		why_log(&w.head);
+		if (!add_why(d, &w.head, e))
+			return false;
+	}
 	head.kind = WHY_rcpt_accepted;
 	for (size_t i = 0; i < q->rcpts.n; i++)
 		if (!explain_rcpt(d, (uint16_t)i, head, e))
@@ -365,7 +344,8 @@ static bool make_record(struct decision *d, struct err *e)
 	rcpts[q->rcpts.n] = (struct letter_rcpt){ .address = q->mail_from, .notify = LETTER_NOTIFY_NEVER };
 	d->record.id = q->id;
 	d->record.accepted = time_now();
-	d->record.flags = (uint8_t)((q->body ? LETTER_8BIT : 0) | (q->smtputf8 ? LETTER_UTF8 : 0));
+	d->record.flags = (uint8_t)((q->body ? LETTER_8BIT : 0) | (q->smtputf8 ? LETTER_UTF8 : 0) | d->signing.flags);
+	d->record.facts = d->signing.facts;
 	d->record.ret = q->ret;
 	d->record.from = q->mail_from;
 	d->record.envid = q->envid;
@@ -461,21 +441,55 @@ SUSPENDS static bool judge_sender(struct decision *d, struct queue_commit_answer
 	return true;
 }
 
-/* Those who say in the header that they wrote a stranger's letter: is one of them blocked? */
-SUSPENDS static bool judge_authors(struct decision *d, struct queue_commit_answer *r, struct err *e)
+SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 {
-	struct queue_commit *q = d->q;
-	struct user_judge ask = { .id = q->id, .is_again = true, .peer = q->peer, .host = q->host,
-				  .is_confirmed = q->host_confirmed, .helo = q->helo, .from = q->mail_from,
-				  .authors = { d->scan.authors.p, d->scan.authors.n } };
-	struct user_judge_answer verdict;
+	struct scanned_question s = { .q = d->q, .letter = d->letter, .is_exempt = d->is_released || d->q->is_exempt,
+				      .sender = (uint8_t)(d->is_ours ? d->sender.kind : SENDER_STRANGER) };
 
-	if (d->is_ours || !q->judge_authors || !d->scan.authors.n)
-		return true;
-	if (!user_judge(link_to(ROLE_USER), &ask, &verdict, d->a, e))
-		return fail_in(e, "blocks");
-	if (verdict.standing == STANDING_BLOCKED)
-		return answer(r, REPLY_BLOCKED, S(""), "") && (r->why = verdict.why, true);
+	return scanned_ask(&s, &d->scan, &d->is_deadly, d->a, e);
+}
+
+/* Refused, by a check or for who wrote or signed it. */
+SUSPENDS static bool judge_scanned(struct decision *d, struct queue_commit_answer *r, struct err *e)
+{
+	struct str blocked = { 0 };
+
+	if (!d->is_ours && !scanned_judge(d->q, &d->scan, &blocked, d->a, e))
+		return false;
+	if (d->is_released)
+		d->scan.verdict = VERDICT_ACCEPT;
+	else if (blocked.n)
+		return answer(r, REPLY_BLOCKED, S(""), "") && (r->why = blocked, true);
+	if (d->scan.verdict == VERDICT_REFUSE)
+		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
+			      "") && (r->why = d->scan.why, true);
+	return judge_sender(d, r, e);
+}
+
+/* The record that goes with an accepted letter is kept with it. */
+static void explain_refusal(const struct decision *d, const struct queue_commit_answer *r)
+{
+	struct why head = why_ours(WHY_letter_authenticated, d->q->id);
+	struct why_letter_authenticated w;
+
+	if (r->reply && scanned_why_authenticated(d->q, &d->scan, &head, &w))
+		why_keep(&w.head);
+}
+
+/* Ours is signed, what others wrote is sealed where it leaves. */
+SUSPENDS static bool sign(struct decision *d, struct err *e)
+{
+	struct sign_view v = { .id = d->q->id, .prefix = d->scan.prefix, .cuts = d->scan.cuts.p, .n_cuts = d->scan.cuts.n,
+			       .bytes = d->letter < 0 ? d->q->bytes : S(""), .fd = d->letter, .size = d->q->size };
+	const struct ipc_target *t = d->routes.targets.p, *end = t + d->routes.targets.n;
+
+	if (d->is_ours)
+		return sign_ours(&v, &d->verdict, &d->signing, &d->scan.prefix, d->a, e);
+	while (t < end && t->kind != TARGET_REMOTE)
+		t++;
+	d->signing.remote_prefix = d->scan.prefix;
+	if (t < end && t->rcpt < d->q->rcpts.n)
+		seal_theirs(&v, d->q->rcpts.p[t->rcpt].domain, &d->signing, d->a);
 	return true;
 }
 
@@ -492,33 +506,10 @@ SUSPENDS static bool decide(struct decision *d, struct queue_commit_answer *r, s
 		return true;
 	if (!ask_scan(d, e))
 		return scan_failed(d, r, e);
-	if (d->is_released)
-		d->scan.verdict = VERDICT_ACCEPT;
-	if (d->scan.verdict == VERDICT_REFUSE)
-		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
-			      "") && (r->why = d->scan.why, true);
-	if (!judge_sender(d, r, e) || !judge_authors(d, r, e))
+	if (!judge_scanned(d, r, e))
 		return false;
-	return r->reply || (make_plan(d, e) && explain(d, e) && make_record(d, e));
-}
-
-/* smtpd faces the network: what it says stands in headers and in logs of ours. */
-static bool is_clean(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (str_at(s, i) < 0x20 || str_at(s, i) == 0x7f)
-			return false;
-	return s.n <= LETTER_ADDRESS_MAX;
-}
-
-static bool check_envelope(const struct queue_commit *q, struct err *e)
-{
-	bool ok = is_clean(q->mail_from) && is_clean(q->envid) && is_clean(q->peer) && is_clean(q->protocol);
-
-	for (size_t i = 0; ok && i < q->rcpts.n; i++)
-		ok = is_clean(q->rcpts.p[i].address) && is_clean(q->rcpts.p[i].orcpt);
-	ok = ok && spam_signals_are_good(q->signals.p, q->signals.n);
-	return ok && q->rcpts.n ? true : fail(e, FAULT_PEER, "an envelope that no client can have given");
+	explain_refusal(d, r);
+	return r->reply || (sign(d, e) && make_plan(d, e) && explain(d, e) && make_record(d, e));
 }
 
 /* For good, and of a stranger: it goes into the ring. */
@@ -544,7 +535,7 @@ bool commit_released(struct queue_commit *q, struct incoming *in, struct queue_c
 	if (!queue_has_room(queue))
 		return fail(e, FAULT_TEMP, "the journal is full");
 	WITHIN(DECIDE_WITHIN)
-		ok = check_envelope(q, e) && decide(&d, r, e);
+		ok = envelope_is_good(q, e) && decide(&d, r, e);
 	if (ok && r->reply != REPLY_NONE)
 		ok = fail(e, FAULT_PERM, "%s", reply_row((enum reply_id)r->reply)->text);
 	ok = ok && write_down(&d, r, e);
@@ -572,7 +563,7 @@ bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, st
 	if (!queue_has_room(queue))
 		answer(r, REPLY_NO_STORAGE, S(""), "the journal is full");
 	else WITHIN(DECIDE_WITHIN)
-		ok = check_envelope(q, e) && decide(&d, r, e);
+		ok = envelope_is_good(q, e) && decide(&d, r, e);
 	/* what was decided is written down to its end, whatever the caller does */
 	if (ok && r->reply == REPLY_NONE) {
 		ok = write_down(&d, r, e);

@@ -5,6 +5,7 @@
  * in the old letter, so that after a crash they stand in one of the two, never in both and never in none.  What cannot be
  * had in 7 bits is reported to the sender.  One letter after the other: they are rare, and each may be large. */
 #include "role/queue/remote.h"
+#include "role/queue/sign.h"
 
 #include "base/fd.h"
 #include "base/id.h"
@@ -38,6 +39,8 @@ struct drained {
 	struct buf bytes;
 	char name[LETTER_NAME_MAX + 1];
 	uint64_t size, most;
+	struct sign_names names; /* in whose names the old letter was signed */
+	struct str fields;       /* the new letter's signatures */
 	struct err err;          /* fault: it failed */
 };
 
@@ -114,7 +117,7 @@ SUSPENDS static bool convert_once(struct scan_seven_bit *q, struct drained *d, s
 
 	if (pipe2(p, O_CLOEXEC | O_NONBLOCK))
 		return fail_sys(e, FAULT_TEMP, errno, "pipe");
-	*d = (struct drained){ .id = d->id, .most = d->most, .pipe = p[0], .file = -1, .bytes = buf_on_heap(LETTER_INLINE_MAX) };
+	*d = (struct drained){ .id = d->id, .most = d->most, .names = d->names, .pipe = p[0], .file = -1, .bytes = buf_on_heap(LETTER_INLINE_MAX) };
 	ours = q->out = p[1];
 	if (!fiber_start(&kids, "7 bits", drain, d)) {
 		fd_end(&d->pipe);
@@ -151,6 +154,35 @@ SUSPENDS static bool convert(struct scan_seven_bit *q, const struct letter_body 
 	}
 }
 
+/* They do not hold for what the letter becomes; of a seal neither. */
+static struct str without_signatures(struct str prefix, struct sign_names *names, struct arena *a)
+{
+	static const char *const seal[] = { "ARC-Seal:", "ARC-Message-Signature:", "ARC-Authentication-Results:" };
+
+	*names = sign_names_of(prefix, a, &prefix);
+	for (size_t i = 0; i < ARRAY_LEN(seal); i++)
+		if (str_starts(prefix, str_from_z(seal[i])))
+			prefix = field_skip(prefix);
+	return prefix;
+}
+
+/* A letter that was signed is signed anew, or waits for it. */
+SUSPENDS static bool sign_anew(struct drained *d, struct arena *a, struct err *e)
+{
+	struct sign_view v = { .id = d->id, .bytes = buf_str(&d->bytes), .fd = d->file, .size = d->size };
+	struct err failed = { 0 };
+
+	d->fields = S("");
+	if (!d->names.n || sign_view(&v, &d->names, &d->fields, a, &failed))
+		return true;
+	if (failed.fault == FAULT_CANCEL) {
+		*e = failed;
+		return false;
+	}
+	log_warn("unsigned", "msg=%s why=%s", ID_Z(d->id), LOGQ(str_from_z(failed.text)));
+	return true;
+}
+
 /* The view of `step` in 7 bits. */
 SUSPENDS static bool make_bytes(const struct queue_claim *c, struct drained *d, struct arena *a, struct err *e)
 {
@@ -163,6 +195,7 @@ SUSPENDS static bool make_bytes(const struct queue_claim *c, struct drained *d, 
 
 	for (; q.cuts.p && q.cuts.n < s->n_cuts; q.cuts.n++)
 		q.cuts.p[q.cuts.n] = (struct ipc_cut){ s->cuts[q.cuts.n].offset, s->cuts[q.cuts.n].length };
+	q.prefix = without_signatures(q.prefix, &d->names, a);
 	if (a->full)
 		return fail(e, FAULT_TEMP, "no memory for a letter in 7 bits");
 	if (!queue_body(queue, c->ref.id, &body, e))
@@ -176,6 +209,10 @@ SUSPENDS static bool make_bytes(const struct queue_claim *c, struct drained *d, 
 		q.bytes = body.bytes;
 	ok = ok && convert(&q, &body, d, e);
 	letter_body_end(&body);
+	if (ok && !sign_anew(d, a, e)) {
+		drained_drop(d);
+		return false;
+	}
 	if (ok && d->file >= 0 && !queue_file_sync(queue, d->file, e)) {
 		drained_drop(d);
 		return false;
@@ -193,16 +230,19 @@ struct copy {
 	struct letter_step steps[QUEUE_TOGETHER];
 	struct letter_record record;
 	struct buf why;                          /* the record's frames */
+	struct arena a;
 };
 
 static void copy_close(struct copy **x)
 {
-	if (*x)
+	if (*x) {
 		buf_end(&(*x)->why);
+		arena_end(&(*x)->a);
+	}
 	free(*x);
 }
 
-static void add_step(struct copy *x, const struct queue_claim *c)
+static void add_step(struct copy *x, const struct queue_claim *c, struct str prefix)
 {
 	uint32_t i = 0;
 
@@ -214,7 +254,7 @@ static void add_step(struct copy *x, const struct queue_claim *c)
 		x->record.n_rcpts++;
 	}
 	x->steps[x->n] = (struct letter_step){ .rcpt = i, .number = c->step->number, .kind = STEP_REMOTE,
-					       .target = c->step->target, .sender = c->step->sender };
+					       .target = c->step->target, .sender = c->step->sender, .prefix = prefix };
 	x->refs[x->n++] = c->ref;
 }
 
@@ -252,11 +292,15 @@ SUSPENDS static bool write_down(const struct downgrade *d, const struct drained 
 					.flags = c.letter->flags & LETTER_UTF8, .ret = c.letter->ret, .from = c.letter->from,
 					.account = c.letter->account, .envid = c.letter->envid, .facts = c.letter->facts,
 					.rcpts = x->rcpts, .steps = x->steps, .body_size = bytes->size };
-			add_step(x, &c);
+			add_step(x, &c, bytes->fields);
 		}
 	if (!x->n)
 		return fail(e, FAULT_CANCEL, "nobody waits for it any more");
 	x->record.n_steps = (uint32_t)x->n;
+	if (bytes->names.n && !bytes->fields.n) {
+		x->record.flags |= LETTER_UNSIGNED;
+		x->record.facts = sign_names_print(&bytes->names, &x->a);
+	}
 	if (bytes->file >= 0)
 		x->record.file = str_from_z(bytes->name);
 	else

@@ -1,5 +1,6 @@
 /* queue_role.c — the conductor's life: letters that come in, housekeeping, status, the end. */
 #include "role/queue/refused.h"
+#include "role/queue/sign.h"
 
 #include "base/fd.h"
 #include "base/hooks.h"
@@ -305,6 +306,7 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_queue_explain, serve_explain);
 	remote_job_begin();
 	senders_open();
+	sign_open();
 	refused_open();
 	safe_begin(now);
 	return queue_disk_open(&c, now, &queue, e);
@@ -377,6 +379,7 @@ static void configured(void)
 
 	queue_set_schedule(queue, &s);
 	remote_configured();
+	sign_forget();
 }
 
 static void linked(struct link *l)

@@ -1,6 +1,9 @@
 /* queue_role.h — what the files of role `queue` share.
  *
  *   commit.c   decide, write down, answer
+ *   envelope.c is an envelope one that a client can have given
+ *   sign*.c    signatures and seals: sign.h
+ *   unsigned.c letters that wait for their signature: sign.h
  *   senders.c  whose letters go everywhere
  *   carry.c    carry out: claims go to the accounts' mailboxes
  *   room.c     is a mailbox full
@@ -51,6 +54,9 @@ SUSPENDS void incoming_end(struct incoming *in, bool keep_file);
 /* A piece of a large letter's file. */
 SUSPENDS bool spool_put(int fd, struct str piece, int64_t at, struct err *e);
 
+/* envelope.c.  smtpd faces the network: what it says stands in headers and in logs of ours. */
+bool envelope_is_good(const struct queue_commit *q, struct err *e);
+
 /* commit.c */
 SUSPENDS bool serve_commit(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 /* senders.c: one of ours, as the parent and `user` have said. */
@@ -66,6 +72,8 @@ struct sender_verdict {
 	enum reply_id reply;             /* NONE: it may */
 	struct str text, why;
 	struct str owner;                /* the account that files a copy; or empty */
+	const struct ipc_text *signers;  /* for each address in whose name it is signed, or empty */
+	size_t n_signers;
 };
 void senders_open(void);
 void senders_unlinked(struct link *l);
@@ -128,6 +136,15 @@ SUSPENDS bool serve_hold(struct link *l, void *question, void *answer, struct ar
 bool serve_lanes(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 SUSPENDS bool serve_act(struct link *l, void *question, void *answer, struct arena *a, struct err *e);
 
+/* redirect.c.  The bytes of a letter once more, for one of its own: the caller frees `bytes`, and if that letter is not
+ * written down drops the record's file. */
+struct letter_copy {
+	char name[LETTER_NAME_MAX + 1];
+	char *bytes;
+};
+SUSPENDS bool letter_copy_take(struct letter_copy *x, const struct letter_body *body, struct letter_record *r, struct err *e);
+/* What stands in a prefix behind the fields for its recipient alone. */
+struct str prefix_common(struct str prefix);
 /* redirect.c.  Claims of one letter: its bytes leave for `target` as a letter of their own, and these steps are closed. */
 SUSPENDS bool redirect_steps(const struct queue_claim *claims, size_t n, struct str target, struct str by, struct err *e);
 

@@ -22,8 +22,7 @@ struct redirect {
 	struct letter_rcpt rcpt;
 	struct letter_step steps[REDIRECT_TARGETS];
 	struct letter_record record;
-	char name[LETTER_NAME_MAX + 1];
-	char *bytes;
+	struct letter_copy copy;
 };
 
 static void redirect_free(struct redirect **x)
@@ -31,12 +30,11 @@ static void redirect_free(struct redirect **x)
 	if (!*x)
 		return;
 	arena_end(&(*x)->a);
-	free((*x)->bytes);
+	free((*x)->copy.bytes);
 	free(*x);
 }
 
-/* What was written in front for the old recipient alone goes. */
-static struct str common_prefix(struct str prefix)
+struct str prefix_common(struct str prefix)
 {
 	static const char *const own[] = { "Return-Path:", "Delivered-To:", "Envelope-To:" };
 
@@ -50,7 +48,7 @@ static bool add_step(struct redirect *x, const struct ipc_target *t, struct err 
 {
 	const struct letter_step *old = x->claim->step;
 	struct letter_step *s = &x->steps[x->record.n_steps];
-	struct str prefix = common_prefix(old->prefix);
+	struct str prefix = prefix_common(old->prefix);
 	struct buf base = buf_on_heap(LETTER_NAME_MAX);
 
 	if (x->record.n_steps == REDIRECT_TARGETS)
@@ -116,26 +114,26 @@ static void do_copy(void *arg)
 	free(block);
 }
 
-SUSPENDS static bool copy_bytes(struct redirect *x, const struct letter_body *body, struct err *e)
+SUSPENDS bool letter_copy_take(struct letter_copy *x, const struct letter_body *body, struct letter_record *r, struct err *e)
 {
 	AUTO(fd_end) int fd = -1;
 	struct copy_job j = { .from = body->fd, .size = body->size };
 
-	x->record.body_size = body->size;
+	r->body_size = body->size;
 	if (body->size <= LETTER_INLINE_MAX) {
 		x->bytes = malloc(body->size ? body->size : 1);
 		if (!x->bytes)
 			return fail(e, FAULT_TEMP, "no memory");
-		x->record.body = str_of(x->bytes, body->size);
+		r->body = str_of(x->bytes, body->size);
 		if (body->fd >= 0)
 			return fd_pread_all(body->fd, x->bytes, body->size, 0, e);
 		if (body->size)
 			memcpy(x->bytes, body->bytes.p, body->size);
 		return true;
 	}
-	if (!queue_file_new(queue, x->record.id, &fd, x->name, e))
+	if (!queue_file_new(queue, r->id, &fd, x->name, e))
 		return false;
-	x->record.file = str_from_z(x->name);
+	r->file = str_from_z(x->name);
 	j.to = fd;
 	off_loop(do_copy, &j);
 	if (!j.ok) {
@@ -173,7 +171,7 @@ SUSPENDS bool redirect_steps(const struct queue_claim *claims, size_t n, struct 
 	*x = (struct redirect){ .claim = &claims[0], .target = target, .by = by, .a = { .limit = 4 << 20 },
 				.rcpt = { .address = target, .notify = old->rcpts[claims[0].step->rcpt].notify } };
 	x->record = (struct letter_record){ .id = queue_id(queue, time_now()), .parent = old->id, .accepted = time_now(),
-					    .flags = old->flags & (LETTER_8BIT | LETTER_UTF8), .ret = old->ret,
+					    .flags = old->flags & (LETTER_8BIT | LETTER_UTF8 | LETTER_UNSIGNED), .ret = old->ret,
 					    .from = old->from, .account = old->account, .envid = old->envid,
 					    .facts = old->facts, .rcpts = &x->rcpt, .n_rcpts = 1, .steps = x->steps };
 	refs = ARENA_ARRAY(&x->a, struct step_ref, n);
@@ -181,7 +179,7 @@ SUSPENDS bool redirect_steps(const struct queue_claim *claims, size_t n, struct 
 		return false;
 	for (size_t i = 0; i < n; i++)
 		refs[i] = claims[i].ref;
-	ok = copy_bytes(x, &body, e);
+	ok = letter_copy_take(&x->copy, &body, &x->record, e);
 	letter_body_end(&body);
 	if (ok)
 		note(x, claims, n);

@@ -7,6 +7,7 @@
  * All jobs together fill a hall with places for destinations that have answered lately, for new ones and for
  * failing ones: fifty servers that hang, or a thousand, fill their own places and nobody else's. */
 #include "role/queue/remote.h"
+#include "role/queue/sign.h"
 
 #include "base/id.h"
 #include "base/log.h"
@@ -197,6 +198,11 @@ SUSPENDS static void send_one(struct lane *lane)
 	out[standing]++;
 	n = queue_claim_lane(queue, lane, claims, QUEUE_TOGETHER, now, now + LEASE);
 	if (!n) {
+		remote_line_back(l, standing, 0);
+		return;
+	}
+	if (claims[0].letter->flags & LETTER_UNSIGNED) {
+		unsigned_take(claims, n);
 		remote_line_back(l, standing, 0);
 		return;
 	}

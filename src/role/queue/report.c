@@ -4,7 +4,7 @@
  * The report is a letter of its own from the null sender; it is written down in
  * the same record that closes the steps it is about.  A report to an address of
  * ours is delivered; one to another server leaves like any letter. */
-#include "role/queue/queue_role.h"
+#include "role/queue/sign.h"
 
 #include "base/fd.h"
 #include "base/id.h"
@@ -112,6 +112,34 @@ SUSPENDS static bool write_text(struct report *r, struct err *e)
 	return ok;
 }
 
+static bool leaves(const struct report *r)
+{
+	for (size_t i = 0; i < r->record.n_steps; i++)
+		if (r->steps[i].kind == STEP_REMOTE)
+			return true;
+	return false;
+}
+
+/* Its author is at this host (queue/bounce.c), which lies in a domain of ours or in none. */
+SUSPENDS static bool sign_report(struct report *r, struct err *e)
+{
+	struct sign_view v = { .id = r->record.id, .bytes = buf_str(&r->text), .fd = -1, .size = r->text.n };
+	struct sign_names names = { 0 };
+	struct str domain, fields = S("");
+
+	if (!leaves(r))
+		return true;
+	if (!sign_name_at(conf_now()->hostname, &domain, &r->a, e))
+		return false;
+	sign_names_add(&names, domain);
+	if (!sign_view(&v, &names, &fields, &r->a, e))
+		return false;
+	for (size_t i = 0; i < r->record.n_steps; i++)
+		if (r->steps[i].kind == STEP_REMOTE)
+			r->steps[i].prefix = fields;
+	return true;
+}
+
 SUSPENDS static bool make_report(struct report *r, struct err *e)
 {
 	r->text = buf_on_heap(BOUNCE_MAX);
@@ -122,7 +150,7 @@ SUSPENDS static bool make_report(struct report *r, struct err *e)
 					    .accepted = time_now(), .rcpts = &r->rcpt, .n_rcpts = 1,
 					    .steps = r->steps };
 	r->rcpt.address = r->claim->letter->from;
-	if (!write_text(r, e) || !route_sender(r, e))
+	if (!write_text(r, e) || !route_sender(r, e) || !sign_report(r, e))
 		return false;
 	r->record.body = buf_str(&r->text);
 	r->record.body_size = r->text.n;
@@ -183,7 +211,7 @@ SUSPENDS static void report_some(enum bounce_kind kind, const struct queue_claim
 	if (!refs || (is_due && !make_report(&r, &e))) {
 		log_warn("report", "about=%s why=%s", ID_Z(claims->ref.id), LOGQ(str_from_z(e.text)));
 		if (e.fault != FAULT_PERM)
-			return;                  /* its lease runs out and it is tried again */
+			return;                  /* its lease runs out and it is tried again; so also if it cannot be signed */
 		is_due = false;
 	}
 	if (is_due)

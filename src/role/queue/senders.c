@@ -186,7 +186,7 @@ SUSPENDS bool sender_ask(struct sender_found *s, const struct ipc_text *addresse
 	s->name = r.name;
 	s->limit = r.limit_per > 0 ? r.limit : 0;
 	s->limit_per = r.limit_per;
-	*ret = (struct sender_verdict){ .reply = REPLY_NONE, .owner = r.owner };
+	*ret = (struct sender_verdict){ .reply = REPLY_NONE, .owner = r.owner, .signers = r.signers.p, .n_signers = r.signers.n };
 	if (r.allow)
 		return true;
 	ret->why = r.why;

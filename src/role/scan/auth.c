@@ -2,9 +2,10 @@
 #include "role/scan/scan.h"
 
 #include "base/fd.h"
+#include "base/rnd.h"
 #include "role/dns_for_trust.h"
 #include "role/runtime.h"
-#include "trust/auth.h"
+#include "trust/dkim_crypto.h"
 #include "trust/psl.h"
 #include "wire/auth_results.h"
 #include "wire/address.h"
@@ -15,10 +16,17 @@
 enum { LINES_MAX = 6 + DKIM_SIGNATURES_MAX, FIELD_MAX = 64 << 10 };
 
 static const struct psl_ctx_st *suffixes;
+static struct dkim_keyring ring;
 
 void auth_prepare(void)
 {
 	suffixes = psl_list_open();
+}
+
+struct auth_means auth_means_of(const struct trust_dns *dns)
+{
+	return (struct auth_means){ .dns = dns, .suffixes = suffixes, .receiver = conf_now()->hostname, .now = time_now(),
+				    .dice = rnd_below(100), .vouchers = &conf_now()->inbound.trust_arc, .ring = &ring };
 }
 
 struct lines {
@@ -98,10 +106,15 @@ static struct str policy_text(const struct dmarc_answer *r, struct arena *a)
 	return r->problem.n ? r->problem : S("no DMARC record");
 }
 
+static struct str vouched_text(const struct auth *x, struct arena *a)
+{
+	return x->vouched_by.n ? arena_printf(a, "; set aside: " STR_FMT " saw it pass (ARC)", STR_ARG(x->vouched_by)) : S("");
+}
+
 static void add_dmarc(struct lines *l, const struct auth *x)
 {
 	const char *why = dmarc_from_why(x->from_is);
-	struct str policy;
+	struct str policy, vouched = vouched_text(x, l->a);
 
 	if (x->from_is != DMARC_FROM_ONE) {
 		add(l, "dmarc", "permerror", str_from_z(why));
@@ -109,7 +122,8 @@ static void add_dmarc(struct lines *l, const struct auth *x)
 	}
 	policy = policy_text(&x->dmarc, l->a);
 	add(l, "dmarc", dmarc_result_name(x->dmarc.result),
-	    arena_printf(l->a, "header.from=" STR_FMT ": " STR_FMT, STR_ARG(x->from), STR_ARG(policy)));
+	    arena_printf(l->a, "header.from=" STR_FMT ": " STR_FMT STR_FMT, STR_ARG(x->from), STR_ARG(policy),
+			 STR_ARG(vouched)));
 }
 
 static bool tell(const struct auth_client *c, const struct auth *x, struct scan_auth_answer *r, struct arena *a)
@@ -139,14 +153,15 @@ static bool tell(const struct auth_client *c, const struct auth *x, struct scan_
 	return !a->full;
 }
 
-static bool client_of(const struct scan_auth *q, struct arena *a, struct auth_client *ret, struct err *e)
+bool auth_client_read(struct str peer, struct str helo, struct str mail_from, struct arena *a, struct auth_client *ret,
+		      struct err *e)
 {
 	struct smtp_path p = { 0 };
 
-	*ret = (struct auth_client){ .is_known = q->peer.n, .helo = q->helo };
-	if (q->peer.n && !dns_address_read(q->peer, ret->ip))
+	*ret = (struct auth_client){ .is_known = peer.n, .helo = helo };
+	if (peer.n && !dns_address_read(peer, ret->ip))
 		return fail(e, FAULT_PERM, "that is no IP address");
-	if (q->mail_from.n && !str_eq(q->mail_from, S("<>")) && !address_parse(q->mail_from, PATH_UTF8, a, &p))
+	if (mail_from.n && !str_eq(mail_from, S("<>")) && !address_parse(mail_from, PATH_UTF8, a, &p))
 		return fail(e, FAULT_PERM, "that is no address of a sender");
 	ret->local = p.local;
 	ret->domain = p.domain;
@@ -171,7 +186,7 @@ SUSPENDS bool serve_auth(struct link *l, void *question, void *answer, struct ar
 	AUTO(buf_end) struct buf head = buf_on_heap((size_t)conf_now()->inbound.header_limit + 1024);
 	const struct scan_auth *q = question;
 	struct trust_dns dns = dns_for_trust();
-	struct auth_means m = { .dns = &dns, .suffixes = suffixes, .receiver = conf_now()->hostname, .now = time_now() };
+	struct auth_means m = auth_means_of(&dns);
 	struct letter_src src;
 	struct auth_client c;
 	struct auth *x;
@@ -183,7 +198,7 @@ SUSPENDS bool serve_auth(struct link *l, void *question, void *answer, struct ar
 	x = ARENA_NEW(a, struct auth);
 	if (q->letter <= 0 || fstat(q->letter, &st) || st.st_size < 0)
 		return fail(e, FAULT_PERM, "no letter came with the question");
-	if (!x || !client_of(q, a, &c, e) || !head_read(q->letter, (uint64_t)st.st_size, &head, e))
+	if (!x || !auth_client_read(q->peer, q->helo, q->mail_from, a, &c, e) || !head_read(q->letter, (uint64_t)st.st_size, &head, e))
 		return x ? false : fail(e, FAULT_TEMP, "no memory for the letter");
 	src = letter_in_file(q->letter, 0, (uint64_t)st.st_size);
 	scan_in_hand++;

@@ -1,9 +1,10 @@
 /* scan.c — is a letter welcome, and what stands in front of it.
  *
- * It holds a read-only descriptor of one letter and nothing else.  So far it
- * reads the header: loops, malformed headers, and fields that claim to be ours,
- * which are cut.  It ends after 1,000 letters, so that what a letter may have
- * done to it does not last. */
+ * It holds a read-only descriptor of one letter and nothing else.  It reads the
+ * header: loops, malformed headers, and fields that claim to be ours, which are
+ * cut; of strangers' letters it finds out who they are from (stranger.c).  It
+ * ends after 1,000 letters, so that what a letter may have done to it does not
+ * last. */
 #include "role/scan/scan.h"
 
 #include "base/fd.h"
@@ -21,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LETTERS_MAX = 1000 };
+enum { LETTERS_MAX = 1000, PREFIX_MAX = 60 << 10 };
 
 static unsigned letters;
 unsigned scan_in_hand;
@@ -125,13 +126,14 @@ static void refuse_for_score(struct scan_letter_answer *r, const struct conf_thr
 	struct buf b = buf_over(mem, sizeof(mem));
 
 	refuse(r, REPLY_SPAM, a, "");
+	r->is_check = true;
 	conf_score_print(r->score, &b);
 	buf_add(&b, S(", reject at "));
 	conf_score_print(limit->score, &b);
 	r->why = arena_printf(a, "its score is " STR_FMT, STR_ARG(buf_str(&b)));
 }
 
-/* A stranger's letter: what the checks found is summed, and stands in front of it. */
+/* What the checks found is summed, and stands in front of it. */
 static bool score(const struct scan_letter *q, struct str head, struct letter_facts *f, struct buf *b,
 		  struct scan_letter_answer *r, struct arena *a)
 {
@@ -139,7 +141,7 @@ static bool score(const struct scan_letter *q, struct str head, struct letter_fa
 	struct cut *theirs;
 	size_t n;
 
-	if (q->is_friend || (q->signals.n == 0 && !c->junk.is_set && !c->reject.is_set))
+	if (q->is_friend || (r->signals.n == 0 && !c->junk.is_set && !c->reject.is_set))
 		return true;
 	if (!spam_fields_find(head, a, &theirs, &n) || !join_cuts(f, theirs, n, a))
 		return false;
@@ -148,20 +150,49 @@ static bool score(const struct scan_letter *q, struct str head, struct letter_fa
 		f->n_cuts = 0;
 		return true;
 	}
-	r->score = spam_score(q->signals.p, q->signals.n);
+	r->score = spam_score(r->signals.p, r->signals.n);
 	r->is_scored = true;
-	spam_fields_add(b, q->signals.p, q->signals.n, &c->junk);
-	if (r->verdict == VERDICT_ACCEPT && c->reject.is_set && r->score >= c->reject.score)
+	spam_fields_add(b, r->signals.p, r->signals.n, &c->junk);
+	if (q->is_exempt || r->verdict != VERDICT_ACCEPT)
+		return true;
+	if (c->reject.is_set && r->score >= c->reject.score)
 		refuse_for_score(r, &c->reject, a);
-	else if (r->verdict == VERDICT_ACCEPT && c->junk.is_set && r->score >= c->junk.score)
+	else if (c->junk.is_set && r->score >= c->junk.score)
 		r->verdict = VERDICT_JUNK;
 	return true;
 }
 
-SUSPENDS static bool scan(const struct scan_letter *q, struct str head, struct scan_letter_answer *r,
-			  struct arena *a, struct err *e)
+/* Everybody can tell the postmaster that something is wrong (RFC 5321 §4.5.1). */
+static bool is_for_postmaster(const struct scan_letter *q)
 {
-	struct buf b = buf_on_heap(16 * 1024);
+	return str_eq_nocase(str_head(q->rcpt, str_rfind(q->rcpt, '@')), S("postmaster"));
+}
+
+/* A stranger's letter: who it is from, and what follows.  *trace goes in front of our Received (RFC 8601 §4.1, RFC 7208
+ * §9.1). */
+SUSPENDS static bool examine(const struct scan_letter *q, struct str head, const struct letter_src *src,
+			     struct letter_facts *f, struct buf *trace, struct buf *b, struct scan_letter_answer *r,
+			     struct arena *a, struct err *e)
+{
+	struct stranger s = { 0 };
+	bool ok = r->verdict != VERDICT_ACCEPT || stranger_look(q, head, src, a, &s, e);
+
+	if (ok && !q->is_exempt && s.refusal && !is_for_postmaster(q))
+		stranger_refuse(&s, q, r, a);
+	else if (ok && !q->is_exempt && s.is_junk)
+		r->verdict = VERDICT_JUNK;
+	if (ok && !(stranger_tell(&s, q, r, a) && stranger_add_fields(&s, trace, a) && score(q, head, f, b, r, a) &&
+		    (!q->wants_authors || find_authors(head, r, a))))
+		ok = fail(e, FAULT_TEMP, "the header needs more memory than it may");
+	if (s.auth)
+		auth_end(s.auth);
+	return ok;
+}
+
+SUSPENDS static bool scan(const struct scan_letter *q, struct str head, const struct letter_src *src,
+			  struct scan_letter_answer *r, struct arena *a, struct err *e)
+{
+	AUTO(buf_end) struct buf trace = buf_on_heap(PREFIX_MAX), b = buf_on_heap(16 * 1024);
 	struct letter_facts f;
 
 	if (!letter_facts_read(head, conf_now()->hostname, a, &f))
@@ -170,48 +201,53 @@ SUSPENDS static bool scan(const struct scan_letter *q, struct str head, struct s
 	f.is_cut |= head.n < q->size && f.header_size == head.n;
 	judge(&f, r, a);
 	add_prefix(q, &b);
-	if (!(q->sender == SENDER_STRANGER ? score(q, head, &f, &b, r, a) : complete(q, head, &f, &b, r, a))) {
-		buf_end(&b);
+	if (q->sender == SENDER_STRANGER && !examine(q, head, src, &f, &trace, &b, r, a, e))
+		return false;
+	if (q->sender != SENDER_STRANGER && !complete(q, head, &f, &b, r, a))
 		return fail(e, FAULT_TEMP, "the header needs more memory than it may");
-	}
-	if (q->sender == SENDER_STRANGER && q->wants_authors && !find_authors(head, r, a)) {
-		buf_end(&b);
-		return fail(e, FAULT_TEMP, "the header needs more memory than it may");
-	}
 	if (str_at(head, 0) == ' ' || str_at(head, 0) == '\t')
 		buf_add(&b, S("\r\n"));         /* else its first line would continue our last field */
-	r->prefix = arena_str(a, buf_str(&b));
-	buf_end(&b);
-	if (!copy_cuts(f.cuts, f.n_cuts, &r->cuts.p, &r->cuts.n, a) || !r->prefix.n)
+	buf_add(&trace, buf_str(&b));
+	r->prefix = arena_str(a, buf_str(&trace));
+	if (!copy_cuts(f.cuts, f.n_cuts, &r->cuts.p, &r->cuts.n, a) || !r->prefix.n || trace.full || b.full)
 		return fail(e, FAULT_TEMP, "the header needs more memory than it may");
 	r->message_id = arena_str(a, f.message_id);
 	return true;
 }
 
-/* Only the header is read: at most its limit and a little. */
-SUSPENDS static bool serve_scan(struct link *l, void *question, void *answer, struct arena *unused, struct err *e)
+/* The header lies in memory: at most its limit and a little.  The body goes by. */
+SUSPENDS static bool scan_file(const struct scan_letter *q, struct scan_letter_answer *r, struct arena *a, struct err *e)
 {
-	struct scan_letter *q = question;
-	struct scan_letter_answer *r = answer;
-	size_t most = (size_t)conf_now()->inbound.header_limit + 1024, n;
+	size_t most = (size_t)conf_now()->inbound.header_limit + 1024, n = q->size < most ? (size_t)q->size : most;
+	struct letter_src src = letter_in_file(q->letter, (int64_t)q->at, q->size);
 	struct stat st;
 	char *p;
 	bool ok;
 
-	(void)l;
-	if (q->letter <= 0) {
-		letters++;
-		return scan(q, q->head, r, unused, e);
-	}
 	if (fstat(q->letter, &st) || st.st_size < 0 || q->at > (uint64_t)st.st_size || q->size > (uint64_t)st.st_size - q->at)
 		return fail(e, FAULT_PERM, "the letter is shorter than it is said to be");
-	n = q->size < most ? (size_t)q->size : most;
 	p = malloc(n ? n : 1);
 	if (!p)
 		return fail(e, FAULT_TEMP, "no memory for the header");
-	ok = fd_pread_all(q->letter, p, n, (int64_t)q->at, e) && scan(q, str_of(p, n), r, unused, e);
+	ok = fd_pread_all(q->letter, p, n, (int64_t)q->at, e) && scan(q, str_of(p, n), &src, r, a, e);
 	free(p);
+	return ok;
+}
+
+SUSPENDS static bool serve_scan(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct scan_letter *q = question;
+	struct letter_src src = letter_in_memory(q->bytes);
+	bool ok;
+
+	(void)l;
+	a->limit = AUTH_ARENA;
+	scan_in_hand++;
+	ok = q->letter > 0 ? scan_file(q, answer, a, e) : scan(q, q->bytes, &src, answer, a, e);
+	scan_in_hand--;
 	letters++;
+	if (letters >= LETTERS_MAX && scan_in_hand == 0)
+		wait_wake(&self.stop);   /* run() looks */
 	return ok;
 }
 

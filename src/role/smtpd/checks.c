@@ -91,9 +91,11 @@ struct checks *checks_open(const struct conf *conf, const uint8_t addr[16], cons
 			   bool is_real)
 {
 	const struct conf_checks *lines = &conf->inbound.checks;
-	struct checks *c =
-		lines->n ? calloc(1, sizeof(*c) + lines->n * sizeof(c->probes[0])) : NULL;
+	struct checks *c = NULL;
 
+	for (size_t i = 0; i < lines->n && !c; i++)
+		if (!conf_check_is_of_letter(&lines->p[i]))
+			c = calloc(1, sizeof(*c) + lines->n * sizeof(c->probes[0]));
 	if (!c)
 		return NULL;
 	c->conf = conf;
@@ -223,6 +225,7 @@ SUSPENDS static bool judge_sender_domain(struct checks *c, const struct checks_l
 	return true;
 }
 
+/* The others are of the letter: `scan` judges. */
 static const struct rule {
 	judge_fn *judge;
 	enum reply_id refused, later;
@@ -282,6 +285,8 @@ SUSPENDS static bool find(struct checks *c, const struct checks_letter *l, struc
 
 		*f = (struct finding){ .check = &lines->p[i],
 				       .reply = (uint16_t)rules[lines->p[i].kind].refused };
+		if (conf_check_is_of_letter(f->check))
+			continue;
 		if (!rules[lines->p[i].kind].judge(c, l, f, e)) {
 			c->found = NULL;
 			return false;
@@ -399,6 +404,7 @@ bool checks_pass(struct session *s, const struct smtp_command *rcpt, struct repl
 	}
 	if (is_first)
 		count_hits(s->checks);
+	s->conduct.is_vouched |= r.verdict.pass != NULL;
 	if (!s->t->is_checked)
 		note_signals(s, &r);
 	*ret = r.reply;

@@ -39,7 +39,7 @@ SUSPENDS static bool commit(struct session *s, struct transaction *t, struct que
 		.sender = (uint8_t)(t->is_ours && s->sender == SENDER_STRANGER ? SENDER_NETWORK :
 				    t->is_ours ? s->sender : SENDER_STRANGER),
 		.session = s->number, .host = str_from_z(s->host), .host_confirmed = s->host_is_confirmed,
-		.judge_authors = !t->is_ours && standing_wants_authors(),
+		.judge_authors = !t->is_ours && standing_wants_letter(), .is_exempt = t->standing == STANDING_EXEMPT,
 		.rcpts = { t->rcpts, t->n_rcpts }, .signals = { t->signals, t->n_signals },
 	};
 	bool ok = false;

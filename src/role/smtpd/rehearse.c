@@ -71,10 +71,13 @@ static struct str follows_of(const struct finding *f, struct arena *a)
 
 static void add_findings(struct rehearsal *h, const struct checks_result *found)
 {
-	static const char *const states[] = { "not asked", "nothing", "found", "temporary" };
+	static const char *const states[] = { "not asked", "nothing", "found", "temporary", "other" };
 
 	for (size_t i = 0; i < found->n; i++) {
 		const struct finding *f = &found->p[i];
+
+		if (conf_check_is_of_letter(f->check))
+			continue;
 		struct str name = conf_check_name(f->check->kind), zone = f->check->zone;
 		struct ipc_rule *at =
 			add_rule(h,

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "role/smtpd/checks.h"
+#include "role/smtpd/conduct.h"
 #include "role/smtpd/refused.h"
 
 #include <stdio.h>
@@ -291,6 +292,8 @@ static void judge_conduct(struct session *s, enum smtp_verb v, struct reply *r)
 {
 	unsigned code = r->id ? reply_row(r->id)->code : 0;
 
+	if (code >= 400)
+		conduct_count(s, r->id);
 	s->stagnant += verb_of(v)->is_idle;
 	s->errors += code >= 500;
 	s->deferred += code >= 400 && code < 500;
@@ -309,7 +312,7 @@ SUSPENDS static bool say(struct session *s, enum smtp_verb v, struct reply r)
 	judge_conduct(s, v, &r);
 	if (r.id == REPLY_NONE)
 		return true;
-	if (reply_is_error(r.id))
+	if (reply_is_error(r.id) && !s->note.is_told)
 		note_refusal(s, v, &r);
 	s->is_done |= r.close || reply_row(r.id)->code == 421;
 	s->is_done |= is_mute(s);
@@ -459,6 +462,7 @@ SUSPENDS static struct reply welcome(struct session *s)
 		said = session_refuse(s, REPLY_NO_RESOURCES, str_from_z(e.text));
 	} else if (!r.allow) {
 		session_refuse(s, REPLY_TOO_MANY_CONNECTIONS, r.why);
+		s->is_quiet = s->note.is_told = r.is_told;
 		said = (struct reply){ REPLY_TOO_MANY_CONNECTIONS, r.why, true };
 	} else if (s->is_connected = true, checks_begin(s), is_mute(s)) {
 		said = session_start_tls(s) ? greeting(s) : answer(REPLY_NONE);
@@ -473,8 +477,7 @@ static void take_leave(struct session *s)
 {
 	session_forget_sender(s);
 	if (s->is_connected && link_to(ROLE_USER))
-		user_disconnect(link_to(ROLE_USER), &(struct user_disconnect){
-				.peer = str_from_z(s->peer), .is_submission = session_is_submission(s) });
+		user_disconnect(link_to(ROLE_USER), (struct user_disconnect[]){ conduct_report(s) });
 }
 
 SUSPENDS void session_run(void *session)
@@ -502,8 +505,9 @@ SUSPENDS void session_run(void *session)
 	take_leave(s);
 	checks_close(&s->checks);
 	tls = conn_tls_facts(&s->conn);
-	log_info("disconnect", "peer=%s helo=%s tls=" STR_FMT " letters=%u commands=%u errors=%u", s->peer,
-		 LOGQ(str_from_z(s->helo)), STR_ARG(tls.version), s->letters, s->commands, s->errors);
+	if (!s->is_quiet)
+		log_info("disconnect", "peer=%s helo=%s tls=" STR_FMT " letters=%u commands=%u errors=%u", s->peer,
+			 LOGQ(str_from_z(s->helo)), STR_ARG(tls.version), s->letters, s->commands, s->errors);
 	conn_close(&s->conn);
 	session_close(s);
 }

@@ -52,13 +52,20 @@ struct session {
 		struct str why, from, rcpt;
 		uint64_t msg;
 		const struct finding *found;     /* by which check it is refused */
+		bool is_told;            /* the log has it already */
 	} note;                          /* for its why-record, in *a */
 
 	unsigned commands, errors, deferred, letters;
 	unsigned stagnant;               /* commands since something came of one */
+	struct {
+		unsigned no_host_name, unknown_recipients, errors;
+		uint64_t nameless;       /* the letter that was last counted in the first */
+		bool is_vouched;         /* a white list has it */
+	} conduct;                       /* conduct.h */
 	bool is_done;                    /* nothing more is read */
 	bool is_idle;                    /* waits for a command, or shakes hands */
 	bool is_connected;               /* `user` counts it */
+	bool is_quiet;                   /* it is banned, and the log has had enough of it */
 
 	uint64_t number;                 /* of this process's conversations */
 	struct fiber *fiber;

@@ -20,9 +20,9 @@ void standing_open(void)
 	ipc_hear(IPC_smtpd_entries, hear_entries);
 }
 
-bool standing_wants_authors(void)
+bool standing_wants_letter(void)
 {
-	return flags & ENTRIES_AUTHOR;
+	return flags & ENTRIES_LETTER;
 }
 
 SUSPENDS static bool ask(struct session *s, struct reply *ret)

@@ -10,8 +10,8 @@ void standing_open(void);
 /* At RCPT: once for each letter of a stranger; false: it is blocked, or could not be asked, and *ret is the reply.
  * After it s->t->standing tells whether a check may refuse it. */
 SUSPENDS bool standing_pass(struct session *s, struct reply *ret);
-/* Is there a block that an address in the header may match? */
-bool standing_wants_authors(void);
+/* Is there an entry that an address in the header may match, or the domain of a signature? */
+bool standing_wants_letter(void);
 
 /* host.c: the name of the client, asked for once in a session; one that does not lead back is told, too. */
 SUSPENDS void session_find_host(struct session *s);

@@ -1,42 +1,29 @@
-/* bans.c — who may not connect, and who is known to have logged in.
+/* bans.c — who may not connect: by a person's word, or for how it behaved.
  *
- * Both are in memory and in access.db.  A ban is an entry that a later entry ends; what has
- * expired is left out of memory.  Automatic bans of one client within REMEMBER grow.  Changes of
- * the database go one after the other, in a thread. */
+ * Bans are in memory (user/ban_table.h) and in access.db.  A ban is an entry that a later entry ends;
+ * what is over is left out of memory.  A ban by the server holds at once and is written a moment
+ * later, many in one transaction, so that a flood of bad clients waits for no disk and nobody waits
+ * for them. */
 #include "role/user/user.h"
 
 #include "base/log.h"
-#include "user/access_store.h"
+#include "user/ban_table.h"
+#include "user/conduct.h"
 
 #include <stdlib.h>
 
-enum { AT_ONCE = 500, LIST_MAX = 200, LIST_BYTES = 40000, REASON_MAX = 200, DOUBLINGS_MAX = 20 };
-#define REMEMBER (30 * DAY)
-#define KNOWN_FRESH HOUR                 /* written again only when it is older */
+enum { AT_ONCE = 500, LIST_MAX = 200, LIST_BYTES = 40000, REASON_MAX = 200 };
 #define FLUSH_EVERY MINUTE
-
-struct ban {
-	int64_t id;
-	struct network net;
-	char *what, *by, *reason;
-	int64_t added, expires;
-	uint64_t hits, written;
-	int64_t last_hit;
-};
-
-/* How often a client was banned by the server within REMEMBER. */
-struct history {
-	unsigned n;
-	int64_t last;
-};
+#define TELL_EVERY HOUR                  /* that a ban refused somebody */
+#define FORGET_AFTER (90 * DAY)          /* since a ban by the server was over */
 
 static struct access_store *store;
 static bool is_busy;
 static struct wait idle;
-static struct ban **bans;                /* in force, by id */
-static size_t n_bans, cap_bans;
-static struct map history;               /* client → struct history */
-static struct map known;                 /* client → int64_t, the last time */
+static struct ban_table bans;
+static int64_t last_id;                  /* that was given to a ban */
+static struct wait unwritten;            /* there is a ban that the database does not have */
+static struct conduct *conduct;
 
 /* -- the store ------------------------------------------------------------- */
 
@@ -57,9 +44,9 @@ void access_give(void)
 }
 
 struct writing {
-	enum { WRITE_BAN, WRITE_KNOWN, WRITE_HITS } what;
-	struct ban_entry ban;
-	struct known_client client;
+	bool (*write)(struct access_store *s, const struct ban_entry *list, size_t n, struct err *e);
+	struct ban_entry *list;
+	size_t n;
 	bool ok;
 	struct err err;
 };
@@ -69,17 +56,7 @@ static void write_work(void *arg)
 {
 	struct writing *w = arg;
 
-	switch (w->what) {
-	case WRITE_BAN:
-		w->ok = ban_add(store, &w->ban, &w->ban.id, &w->err);
-		break;
-	case WRITE_KNOWN:
-		w->ok = known_put(store, &w->client, &w->err);
-		break;
-	case WRITE_HITS:
-		w->ok = ban_set_hits(store, w->ban.id, w->ban.hits, w->ban.last_hit, &w->err);
-		break;
-	}
+	w->ok = w->write(store, w->list, w->n, &w->err);
 }
 
 SUSPENDS static bool store_write(struct writing *w, struct err *e)
@@ -95,91 +72,60 @@ SUSPENDS static bool store_write(struct writing *w, struct err *e)
 	return w->ok;
 }
 
-/* -- bans in force --------------------------------------------------------- */
+/* -- refusing -------------------------------------------------------------- */
 
-static void ban_close(struct ban *b)
-{
-	free(b->what);
-	free(b->by);
-	free(b->reason);
-	free(b);
-}
-
-static char *copy(struct str s)
-{
-	char *z = strndup(s.n ? s.p : "", s.n);
-
-	must(z, "out of memory for a ban");
-	return z;
-}
-
-static struct ban *ban_keep(const struct ban_entry *x, const struct network *net)
-{
-	struct ban *b = calloc(1, sizeof(*b));
-
-	if (n_bans == cap_bans) {
-		cap_bans = cap_bans ? 2 * cap_bans : 64;
-		bans = reallocarray(bans, cap_bans, sizeof(struct ban *));
-	}
-	must(b && bans, "out of memory for a ban");
-	*b = (struct ban){ .id = x->id, .net = *net, .what = copy(x->what), .by = copy(x->by),
-			   .reason = copy(x->reason), .added = x->added, .expires = x->expires, .hits = x->hits,
-			   .written = x->hits, .last_hit = x->last_hit };
-	bans[n_bans++] = b;
-	return b;
-}
-
-static void ban_drop(size_t i)
-{
-	ban_close(bans[i]);
-	memmove(&bans[i], &bans[i + 1], (n_bans - i - 1) * sizeof(struct ban *));
-	n_bans--;
-}
-
-static void drop_expired(int64_t now)
-{
-	for (size_t i = n_bans; i-- > 0;)
-		if (bans[i]->expires && bans[i]->expires <= now)
-			ban_drop(i);
-}
-
-static void history_add(const struct net_address *client, int64_t when)
-{
-	struct str key = str_of(client->b, sizeof(client->b));
-	struct history *h = map_get(&history, key);
-
-	if (!h) {
-		h = calloc(1, sizeof(*h));
-		must(h, "out of memory for a ban");
-		map_put(&history, key, h);
-	}
-	h->n = when - h->last > REMEMBER ? 1 : h->n + 1;
-	h->last = when;
-}
-
-bool bans_refuse(const struct net_address *from, struct str *ret_why, struct arena *a)
+static struct str until_of(const struct ban *b, struct arena *a)
 {
 	char mem[40];
 	struct buf until = buf_over(mem, sizeof(mem));
-	int64_t now = time_now();
 
-	for (size_t i = 0; i < n_bans; i++) {
-		struct ban *b = bans[i];
-
-		if (!network_has(&b->net, from) || (b->expires && b->expires <= now))
-			continue;
-		b->hits++;
-		b->last_hit = now;
-		if (b->expires)
-			time_add_rfc3339(&until, b->expires);
-		*ret_why = arena_printf(a, "your address is banned%s" STR_FMT ": %s", until.n ? " until " : "",
-					STR_ARG(buf_str(&until)), b->reason);
-		return true;
-	}
-	return false;
+	if (b->entry.expires)
+		time_add_rfc3339(&until, b->entry.expires);
+	return arena_printf(a, "%s" STR_FMT, until.n ? " until " : "", STR_ARG(buf_str(&until)));
 }
 
-/* -- banning --------------------------------------------------------------- */
+bool bans_explain(const struct net_address *from, struct str *ret_why, struct arena *a)
+{
+	const struct ban *b = ban_table_find(&bans, from, time_now());
+
+	struct str until;
+
+	if (!b)
+		return false;
+	until = until_of(b, a);
+	*ret_why = arena_printf(a, "the ban %lld of " STR_FMT STR_FMT ", by " STR_FMT ": " STR_FMT, (long long)b->entry.id,
+				STR_ARG(b->entry.what), STR_ARG(until), STR_ARG(b->entry.by), STR_ARG(b->entry.reason));
+	return true;
+}
+
+bool bans_refuse(const struct net_address *from, struct str *ret_why, bool *ret_is_told, struct arena *a)
+{
+	int64_t now = time_now();
+	struct ban *b = ban_table_find(&bans, from, now);
+	struct str until;
+
+	if (!b)
+		return false;
+	b->entry.hits++;
+	b->entry.last_hit = now;
+	*ret_is_told = b->told && now - b->told < TELL_EVERY;
+	if (!*ret_is_told)
+		b->told = now;
+	until = until_of(b, a);
+	*ret_why = arena_printf(a, "your address is banned" STR_FMT ": " STR_FMT, STR_ARG(until), STR_ARG(b->entry.reason));
+	return true;
+}
+
+/* -- banning for what was done --------------------------------------------- */
+
+const char *bans_spare(const struct net_address *from)
+{
+	if (net_address_is_loopback(from))
+		return "it is this machine";
+	if (clients_exempt(from))
+		return "it is in friends or unlimited";
+	return known_has_network(from) ? "somebody logged in from its network lately" : NULL;
+}
 
 static void print_client(const struct net_address *client, struct buf *to)
 {
@@ -188,46 +134,60 @@ static void print_client(const struct net_address *client, struct buf *to)
 		buf_add(to, S("/64"));
 }
 
-/* The first ban of a client has the configured length, each further one twice as much. */
-static int64_t length_of(const struct net_address *client, int64_t now)
+/* Each ban of a client is longer than the one before. */
+static int64_t length_of(unsigned before)
 {
-	const struct conf_login *c = &conf_now()->login;
-	const struct history *h = map_get(&history, str_of(client->b, sizeof(client->b)));
-	unsigned n = h && now - h->last <= REMEMBER ? h->n : 0;
-	int64_t length = c->ban;
+	const struct conf_durations *d = &conf_now()->ban.times;
 
-	for (unsigned i = 0; i < n && i < DOUBLINGS_MAX && length < c->ban_most; i++)
-		length *= 2;
-	return length < c->ban_most ? length : c->ban_most;
+	return d->p[before < d->n ? before : d->n - 1];
 }
 
-SUSPENDS void bans_punish(const struct net_address *client, struct str peer, struct str reason)
+void bans_punish(const struct net_address *client, struct str peer, struct str reason)
 {
+	int64_t now = time_now(), forget = conf_now()->ban.forget;
+	unsigned before = ban_table_before(&bans, client, forget, now);
 	char mem[64];
 	struct buf what = buf_over(mem, sizeof(mem));
-	struct writing w = { .what = WRITE_BAN };
-	int64_t now = time_now();
-	struct network net;
-	struct ban *b;
+	AUTO(arena_end) struct arena a = { 0 };
+	struct ban_entry x;
 	struct err e = { 0 };
 
-	print_client(client, &what);
-	if (!network_parse(buf_str(&what), &net, &e))
+	if (bans_spare(client) || ban_table_find(&bans, client, now))
 		return;
-	w.ban = (struct ban_entry){ .what = buf_str(&what), .added = now, .by = S("server"), .reason = reason,
-				    .expires = now + length_of(client, now) };
-	history_add(client, now);
-	/* in force at once: the disk may take its time */
-	b = ban_keep(&w.ban, &net);
-	why_client_banned(w.ban.what, peer, w.ban.expires - now, reason);
-	if (!store_write(&w, &e)) {
-		log_error("ban", "why=%s next=\"it holds until the next restart\"", LOGQ(str_from_z(e.text)));
+	print_client(client, &what);
+	if (before)
+		reason = arena_printf(&a, STR_FMT ", banned %u time%s before", STR_ARG(reason), before, before > 1 ? "s" : "");
+	x = (struct ban_entry){ .id = ++last_id, .what = buf_str(&what), .added = now, .by = BAN_BY_SERVER, .reason = reason,
+				.expires = now + length_of(before) };
+	if (!ban_table_add(&bans, &x, true, &e)) {
+		log_warn("ban", "what=" STR_FMT " why=%s", STR_ARG(x.what), LOGQ(str_from_z(e.text)));
 		return;
 	}
-	for (size_t i = 0; i < n_bans; i++)
-		if (bans[i] == b)
-			b->id = w.ban.id;
+	ban_table_note(&bans, client, forget, now, x.expires);
+	why_client_banned(x.what, peer, x.expires - now, reason);
+	wait_wake(&unwritten);
 }
+
+void bans_judge(const struct net_address *from, struct str peer, const unsigned *n)
+{
+	const struct conf_ban *c = &conf_now()->ban;
+	const struct conduct_rule rules[CONDUCT_KINDS] = {
+		[CONDUCT_NO_HOST_NAME] = { c->no_host_name.n, c->no_host_name.per },
+		[CONDUCT_UNKNOWN_RECIPIENTS] = { c->unknown_recipients.n, c->unknown_recipients.per },
+		[CONDUCT_ERRORS] = { c->errors.n, c->errors.per },
+	};
+	struct net_address client = net_address_client(from);
+	struct conduct_evidence found;
+	char mem[100];
+	struct buf reason = buf_over(mem, sizeof(mem));
+
+	if (bans_spare(from) || !conduct_note(conduct, &client, rules, n, time_mono(), &found))
+		return;
+	conduct_print(&found, &reason);
+	bans_punish(&client, peer, buf_str(&reason));
+}
+
+/* -- by command ------------------------------------------------------------ */
 
 static bool check_network(struct str what, struct network *ret, struct err *e)
 {
@@ -246,21 +206,30 @@ SUSPENDS static bool serve_add(struct link *l, void *question, void *answer, str
 {
 	struct user_ban_add *q = question;
 	struct user_ban_add_answer *r = answer;
-	struct writing w = { .what = WRITE_BAN };
 	int64_t now = time_now();
 	struct network net;
+	struct ban_entry x;
+	struct ban *b;
 
 	(void)l, (void)a;
 	if (!check_network(q->what, &net, e))
 		return false;
 	if (q->seconds > 3650 * (uint64_t)(DAY / SECOND))
 		return fail(e, FAULT_PERM, "at most ten years, or without an end");
-	w.ban = (struct ban_entry){ .what = q->what, .added = now, .by = q->by, .reason = str_head(q->reason, REASON_MAX),
-				    .expires = q->seconds ? now + (int64_t)q->seconds * SECOND : 0 };
-	if (!store_write(&w, e))
+	x = (struct ban_entry){ .id = ++last_id, .what = q->what, .added = now, .by = q->by,
+				.reason = str_head(q->reason, REASON_MAX),
+				.expires = q->seconds ? now + (int64_t)q->seconds * SECOND : 0 };
+	b = ban_table_add(&bans, &x, false, e);
+	if (!b)
 		return false;
-	ban_keep(&w.ban, &net);
-	r->id = (uint64_t)w.ban.id;
+	b->is_written = true;    /* what follows does it, and says if it cannot be */
+	if (!store_write(&(struct writing){ .write = bans_add, .list = &x, .n = 1 }, e)) {
+		b = ban_table_next(&bans, x.id - 1);
+		if (b && b->entry.id == x.id)
+			ban_table_remove(&bans, b);
+		return false;
+	}
+	r->id = (uint64_t)x.id;
 	log_info("ban", "what=" STR_FMT " by=%s why=%s", STR_ARG(q->what), LOGQ(q->by), LOGQ(q->reason));
 	return true;
 }
@@ -269,31 +238,39 @@ static bool is_meant(const struct ban *b, struct str what)
 {
 	uint64_t id;
 
-	return str_eq(str_from_z(b->what), what) || (str_u64(what, &id) && b->id == (int64_t)id);
+	return str_eq(b->entry.what, what) || (str_u64(what, &id) && b->entry.id == (int64_t)id);
+}
+
+/* Ended by a person: if the server made it, that was a mistake, and the next one is a first one. */
+SUSPENDS static bool end_ban(struct ban *b, const struct user_ban_remove *q, struct err *e)
+{
+	struct ban_entry x = { .id = ++last_id, .what = q->what, .added = time_now(), .by = q->by, .ends = b->entry.id };
+
+	if (!store_write(&(struct writing){ .write = bans_add, .list = &x, .n = 1 }, e))
+		return false;
+	b = ban_table_next(&bans, x.ends - 1);
+	if (!b || b->entry.id != x.ends)
+		return true;     /* over meanwhile */
+	if (b->is_automatic)
+		ban_table_pardon(&bans, &b->net.address);
+	ban_table_remove(&bans, b);
+	return true;
 }
 
 SUSPENDS static bool serve_remove(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct user_ban_remove *q = question;
 	struct user_ban_remove_answer *r = answer;
+	int64_t id;
 
 	(void)l, (void)a;
-	drop_expired(time_now());
-	for (size_t i = n_bans; i-- > 0;) {
-		struct writing w = { .what = WRITE_BAN };
-		int64_t id;
-
-		if (i >= n_bans || !is_meant(bans[i], q->what))
+	ban_table_expire(&bans, time_now());
+	for (struct ban *b = ban_table_next(&bans, 0); b; b = ban_table_next(&bans, id)) {
+		id = b->entry.id;
+		if (!is_meant(b, q->what))
 			continue;
-		id = bans[i]->id;
-		w.ban = (struct ban_entry){ .what = q->what, .added = time_now(), .by = q->by, .ends = id };
-		if (!store_write(&w, e))
+		if (!end_ban(b, q, e))
 			return false;
-		for (size_t k = 0; k < n_bans; k++)
-			if (bans[k]->id == id) {
-				ban_drop(k);
-				break;
-			}
 		r->n++;
 	}
 	if (!r->n)
@@ -306,107 +283,137 @@ static bool serve_list(struct link *l, void *question, void *answer, struct aren
 {
 	struct user_ban_list *q = question;
 	struct user_ban_list_answer *r = answer;
+	const struct ban *b = NULL;
 	size_t bytes = 0;
 
 	(void)l;
-	drop_expired(time_now());
+	ban_table_expire(&bans, time_now());
 	r->bans.p = ARENA_ARRAY(a, struct ipc_ban, LIST_MAX);
 	if (!r->bans.p)
 		return fail(e, FAULT_TEMP, "out of memory");
-	for (size_t i = 0; i < n_bans && r->bans.n < LIST_MAX && bytes < LIST_BYTES; i++) {
-		const struct ban *b = bans[i];
+	while (r->bans.n < LIST_MAX && bytes < LIST_BYTES && (b = ban_table_next(&bans, b ? b->entry.id : (int64_t)q->after))) {
+		const struct ban_entry *x = &b->entry;
 
-		if ((uint64_t)b->id <= q->after)
-			continue;
 		r->bans.p[r->bans.n++] = (struct ipc_ban){
-			.id = (uint64_t)b->id, .what = str_from_z(b->what), .added = b->added,
-			.by = str_from_z(b->by), .reason = str_from_z(b->reason), .expires = b->expires,
-			.hits = b->hits, .last_hit = b->last_hit };
-		bytes += strlen(b->what) + strlen(b->by) + strlen(b->reason) + sizeof(struct ipc_ban);
+			.id = (uint64_t)x->id, .what = x->what, .added = x->added, .by = x->by, .reason = x->reason,
+			.expires = x->expires, .hits = x->hits, .last_hit = x->last_hit };
+		bytes += x->what.n + x->by.n + x->reason.n + sizeof(struct ipc_ban);
 	}
 	return true;
 }
 
-/* -- who has logged in ----------------------------------------------------- */
+/* -- to the disk ----------------------------------------------------------- */
 
-bool known_has(const struct net_address *client)
+static bool wants_row(const struct ban *b)
 {
-	const int64_t *last = map_get(&known, str_of(client->b, sizeof(client->b)));
-
-	return last && time_now() - *last < REMEMBER;
+	return !b->is_written;
 }
 
-static bool known_set(const struct net_address *client, int64_t when)
+static bool wants_hits(const struct ban *b)
 {
-	int64_t *last = map_get(&known, str_of(client->b, sizeof(client->b)));
-	bool is_fresh = last && when - *last < KNOWN_FRESH;
-
-	if (!last) {
-		last = calloc(1, sizeof(*last));
-		must(last, "out of memory for a client");
-		map_put(&known, str_of(client->b, sizeof(client->b)), last);
-	}
-	if (!is_fresh)
-		*last = when;
-	return !is_fresh;
+	return b->is_written && b->entry.hits != b->hits_written;
 }
 
-SUSPENDS void known_note(const struct net_address *client)
+/* Those behind *after that want it, AT_ONCE at most; their words are copied, for they may be gone before they are
+ * written. */
+static size_t gather(int64_t *after, bool (*wants)(const struct ban *), struct ban_entry *list, struct arena *a)
 {
-	struct writing w = { .what = WRITE_KNOWN, .client = { .client = *client, .last = time_now() } };
-	struct err e = { 0 };
+	size_t n = 0;
+	struct ban *b;
 
-	if (known_set(client, w.client.last) && !store_write(&w, &e))
-		log_warn("known", "why=%s next=\"it is written at the next login\"", LOGQ(str_from_z(e.text)));
-}
-
-/* -- life ------------------------------------------------------------------ */
-
-SUSPENDS static void flush_hits(void)
-{
-	struct err e;
-
-	for (size_t i = 0; i < n_bans; i++) {
-		struct ban *b = bans[i];
-		struct writing w = { .what = WRITE_HITS, .ban = { .id = b->id, .hits = b->hits, .last_hit = b->last_hit } };
-
-		if (b->hits == b->written || !b->id)
+	while (n < AT_ONCE && (b = ban_table_next(&bans, *after))) {
+		*after = b->entry.id;
+		if (!wants(b))
 			continue;
-		b->written = b->hits;
-		if (!store_write(&w, &e))
-			return;
+		list[n] = b->entry;
+		list[n].what = arena_str(a, b->entry.what);
+		list[n].by = arena_str(a, b->entry.by);
+		list[n++].reason = arena_str(a, b->entry.reason);
+		b->is_written = true;
+		b->hits_written = b->entry.hits;
 	}
+	return a->full ? 0 : n;
+}
+
+SUSPENDS static void flush(bool (*wants)(const struct ban *), bool is_new)
+{
+	int64_t after = 0;
+	size_t n = AT_ONCE;
+
+	while (n == AT_ONCE) {
+		AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
+		struct ban_entry *list = ARENA_ARRAY(&a, struct ban_entry, AT_ONCE);
+		struct err e = { 0 };
+
+		n = list ? gather(&after, wants, list, &a) : 0;
+		if (n && !store_write(&(struct writing){ .write = is_new ? bans_add : bans_set_hits, .list = list, .n = n }, &e))
+			log_error("ban", "bans=%zu why=%s next=\"they hold until the next restart\"", n, LOGQ(str_from_z(e.text)));
+	}
+}
+
+void bans_flush(void)
+{
+	ban_table_expire(&bans, time_now());
+	flush(wants_row, true);
+	flush(wants_hits, false);
 }
 
 SUSPENDS void bans_tend(void *unused)
 {
-	struct err e;
+	struct err e = { 0 };
+	bool ok = true;
 
 	(void)unused;
-	while (fiber_sleep(FLUSH_EVERY, &e)) {
-		drop_expired(time_now());
-		flush_hits();
+	while (ok) {
+		int64_t began = time_mono();
+
+		WITHIN(FLUSH_EVERY)
+			ok = wait_on(&unwritten, "a new ban", &e) || e.timed_out;
+		flush(wants_row, true);
+		if (time_mono() - began >= FLUSH_EVERY)
+			bans_flush();
 	}
+}
+
+/* -- life ------------------------------------------------------------------ */
+
+static void load_end(int64_t id)
+{
+	struct ban *b = ban_table_next(&bans, id - 1);
+
+	if (!b || b->entry.id != id)
+		return;
+	if (b->is_automatic)
+		ban_table_pardon(&bans, &b->net.address);
+	ban_table_remove(&bans, b);
 }
 
 static void load_entry(const struct ban_entry *x, int64_t now)
 {
+	bool is_automatic = str_eq(x->by, BAN_BY_SERVER);
 	struct net_address client;
 	struct network net;
-	struct err e;
+	struct err e = { 0 };
+	struct ban *b;
 
-	for (size_t k = 0; x->ends && k < n_bans; k++)
-		if (bans[k]->id == x->ends) {
-			ban_drop(k);
-			break;
-		}
-	if (x->ends || !network_parse(x->what, &net, &e))
+	if (x->ends) {
+		load_end(x->ends);
+		return;
+	}
+	if (!network_parse(x->what, &net, &e))
 		return;
 	client = net_address_client(&net.address);
-	if (str_eq(x->by, S("server")) && now - x->added < REMEMBER)
-		history_add(&client, x->added);
-	if (!x->expires || x->expires > now)
-		ban_keep(x, &net);
+	if (is_automatic)
+		ban_table_note(&bans, &client, conf_now()->ban.forget, x->added, x->expires);
+	if (x->expires && x->expires <= now)
+		return;
+	b = ban_table_add(&bans, x, is_automatic, &e);
+	if (!b) {
+		log_warn("ban", "what=%s why=%s", LOGQ(x->what), LOGQ(str_from_z(e.text)));
+		return;
+	}
+	b->is_written = true;
+	b->hits_written = x->hits;
 }
 
 /* Before the rights are given up nobody waits: the database is read at once. */
@@ -418,6 +425,8 @@ static bool load_bans(struct err *e)
 	int64_t last = 0, now = time_now();
 	size_t n = AT_ONCE;
 
+	if (!bans_forget(store, now - FORGET_AFTER, e) || !bans_last_id(store, &last_id, e))
+		return false;
 	for (; list && n == AT_ONCE; arena_rewind(&a, mark)) {
 		if (!ban_entries(store, last, AT_ONCE, &a, list, &n, e))
 			return false;
@@ -429,33 +438,14 @@ static bool load_bans(struct err *e)
 	return list || fail(e, FAULT_TEMP, "out of memory");
 }
 
-static bool load_known(struct err *e)
-{
-	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
-	struct known_client *list = ARENA_ARRAY(&a, struct known_client, AT_ONCE);
-	size_t n = AT_ONCE;
-	int64_t last = 0;
-
-	if (!list)
-		return fail(e, FAULT_TEMP, "out of memory");
-	if (!known_forget(store, time_now() - REMEMBER, e))
-		return false;
-	while (n == AT_ONCE) {
-		if (!known_clients(store, last, AT_ONCE, list, &n, e))
-			return false;
-		for (size_t i = 0; i < n; i++) {
-			known_set(&list[i].client, list[i].last);
-			last = list[i].row;
-		}
-	}
-	return true;
-}
-
 bool bans_open(uint8_t ret_secret[ACCESS_SECRET], struct err *e)
 {
 	ipc_serve(IPC_user_ban_add, serve_add);
 	ipc_serve(IPC_user_ban_remove, serve_remove);
 	ipc_serve(IPC_user_ban_list, serve_list);
+	conduct = conduct_open(CONDUCT_ENTRIES_MAX);
+	if (!conduct)
+		return fail(e, FAULT_TEMP, "out of memory");
 	store = access_store_open("db/user", e);
-	return store && access_secret(store, ret_secret, e) && load_bans(e) && load_known(e);
+	return store && access_secret(store, ret_secret, e) && load_bans(e) && known_load(store, e);
 }

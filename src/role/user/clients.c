@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "user/client_limits.h"
+#include "user/conduct.h"
 
 #include <stdlib.h>
 
@@ -10,6 +11,8 @@ enum { V4_PREFIX = 96, LOOPBACKS = 2 };
 
 static struct client_limits *limits;     /* of smtpd */
 static struct client_limits *login_limits;
+static struct network *exempt;           /* friends, unlimited, this machine */
+static size_t n_exempt;
 
 /* What one copy holds: a peer's words → how many connections. */
 struct held {
@@ -48,39 +51,50 @@ static bool set_limits(struct client_limits **to, const struct client_limits_con
 	return *to;
 }
 
-static bool apply_login(const struct network *exempt, size_t n_exempt, struct err *e)
+static bool apply_login(const struct network *friends, size_t n_friends, struct err *e)
 {
 	const struct conf_login *l = &conf_now()->login;
 
 	return set_limits(&login_limits, &(struct client_limits_conf){
 			.connections = l->per_client.connections,
 			.connection_rate = l->per_client.opened.n, .connection_per = l->per_client.opened.per,
-			.connections_all = l->max_connections, .friends = exempt, .n_friends = n_exempt }, e);
+			.connections_all = l->max_connections, .friends = friends, .n_friends = n_friends }, e);
 }
 
 static bool apply(struct err *e)
 {
 	const struct conf_inbound *in = &conf_now()->inbound;
-	struct network *exempt = calloc(in->friends.n + in->unlimited.n + LOOPBACKS, sizeof(*exempt));
+	struct network *fresh = calloc(in->friends.n + in->unlimited.n + LOOPBACKS, sizeof(*fresh));
 	struct client_limits_conf c = {
 		.connections = in->per_client.connections,
 		.connection_rate = in->per_client.opened.n, .connection_per = in->per_client.opened.per,
 		.letter_rate = in->letters.n, .letter_per = in->letters.per,
 		.connections_all = in->max_connections, .submission_reserve = in->reserve_submission,
-		.friends = exempt,
+		.friends = fresh,
 	};
 	bool ok;
 
-	if (!exempt)
+	if (!fresh)
 		return fail(e, FAULT_TEMP, "out of memory");
-	c.n_friends = add_nets(exempt, 0, &in->friends);
-	c.n_friends = add_nets(exempt, c.n_friends, &in->unlimited);
+	c.n_friends = add_nets(fresh, 0, &in->friends);
+	c.n_friends = add_nets(fresh, c.n_friends, &in->unlimited);
 	/* a webmail on this machine logs in for everybody */
-	ok = network_parse(S("127.0.0.0/8"), &exempt[c.n_friends], e) &&
-	     network_parse(S("::1"), &exempt[c.n_friends + 1], e) && set_limits(&limits, &c, e) &&
-	     apply_login(exempt, c.n_friends + LOOPBACKS, e);
+	ok = network_parse(S("127.0.0.0/8"), &fresh[c.n_friends], e) &&
+	     network_parse(S("::1"), &fresh[c.n_friends + 1], e) && set_limits(&limits, &c, e) &&
+	     apply_login(fresh, c.n_friends + LOOPBACKS, e);
+	if (!ok) {
+		free(fresh);
+		return false;
+	}
 	free(exempt);
-	return ok;
+	exempt = fresh;
+	n_exempt = c.n_friends + LOOPBACKS;
+	return true;
+}
+
+bool clients_exempt(const struct net_address *from)
+{
+	return network_list_has(exempt, n_exempt, from);
 }
 
 void clients_configured(void)
@@ -144,11 +158,14 @@ static bool serve_connect(struct link *l, void *question, void *answer, struct a
 	struct user_connect_answer *r = answer;
 	struct net_address from;
 	struct client_verdict v;
+	bool is_told;
 
 	if (!net_address_parse(q->peer, &from))
 		return fail(e, FAULT_PERM, "%s is no IP address", LOGQ(q->peer));
-	if (bans_refuse(&from, &r->why, a)) {
-		note_refusal(l, q->peer, r->why);
+	if (bans_refuse(&from, &r->why, &is_told, a)) {
+		r->is_told = is_told;
+		if (!is_told)
+			note_refusal(l, q->peer, r->why);
 		return true;
 	}
 	v = client_connect(limits_of(l), &from, q->is_submission, time_mono());
@@ -166,8 +183,13 @@ static void hear_disconnect(struct link *l, void *tell)
 	struct user_disconnect *t = tell;
 	struct net_address from;
 
-	if (net_address_parse(t->peer, &from) && let_go(l, t->peer))
-		client_disconnect(limits_of(l), &from, time_mono());
+	if (!net_address_parse(t->peer, &from) || !let_go(l, t->peer))
+		return;
+	client_disconnect(limits_of(l), &from, time_mono());
+	if (t->no_host_name || t->unknown_recipients || t->errors)
+		bans_judge(&from, t->peer, (unsigned[CONDUCT_KINDS]){
+				[CONDUCT_NO_HOST_NAME] = t->no_host_name,
+				[CONDUCT_UNKNOWN_RECIPIENTS] = t->unknown_recipients, [CONDUCT_ERRORS] = t->errors });
 }
 
 static bool serve_letter(struct link *l, void *question, void *answer, struct arena *a, struct err *e)

@@ -134,15 +134,15 @@ SUSPENDS void entries_tend(void *unused)
 static void tell_one(struct link *l)
 {
 	struct smtpd_entries t = { .flags = given.n ? ENTRIES_ANY : 0 };
-	size_t n_host = given.n_host, n_author = given.n_author;
+	size_t n_host = given.n_host, n_letter = given.n_letter;
 	const struct entry_file *f;
 
 	for (size_t i = 0; (f = entry_files_next(&i));) {
 		t.flags |= f->set.n ? ENTRIES_ANY : 0;
 		n_host += f->set.n_host;
-		n_author += f->set.n_author;
+		n_letter += f->set.n_letter;
 	}
-	t.flags |= (uint8_t)((n_host ? ENTRIES_HOST : 0) | (n_author ? ENTRIES_AUTHOR : 0));
+	t.flags |= (uint8_t)((n_host ? ENTRIES_HOST : 0) | (n_letter ? ENTRIES_LETTER : 0));
 	smtpd_entries(l, &t);
 }
 
@@ -232,20 +232,25 @@ static bool serve_judge(struct link *l, void *question, void *answer, struct are
 	struct user_judge *q = question;
 	struct user_judge_answer *r = answer;
 	struct str *authors = ARENA_ARRAY(a, struct str, q->authors.n + 1);
+	struct str *signers = ARENA_ARRAY(a, struct str, q->signers.n + 1);
 	struct net_address peer;
 	struct entry_subject raw = { .host = q->host, .is_confirmed = q->is_confirmed, .helo = q->helo, .from = q->from,
-				     .authors = authors, .n_authors = q->authors.n }, folded;
+				     .authors = authors, .n_authors = q->authors.n, .signers = signers,
+				     .n_signers = q->signers.n }, folded;
 	struct entry_found f;
 
 	(void)l;
 	for (size_t i = 0; authors && i < q->authors.n; i++)
 		authors[i] = q->authors.p[i].text;
+	for (size_t i = 0; signers && i < q->signers.n; i++)
+		signers[i] = q->signers.p[i].text;
 	if (net_address_parse(q->peer, &peer))
 		raw.peer = &peer;
-	if (!authors || !entry_subject_fold(&raw, a, &folded))
+	if (!authors || !signers || !entry_subject_fold(&raw, a, &folded))
 		return fail(e, FAULT_TEMP, "no memory for the names of a letter");
 	f = find(&folded);
-	if (!f.entry || (f.entry->kind == ENTRY_ALLOW && q->is_again)) {
+	/* what else lets the letter in did so when it was asked for the first time */
+	if (!f.entry || (f.entry->kind == ENTRY_ALLOW && q->is_again && !str_eq(str_from_z(f.on), S(ENTRY_ON_SIGNATURE)))) {
 		r->standing = STANDING_NONE;
 		return true;
 	}

@@ -383,8 +383,8 @@ static void say(struct user_login_answer *r, enum login_result result)
 
 SUSPENDS static void refuse(const struct user_login *q, const struct attempt *x, struct user_login_answer *r)
 {
-	const struct conf_login *c = &conf_now()->login;
-	struct login_limits_conf conf = { .ban_after = c->ban_after.n, .ban_per = c->ban_after.per };
+	const struct conf_rate *most = &conf_now()->ban.logins;
+	struct login_limits_conf conf = { .ban_after = most->n, .ban_per = most->per };
 	AUTO(arena_end) struct arena a = { 0 };
 
 	say(r, LOGIN_FAILED);

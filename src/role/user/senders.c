@@ -218,17 +218,22 @@ SUSPENDS static bool serve_sender(struct link *l, void *question, void *answer, 
 	a->limit = ROUTE_MEMORY;
 	if (!find_sender(q, &s, a, e))
 		return false;
+	r->signers.p = ARENA_ARRAY(a, struct ipc_text, q->addresses.n + 1);
+	if (!r->signers.p)
+		return fail(e, FAULT_TEMP, "out of memory");
 	for (size_t i = 0; i < q->addresses.n; i++) {
 		AUTO(arena_end) struct arena scratch = { .limit = ROUTE_MEMORY };
 		struct sending_address x = { 0 };
 		struct str text = q->addresses.p[i].text;
 
+		r->signers.n++;
 		if (!text.n)             /* the null sender: what reports about letters comes so */
 			continue;
 		if (!read_address(text, &x, &scratch) || !may_use(&s, &x, &scratch)) {
 			refuse(&s, text, i, r, a);
 			return true;
 		}
+		r->signers.p[i].text = arena_str(a, route_signer(world_now(), x.domain));
 		if (i == 0)
 			r->owner = arena_str(a, owner_of(&s, &x.route, &scratch));
 	}
@@ -239,7 +244,25 @@ SUSPENDS static bool serve_sender(struct link *l, void *question, void *answer, 
 	return !a->full || fail(e, FAULT_TEMP, "out of memory");
 }
 
+static bool serve_signers(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct user_signers *q = question;
+	struct user_signers_answer *r = answer;
+	struct str domain;
+	struct err unread;
+
+	(void)l;
+	r->signers.p = ARENA_ARRAY(a, struct ipc_text, q->domains.n + 1);
+	if (!r->signers.p)
+		return fail(e, FAULT_TEMP, "out of memory");
+	for (; r->signers.n < q->domains.n; r->signers.n++)
+		if (domain_fold(q->domains.p[r->signers.n].text, a, &domain, &unread))
+			r->signers.p[r->signers.n].text = arena_str(a, route_signer(world_now(), domain));
+	return true;
+}
+
 void rights_open(void)
 {
+	ipc_serve(IPC_user_signers, serve_signers);
 	ipc_serve(IPC_user_sender, serve_sender);
 }

@@ -28,6 +28,7 @@ SUSPENDS static bool run(struct err *e)
 	fiber_start(&self.fibers, "entries", entries_tend, NULL);
 	role_wait_stop();
 	entries_flush();
+	bans_flush();
 	return true;
 }
 

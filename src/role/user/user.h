@@ -95,16 +95,29 @@ void senders_take_passwd(struct role_file *f);
 bool bans_open(uint8_t ret_secret[ACCESS_SECRET], struct err *e);
 /* A fiber: what was counted goes to the disk now and then. */
 SUSPENDS void bans_tend(void *unused);
-/* Is this address banned?  The connection is counted; why is what it is told. */
-bool bans_refuse(const struct net_address *from, struct str *ret_why, struct arena *a);
+SUSPENDS void bans_flush(void);
+/* Is this address banned?  The connection is counted; why is what it is told; is_told: the log has it already. */
+bool bans_refuse(const struct net_address *from, struct str *ret_why, bool *ret_is_told, struct arena *a);
+/* The same for a person who asks, and nothing is counted. */
+bool bans_explain(const struct net_address *from, struct str *ret_why, struct arena *a);
+/* Why it is never banned by the server, or NULL. */
+const char *bans_spare(const struct net_address *from);
+/* What it did in a session that is over, per enum conduct_kind (user/conduct.h); perhaps it is banned for it. */
+void bans_judge(const struct net_address *from, struct str peer, const unsigned *n);
 /* Too many failures. */
-SUSPENDS void bans_punish(const struct net_address *client, struct str peer, struct str reason);
-/* It logged in: it is known for 30 days. */
-SUSPENDS void known_note(const struct net_address *client);
-bool known_has(const struct net_address *client);
+void bans_punish(const struct net_address *client, struct str peer, struct str reason);
 /* access.db for one fiber; its verbs run in a thread. */
 SUSPENDS bool access_take(struct access_store **ret, struct err *e);
 void access_give(void);
+
+/* -- known.c */
+
+bool known_load(struct access_store *store, struct err *e);
+/* It logged in: it is known for 30 days. */
+SUSPENDS void known_note(const struct net_address *client);
+bool known_has(const struct net_address *client);
+/* Is somebody in its network known? */
+bool known_has_network(const struct net_address *from);
 
 /* -- app_passwords.c */
 
@@ -144,5 +157,7 @@ void why_client_banned(struct str client, struct str peer, int64_t length, struc
 
 bool clients_open(struct err *e);
 void clients_configured(void);
+/* In friends or unlimited, or of this machine? */
+bool clients_exempt(const struct net_address *from);
 /* A dead smtpd holds no connections. */
 void clients_unlinked(struct link *l);
