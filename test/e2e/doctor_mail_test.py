@@ -38,8 +38,12 @@ def scores():
             f.write(bad.replace(b"\n", b"\r\n"))
         code, out, _err = s.command("doctor", "mail", path, timeout=60)
         check(code == 1 and out.startswith("6.5 of 10\n") and "no-date: there is no Date" in out and "could not be asked" in out, out)
-        _points, flaws, _said = judge(s, GOOD.replace(b"DKIM-Signature", b"X-Signature"))
-        check("dkim-none" in flaws, flaws)
+        raw = GOOD.replace(b"DKIM-Signature", b"X-Signature")
+        _points, flaws, said = judge(s, raw)
+        check("dkim-none" not in flaws and said["signs"], said)
+        check("gets those of our keys" in s.command("doctor", "mail", "-", stdin=raw, timeout=60)[1], "signed when it leaves")
+        _points, flaws, said = judge(s, raw.replace(b"jane@example.org", b"jane@example.com"))
+        check("dkim-none" in flaws and not said["signs"], flaws)
 
 
 @test("what is no letter, no file, or hostile is judged or refused with a word")

@@ -5,6 +5,7 @@
 #include "role/control/control.h"
 
 #include "dns/ask.h"
+#include "ipc/dkim_say.h"
 #include "spam/mail_score.h"
 
 #include <arpa/inet.h>
@@ -18,6 +19,7 @@ struct judged {
 	struct scan_auth q;
 	bool has_auth;
 	bool is_unknown;                 /* the DNS did not say */
+	struct str signs;                /* it bears no signature yet: selectors of the keys it will be signed with, or empty */
 	struct str why_not;              /* to the questions about authentication */
 };
 
@@ -69,15 +71,31 @@ static bool is_unknown(struct judged *j, struct str result)
 	return str_eq(result, S("temperror"));
 }
 
+/* "20261121r, 20261121e": the keys of ours that sign for the domain. */
+SUSPENDS static struct str find_keys(struct command *c, struct str from)
+{
+	struct keys_dkim_answer r;
+	struct str list = { 0 };
+	struct err e;
+
+	if (!from.n || !keys_dkim(link_to(ROLE_KEYS), &(struct keys_dkim){ .domain = str_from(from, str_rfind(from, '@') + 1) }, &r,
+				  c->a, &e))
+		return S("");
+	for (size_t i = 0; i < r.keys.n; i++)
+		if (r.keys.p[i].state == DKIM_IN_USE && !(r.keys.p[i].flags & DKIM_IS_UNREADABLE))
+			list = arena_printf(c->a, STR_FMT "%s" STR_FMT, STR_ARG(list), list.n ? ", " : "", STR_ARG(r.keys.p[i].selector));
+	return list;
+}
+
 static void judge_dkim(struct judged *j)
 {
 	struct str text = { 0 }, result = result_of(&j->auth, S("dkim"), S(""), &text);
 
-	if (str_eq(result, S("none")))
+	if (str_eq(result, S("none")) && !j->signs.n)
 		mail_score_add(&j->score, FLAW_DKIM_NONE, S(""));
 	else if (any_is(&j->auth, S("dkim"), S("temperror")))
 		j->is_unknown = true;
-	else if (!any_is(&j->auth, S("dkim"), S("pass")))
+	else if (!str_eq(result, S("none")) && !any_is(&j->auth, S("dkim"), S("pass")))
 		mail_score_add(&j->score, FLAW_DKIM_FAIL, text);
 }
 
@@ -101,6 +119,8 @@ static void judge_dmarc(struct judged *j)
 
 	if (is_unknown(j, result))
 		return;
+	if (str_eq(result, S("fail")) && j->signs.n)
+		return;                          /* its signature will be of the domain in From */
 	if (str_eq(result, S("fail")))
 		mail_score_add(&j->score, FLAW_DMARC_FAIL, text);
 	else if (str_eq(result, S("none")))
@@ -117,8 +137,9 @@ static void judge_name(struct judged *j)
 		mail_score_add(&j->score, FLAW_IPREV_FAIL, text);
 }
 
-SUSPENDS static void judge_auth(struct command *c, struct judged *j)
+SUSPENDS static void judge_auth(struct command *c, struct judged *j, struct str from)
 {
+	struct str text = { 0 };
 	struct err e;
 
 	if (!j->q.peer.n)
@@ -128,6 +149,8 @@ SUSPENDS static void judge_auth(struct command *c, struct judged *j)
 		return;
 	}
 	j->has_auth = true;
+	if (str_eq(result_of(&j->auth, S("dkim"), S(""), &text), S("none")))
+		j->signs = find_keys(c, from);
 	judge_dmarc(j);
 	judge_dkim(j);
 	judge_spf(j);
@@ -160,6 +183,9 @@ static void print_text(struct buf *b, const struct judged *j)
 		}
 		buf_addf(b, "\n        %s\n", row->remedy);
 	}
+	if (j->signs.n)
+		buf_addf(b, "It bears no signature; handed in here it gets those of our keys " STR_FMT ", which must be published.\n",
+			 STR_ARG(j->signs));
 	if (j->is_unknown)
 		buf_add(b, S("Some of it could not be asked of the DNS, and is not counted.\n"));
 	if (j->has_auth && j->q.peer.n) {
@@ -199,6 +225,7 @@ static void print_json(struct buf *b, const struct judged *x)
 	}
 	json_end_array(&j);
 	json_bool(&j, "authentication", x->has_auth && !x->is_unknown);
+	json_str(&j, "signs", x->signs);
 	json_str(&j, "ip", x->q.peer);
 	json_str(&j, "mail_from", x->q.mail_from);
 	json_end_object(&j);
@@ -250,7 +277,7 @@ SUSPENDS int run_doctor_mail(struct command *c)
 	j->q.helo = j->q.helo.n ? j->q.helo : conf_now()->hostname;
 	if (!j->q.mail_from.n)
 		j->q.mail_from = r.return_path.n ? r.return_path : r.from.n ? r.from : S("<>");
-	judge_auth(c, j);
+	judge_auth(c, j, r.from);
 	if (c->is_json)
 		print_json(&b, j);
 	else

@@ -174,7 +174,8 @@ static enum report_proof proof_of(struct str prefix, struct arena *a)
 			continue;
 		for (const struct auth_method *m = all.methods; m; m = m->next)
 			if (str_eq_nocase(m->name, S("dmarc")))
-				return str_eq_nocase(m->result, S("pass")) ? REPORT_PROOF_PASS : REPORT_PROOF_FAIL;
+				return str_eq_nocase(m->result, S("pass"))   ? REPORT_PROOF_PASS
+				       : str_eq_nocase(m->result, S("fail")) ? REPORT_PROOF_FAIL : REPORT_PROOF_UNKNOWN;
 	}
 	return REPORT_PROOF_UNKNOWN;
 }
