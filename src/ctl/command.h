@@ -26,5 +26,8 @@ int ctl_reach(const struct ctl *c, struct str run, pid_t *helper);
 struct link;
 void ctl_hear_output(struct link *l, void *tell);
 
+/* doctor.c: waxwing doctor. */
+int ctl_doctor(const struct ctl *c);
+
 /* transfer.c: waxwing import, export. */
 int ctl_transfer(const struct ctl *c);

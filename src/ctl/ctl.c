@@ -107,6 +107,8 @@ static int ask(const struct ctl *c)
 
 		if (c->n_args < n || strcmp(c->args[0], w->noun) != 0 || (n == 2 && strcmp(c->args[1], w->verb) != 0))
 			continue;
+		if (strcmp(w->noun, "doctor") == 0 && !*w->verb && c->n_args - n <= w->args_max)
+			return ctl_doctor(c);
 		if (c->n_args - n >= w->args_min && c->n_args - n <= w->args_max)
 			return strcmp(w->noun, "import") == 0 || strcmp(w->noun, "export") == 0 ? ctl_transfer(c) : ask_first(c);
 		fprintf(stderr, "waxwing: usage: waxwing %s%s%s %s\n", w->noun, n == 2 ? " " : "", w->verb, w->usage);

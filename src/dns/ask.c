@@ -69,6 +69,32 @@ bool dns_raw(struct str name, uint16_t type, struct arena *a, struct dns_records
 	return true;
 }
 
+bool dns_raw_at(struct str server, struct str name, uint16_t type, struct arena *a, struct dns_records *ret, struct err *e)
+{
+	struct dns_ask_server q = { .server = server, .type = type, .name = name };
+	struct dns_ask_server_answer r = { 0 };
+	struct dns_records got = { .said = { .canonical = name } };
+	struct err why = { 0 };
+	bool ok = false;
+
+	WITHIN(ANSWER_WITHIN)
+		ok = dns_ask_server(link_to(ROLE_DNS), &q, &r, a, &why);
+	got.said = (struct dns_said){ .outcome = (enum dns_outcome)r.outcome, .rcode = r.rcode, .ttl = r.ttl,
+				      .canonical = r.canonical, .why = r.why };
+	if (!ok)
+		set_temp(&got.said, a, why.text);
+	else if (r.outcome >= DNS_OUTCOME_COUNT || (r.outcome == DNS_FOUND) != (r.records.n > 0))
+		set_temp(&got.said, a, "the resolver answered nonsense");
+	if (got.said.outcome == DNS_FOUND && !(got.p = ARENA_ARRAY(a, struct str, r.records.n)))
+		set_temp(&got.said, a, "no memory for an answer");
+	for (; got.p && got.n < r.records.n; got.n++)
+		got.p[got.n] = r.records.p[got.n].text;
+	*ret = got;
+	if (why.fault == FAULT_CANCEL)
+		return *e = why, false;
+	return !fiber_inside() || fiber_check(e);
+}
+
 /* Room for the parsed records; NULL with the outcome set if there are none, or no memory. */
 static void *room(const struct dns_records *raw, struct dns_said *said, struct arena *a, size_t size)
 {

@@ -21,7 +21,7 @@ struct dns_said {
 	enum dns_outcome outcome;
 	bool is_secure;          /* DNSSEC proves the answer, also that there is none */
 	bool is_cached;          /* nobody had to be asked */
-	uint8_t rcode;           /* of the packet (RFC 1035 §4.1.1) */
+	uint8_t rcode;           /* of the packet (RFC 1035 §4.1.1); REFUSED if all its name servers refuse */
 	uint32_t ttl;            /* seconds this answer may be kept; 0 with TEMP and BOGUS */
 	struct str canonical;    /* the name at the end of the CNAMEs; without any the one asked for */
 	struct str why;          /* TEMP and BOGUS: a sentence for a person; else empty */
@@ -79,3 +79,8 @@ SUSPENDS bool dns_ptr(struct str address, struct arena *a, struct dns_names *ret
 /* The name with its port and protocol: "_25._tcp.mx.example.net". */
 SUSPENDS bool dns_tlsa(struct str name, struct arena *a, struct dns_tlsas *ret, struct err *e);
 SUSPENDS bool dns_raw(struct str name, uint16_t type, struct arena *a, struct dns_records *ret, struct err *e);
+
+/* What this name server itself says, which must have the zone (RFC 1035 §6); server: its address as text.  Nothing is
+ * proven by DNSSEC, no CNAME out of the zone is followed: said.canonical tells where it leads. */
+SUSPENDS bool dns_raw_at(struct str server, struct str name, uint16_t type, struct arena *a, struct dns_records *ret,
+			 struct err *e);

@@ -197,6 +197,49 @@ bool certificate_load(struct str pem, const struct evp_pkey_st *key, struct cert
 	return true;
 }
 
+static void issuer_note(X509 *x, struct certificate_look *l)
+{
+	char z[CERTIFICATE_ISSUER_MAX] = "";
+	struct buf b = buf_over(l->issuer, sizeof(l->issuer) - 1);
+
+	X509_NAME_oneline(X509_get_issuer_name(x), z, sizeof(z));
+	buf_add_printable(&b, str_from_z(z), sizeof(z));
+	l->issuer[b.n] = '\0';
+}
+
+static bool is_in_chain(const struct certificate *c, X509 *x)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (X509_cmp(c->chain[i], x) == 0)
+			return true;
+	return false;
+}
+
+bool certificate_look(struct str pem, const struct certificate *c, struct certificate_look *ret, struct err *e)
+{
+	AUTO(blocks_end) struct blocks blocks = { 0 };
+	struct certificate_look l = { .is_ordered = true };
+
+	if (!blocks_read(pem, &blocks, e))
+		return false;
+	l.n = blocks.n;
+	l.is_self_signed = is_issued_by(c->chain[0], c->chain[0]);
+	issuer_note(c->chain[c->n - 1], &l);
+	for (size_t i = 0, at = 0; i < blocks.n; i++) {
+		X509 *x = blocks.x[i];
+
+		if (is_in_chain(c, x))
+			l.is_ordered &= at < c->n && X509_cmp(c->chain[at++], x) == 0 && !l.has_root && !l.has_stranger;
+		else if (is_issued_by(c->chain[c->n - 1], x))
+			l.has_root = true;
+		else
+			l.has_stranger = true;
+	}
+	ERR_clear_error();
+	*ret = l;
+	return true;
+}
+
 void certificate_end(struct certificate *c)
 {
 	for (size_t i = 0; i < c->n; i++)
@@ -273,6 +316,33 @@ static bool extension_add(X509 *x, int nid, const char *value)
 
 	X509_EXTENSION_free(ext);
 	return ok;
+}
+
+bool certificate_key_digest(const struct certificate *c, uint8_t ret[CERTIFICATE_KEY_DIGEST])
+{
+	unsigned n = 0;
+	int der = c->n ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->chain[0]), NULL) : 0;
+	unsigned char *p = der > 0 ? malloc((size_t)der) : NULL, *end = p;
+	bool ok = p && i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->chain[0]), &end) == der &&
+		EVP_Digest(p, (size_t)der, ret, &n, EVP_sha256(), NULL) > 0 && n == CERTIFICATE_KEY_DIGEST;
+
+	free(p);
+	return ok;
+}
+
+void certificate_issuer(const struct certificate *c, struct buf *to)
+{
+	X509_NAME *name = c->n ? X509_get_issuer_name(c->chain[0]) : NULL;
+	int at = name ? X509_NAME_get_index_by_NID(name, NID_organizationName, -1) : -1;
+	unsigned char *text = NULL;
+	int n;
+
+	if (at < 0 || X509_NAME_cmp(name, X509_get_subject_name(c->chain[0])) == 0)
+		return;
+	n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+	if (n > 0)
+		buf_add(to, str_of(text, (size_t)n));
+	OPENSSL_free(text);
 }
 
 /* host holds nothing that the syntax of extension values knows. */

@@ -41,7 +41,17 @@ enum relay_test_tls {
 	RELAY_TEST_WRAPPED,      /* smtps */
 	RELAY_TEST_CLEAR,
 	RELAY_TEST_VERIFY,       /* a right certificate, or no success */
-	RELAY_TEST_TLS_COUNT
+	RELAY_TEST_TLS_COUNT,
+	RELAY_PROBE_DANE = RELAY_TEST_TLS_COUNT,         /* of relay_probe alone: a certificate that its TLSA records demand */
+};
+
+/* How far relay_probe came. */
+enum relay_probe_stage {
+	RELAY_PROBE_NOTHING,     /* no connection */
+	RELAY_PROBE_CONNECTED,   /* and no greeting, or another one than 220 */
+	RELAY_PROBE_GREETED,     /* TLS, or what was demanded of it, failed */
+	RELAY_PROBE_DONE,
+	RELAY_PROBE_STAGES
 };
 
 static inline bool relay_is_web(uint32_t instance)

@@ -22,7 +22,7 @@ enum dns_list_word {
 	DNS_LIST_CLEAN, /* not listed */
 	DNS_LIST_LISTED,
 	DNS_LIST_NO_ANSWER, /* says nothing */
-	DNS_LIST_REFUSED,   /* 127.255.255.x */
+	DNS_LIST_REFUSED,   /* 127.255.255.x, or its name servers say REFUSED */
 	DNS_LIST_ABSURD,    /* an address that no list answers with */
 };
 

@@ -73,6 +73,48 @@ static bool add_strings(struct buf *b, struct str in)
 	return true;
 }
 
+static bool add_srv(struct buf *b, struct str in)
+{
+	bool ok = add_number(b, str_word(&in)) && add_number(b, str_word(&in)) && add_number(b, str_word(&in));
+
+	return ok && add_name(b, str_trim(in));
+}
+
+static bool add_octet(struct buf *b, struct str text)
+{
+	uint64_t n;
+
+	if (!str_u64(text, &n) || n > UINT8_MAX)
+		return false;
+	buf_add_char(b, (char)n);
+	return true;
+}
+
+static bool add_tlsa(struct buf *b, struct str in)
+{
+	bool ok = add_octet(b, str_word(&in)) && add_octet(b, str_word(&in)) && add_octet(b, str_word(&in));
+
+	for (in = str_trim(in); ok && in.n; in = str_from(in, 2)) {
+		int high = ascii_hex(str_at(in, 0)), low = ascii_hex(str_at(in, 1));
+
+		ok = high >= 0 && low >= 0;
+		buf_add_char(b, (char)(high * 16 + low));
+	}
+	return ok;
+}
+
+/* The value stands in quotes, and is no string in the record (RFC 8659 §4.1). */
+static bool add_caa(struct buf *b, struct str in)
+{
+	bool ok = add_octet(b, str_word(&in));
+	struct str tag = str_word(&in), value = str_trim(in);
+
+	buf_add_char(b, (char)tag.n);
+	buf_add(b, tag);
+	buf_add(b, str_sub(value, 1, value.n - 2));
+	return ok && value.n >= 2 && str_at(value, 0) == '"' && str_ends(value, S("\""));
+}
+
 static bool rdata_read(uint16_t type, struct str in, struct arena *a, struct str *ret)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(RDATA_MAX);
@@ -83,6 +125,9 @@ static bool rdata_read(uint16_t type, struct str in, struct arena *a, struct str
 	case DNS_PTR: case DNS_CNAME: ok = add_name(&b, in); break;
 	case DNS_MX: ok = add_number(&b, str_word(&in)) && add_name(&b, str_trim(in)); break;
 	case DNS_TXT: ok = add_strings(&b, in); break;
+	case DNS_SRV: ok = add_srv(&b, in); break;
+	case DNS_TLSA: ok = add_tlsa(&b, in); break;
+	case DNS_CAA: ok = add_caa(&b, in); break;
 	}
 	*ret = arena_str(a, buf_str(&b));
 	return ok && !b.full;

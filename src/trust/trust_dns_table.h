@@ -7,8 +7,8 @@
  *	forged.example   BOGUS  TXT
  *	*.wild.example   A      192.0.2.2
  *
- * A line a record: name, type (A, AAAA, MX, TXT, PTR, CNAME), data.  TEMP and BOGUS answer that for a name, for one
- * type or for all for which there is no record.  In quotes \DDD and \" are octets.  "#" begins a comment line. */
+ * A line a record: name, type (A, AAAA, MX, TXT, PTR, CNAME, SRV, TLSA, CAA), data.  TEMP and BOGUS answer that for a
+ * name, for one type or for all for which there is no record.  In quotes \DDD and \" are octets.  "#" begins a comment line. */
 #pragma once
 
 #include "trust/trust_dns.h"

@@ -6,7 +6,7 @@
 
 #include "wire/dns_octets.h"
 
-enum { HEADER = 12, CLASS_IN = 1, FLAG_RESPONSE = 0x8000, FLAG_TRUNCATED = 0x0200, RCODE = 0x000F };
+enum { HEADER = 12, CLASS_IN = 1, FLAG_RESPONSE = 0x8000, FLAG_AUTHORITATIVE = 0x0400, FLAG_TRUNCATED = 0x0200, RCODE = 0x000F };
 
 /* A record where it stands in the packet. */
 struct record {
@@ -178,6 +178,7 @@ bool dns_packet_parse(struct str packet, const struct dns_name *name, uint16_t t
 	w.ret.rcode = flags & RCODE;
 	w.room = answers < DNS_ANSWER_RECORDS_MAX ? answers : DNS_ANSWER_RECORDS_MAX;
 	w.ret.is_truncated = flags & FLAG_TRUNCATED;
+	w.ret.is_authoritative = flags & FLAG_AUTHORITATIVE;
 	if (!take_question(&w, &at, e) || !take_sections(&w, at, answers, authority, e))
 		return false;
 	dns_name_print(&w.current, &b);

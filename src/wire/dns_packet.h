@@ -16,6 +16,7 @@ enum { DNS_NOERROR = 0, DNS_FORMERR = 1, DNS_SERVFAIL = 2, DNS_NXDOMAIN = 3, DNS
 struct dns_packet {
 	uint8_t rcode;
 	bool is_truncated;
+	bool is_authoritative;   /* whoever answers has the zone */
 	uint32_t ttl;            /* the least of what led to the answer; of an absence RFC 2308 §5's */
 	struct str canonical;    /* text, at the end of the CNAMEs */
 	struct str *p;           /* RDATA of the type asked for at that name, names in it uncompressed */

@@ -104,6 +104,24 @@ static void test_expand(void **state)
 	free((void *)(uintptr_t)packet.p);
 }
 
+static void test_authority(void **state)
+{
+	static const struct { struct str flags; bool is; } rows[] = { { S("\x84\0"), true }, { S("\x80\0"), false }, { S("\x86\x80"), true } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(arena_end) struct arena a = { 0 };
+		struct str packet = packet_of(rows[i].flags, S("\0\1\0\1\0\0\0\0"), S(Q_A), S(A(Q, TTL5, "\1")));
+		struct dns_name name;
+		struct dns_packet got;
+		struct err e;
+
+		assert_true(dns_name_read(S("q"), &name) && dns_packet_parse(packet, &name, DNS_A, &a, &got, &e));
+		assert_int_equal(got.is_authoritative, rows[i].is);
+		free((void *)(uintptr_t)packet.p);
+	}
+}
+
 /* L5: the limits hold where they are. */
 static void test_limits(void **state)
 {
@@ -150,7 +168,7 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers), cmocka_unit_test(test_expand), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_answers), cmocka_unit_test(test_expand), cmocka_unit_test(test_authority), cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,8 @@ static bool field_take(struct str line, struct http_head *h)
 		return false;
 	if (str_eq_nocase(name, S("Content-Type"))) {
 		h->content_type = str_trim(str_cut(value, ';', &rest));
+	} else if (str_eq_nocase(name, S("Date"))) {
+		h->date = value;
 	} else if (str_eq_nocase(name, S("Content-Length"))) {
 		if (h->has_length)
 			return false;

@@ -14,6 +14,7 @@ enum {
 struct http_head {
 	unsigned status;         /* 100…599 */
 	struct str content_type; /* without parameters; points into the head */
+	struct str date;         /* as it was written */
 	bool has_length, is_chunked;
 	uint64_t length;
 };

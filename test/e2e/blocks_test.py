@@ -173,6 +173,37 @@ def exim():
         check("!spam@friends.example" in listed(s, "allow"), "list")
 
 
+@test("test rcpt knows bans, blocks and exceptions, in the order of a session, and counts nothing")
+def rehearsal():
+    with Server(inbound="check helo fail reject\nfriends 192.0.2.44\n", conf="dns {\nresolver off\n}\n") as s:
+        do(s, "ban", "add", "198.51.100.0/24", "1h", "guesses")
+        do(s, "block", "add", "evil.example", "--reason", "sells our addresses")
+        do(s, "allow", "add", "good@evil.example", "--reason", "my aunt")
+        do(s, "allow", "add", "192.0.2.7")
+
+        def ask(sender, ip="192.0.2.1", to=None, helo="x.example.net"):
+            code, out, err = s.command("--json", "test", "rcpt", "--from", sender, "--to", to or s.address("alice"), "--ip", ip,
+                                       "--helo", helo)
+            got = json.loads(out)
+            equal(code, 0 if got["code"] == 250 else 1, out + err)
+            return got["code"], [(r["rule"], r["found"], r["follows"]) for r in got["rules"]], " ".join(r["why"] for r in got["rules"])
+        clean, ours, later = ("ban", "nothing", ""), ("recipient", "nothing", ""), ("from", "not asked", "")
+        for what, args, code, rules, why in (
+                ("nothing", ("a@x.example",), 250, [clean, ours, ("block", "nothing", ""), ("helo", "nothing", ""), later], ""),
+                ("a ban", ("a@evil.example", "198.51.100.7"), 421, [("ban", "found", "reject")], "guesses"),
+                ("no such user", ("a@evil.example", "192.0.2.1", "nobody@example.org"), 550, [clean, ("recipient", "found", "reject")], ""),
+                ("a block", ("a@deep.evil.example",), 550, [clean, ours, ("block", "found", "reject")], "sells our addresses"),
+                ("an exception", ("good@evil.example",), 250, [clean, ours, ("allow", "found", "pass")], "my aunt"),
+                ("an exception", ("a@x.example", "192.0.2.7", None, "bad"), 250, [clean, ours, ("allow", "found", "pass")], "192.0.2.7"),
+                ("a check", ("a@x.example", "192.0.2.1", None, "bad"), 550, [clean, ours, ("block", "nothing", ""), ("helo", "found", "reject"), later], ""),
+                ("a friend", ("a@x.example", "192.0.2.44"), 250, [clean, ours, ("block", "nothing", ""), ("friends", "found", "")], "never banned"),
+                ("a friend", ("a@evil.example", "192.0.2.44"), 550, [clean, ours, ("block", "found", "reject")], "")):
+            got = ask(*args)
+            check(got[0] == code and got[1] == rules and why in got[2], "%s: %s" % (what, got))
+        check(all(e["hits"] == 0 for k in ("block", "allow") for e in listed(s, k).values()), "nothing is counted")
+        check(json.loads(do(s, "--json", "ban", "list"))[0]["hits"] == 0, "no ban is, either")
+
+
 @test("what cannot be an entry is said, and who is one of ours is not blocked")
 def usage():
     with Server(conf="submission {\nnetwork 127.9.0.0/16 as any\n}\n") as s:

@@ -34,7 +34,8 @@ def span(letter, *ranges):
 # What must hold by now.
 NEED = (span("A", (1, 29)) + span("B", (1, 3), (6, 28)) +
         span("C", (1, 7), (9, 11)) + span("D", (1, 44), 48) + span("E", (1, 4)) +
-        span("F", (1, 9), (12, 14)) + span("G", (1, 10), 12, 13) + span("N", 1, 3, 4) + span("L", (1, 7)) +
+        span("F", (1, 9), (12, 14)) + span("G", (1, 10), 12, 13) + span("N", 1, 3, 4) +
+        span("I", (1, 5)) + span("J", (1, 2), (4, 7), 9) + span("K", (1, 6), 9) + span("L", (1, 7)) +
         span("P", (1, 7), (9, 11), 16, 17))
 
 

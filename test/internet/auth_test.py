@@ -141,6 +141,23 @@ def _():
     equal(results(rows), [("dkim", "fail"), ("arc", "none"), ("dmarc", "none")])
 
 
+@test("--hash-inputs: the canonicalised octets that signatures are about, with their SHA-256")
+def _():
+    letter = signed(body=b"Hello.  \r\n" + b"x\x01y\r\n" * 4000)
+    code, out, err = server().command("--json", "test", "auth", "--hash-inputs", stdin=letter)
+    inputs = json.loads(out)["hash_inputs"]
+    equal([i["of"] for i in inputs], ["dkim header.d=good.test header.s=k1, " + w for w in ("header", "body")])
+    head, body = letter.split(b"\r\n\r\n", 1)
+    field, rest = head.split(b"\r\n", 1)
+    # RFC 6376 §3.7: the signed fields, then the signature's own with an empty b=, without a line end
+    over = rest + b"\r\n" + field[:field.rindex(b"b=") + 2]
+    for got, want in zip(inputs, (over, body)):
+        equal((got["octets"], got["sha256"]), (len(want), base64.b64encode(hashlib.sha256(want).digest()).decode()), got["of"])
+        check(want.decode().startswith(got["begin"].replace("\\x01", "\x01")[:200]), got["begin"][:300])
+    code, out, err = server().command("test", "auth", "--ip", "127.2.0.1", "--hash-inputs", "--helo", "x", stdin=letter)
+    check("body: %d octets, SHA-256 " % len(body) in out and "\nHello.  \nx\\x01y\n" in out and "== and " in out, out[:3000])
+
+
 @test("a signature of a letter of 20 MiB", limit=120)
 def _():
     code, rows = ask(signed(body=(b"x" * 76 + b"\r\n") * (20 << 20 >> 6)))

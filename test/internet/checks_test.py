@@ -267,13 +267,15 @@ def off():
     eventually(lambda: all(lists()[z]["state"] == "off" for z in BROKEN), 60 * SLOW, what=lambda: "off: %r" % lists())
     got = lists()
     for zone, word in (("all.test", "everything"), ("refuse.test", "refuses"), ("nothing.test", "nothing"),
-                       ("parked.test", "no list answers"), ("rcode.test", "does not answer"),
+                       ("parked.test", "no list answers"), ("rcode.test", "refuses"),
                        ("fails.test", "does not answer"), ("silent.test", "does not answer")):
         check(word in got[zone]["why_off"], "%s: %r" % (zone, got[zone]))
         check(got[zone]["off_since"] and got[zone]["last_at"], repr(got[zone]))
         server().log_wait(r"list zone=%s state=off" % re.escape(zone))
         if word.startswith("does not"):
             check(got[zone]["error"], repr(got[zone]))
+        if zone in ("rcode.test", "fails.test"):
+            check("got %s" % ("REFUSED" if zone == "rcode.test" else "SERVFAIL") in got[zone]["error"], repr(got[zone]))
         for (name, _), _n in list(net().lists[zone].asked.items()):
             check(".0.3.127." not in name, "%s was asked" % name)
     equal((got["bl.test"]["state"], got["bl.test"]["ipv6"]), ("on", True))

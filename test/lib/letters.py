@@ -36,7 +36,8 @@ RIGHT = [b"\n", b"\r", b"\r\n", b"\r\r\n"]
 BOUNDARIES = [(l, r) for l in LEFT for r in RIGHT if (l, r) != (b"\r\n", b"\r\n")]
 ENDS = [l + b"." + r for l, r in BOUNDARIES] + [b"\r\n." + t + b"\r\n" for t in (b"\0", b" ", b"\t", b"\x85", b"\xc2\x85", b"\xe2\x80\xa8")]
 
-TRACE = (b"return-path", b"delivered-to", b"envelope-to", b"x-original-to", b"authentication-results", b"received-spf", b"received")
+TRACE = (b"return-path", b"delivered-to", b"envelope-to", b"x-original-to", b"dkim-signature", b"authentication-results",
+         b"received-spf", b"received")
 
 
 class Stored:

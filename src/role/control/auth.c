@@ -1,7 +1,7 @@
 /* auth.c — waxwing test auth: who a letter is from; `scan` looks at it. */
 #include "role/control/control.h"
 
-enum { OUT_MAX = 256 * 1024, TEXT_MAX = 2000 };
+enum { OUT_MAX = 6 << 20, TEXT_MAX = 2000, LINE_MAX_SHOWN = 16 << 10 };
 
 static bool read_args(struct command *c, struct scan_auth *q)
 {
@@ -10,16 +10,21 @@ static bool read_args(struct command *c, struct scan_auth *q)
 		struct str *to;
 	} options[] = { { S("--ip"), &q->peer }, { S("--helo"), &q->helo }, { S("--from"), &q->mail_from } };
 
-	for (size_t i = 0; i + 1 < c->n_args; i += 2) {
+	for (size_t i = 0, step; i < c->n_args; i += step) {
+		bool is_flag = str_eq(c->args[i].text, S("--hash-inputs"));
 		size_t k = 0;
 
+		step = is_flag ? 1 : 2;
+		q->wants_inputs |= is_flag;
+		if (is_flag)
+			continue;
 		while (k < ARRAY_LEN(options) && !str_eq(c->args[i].text, options[k].word))
 			k++;
-		if (k == ARRAY_LEN(options))
+		if (k == ARRAY_LEN(options) || i + 1 == c->n_args)
 			return false;
 		*options[k].to = c->args[i + 1].text;
 	}
-	return c->n_args % 2 == 0;
+	return true;
 }
 
 static void print_text(struct buf *b, const struct scan_auth_answer *r)
@@ -47,6 +52,28 @@ static void print_field(struct buf *b, struct str field)
 	}
 }
 
+/* The octets, line by line: what a line ends in is not printed, all else that cannot be seen is \\xNN. */
+static void print_inputs(struct buf *b, const struct scan_auth_answer *r)
+{
+	for (size_t i = 0; i < r->inputs.n; i++) {
+		const struct ipc_hash_input *in = &r->inputs.p[i];
+		struct str rest = in->octets;
+
+		buf_add(b, S("\n== "));
+		buf_add_printable(b, in->what, TEXT_MAX);
+		buf_addf(b, ": %llu octets, SHA-256 " STR_FMT "\n", (unsigned long long)in->size, STR_ARG(in->sha256));
+		while (rest.n) {
+			size_t at = str_find_str(rest, S("\r\n"));
+
+			buf_add_printable(b, str_head(rest, at), LINE_MAX_SHOWN);
+			buf_add_char(b, '\n');
+			rest = str_from(rest, at + 2);
+		}
+		if (in->octets.n < in->size)
+			buf_addf(b, "== and %llu more\n", (unsigned long long)(in->size - in->octets.n));
+	}
+}
+
 static void print_json(struct buf *b, const struct scan_auth_answer *r)
 {
 	struct json j = json_to(b);
@@ -63,6 +90,16 @@ static void print_json(struct buf *b, const struct scan_auth_answer *r)
 	}
 	json_end_array(&j);
 	json_str(&j, "field", r->field);
+	json_array(&j, "hash_inputs");
+	for (size_t i = 0; i < r->inputs.n; i++) {
+		json_object(&j, NULL);
+		json_str(&j, "of", r->inputs.p[i].what);
+		json_int(&j, "octets", (int64_t)r->inputs.p[i].size);
+		json_str(&j, "sha256", r->inputs.p[i].sha256);
+		json_str(&j, "begin", r->inputs.p[i].octets);
+		json_end_object(&j);
+	}
+	json_end_array(&j);
 	json_end_object(&j);
 	buf_add_char(b, '\n');
 }
@@ -75,7 +112,7 @@ SUSPENDS int run_test_auth(struct command *c)
 	struct err e;
 
 	if (!read_args(c, &q))
-		return complain(c, EXIT_USAGE, S("usage: waxwing test auth [--ip IP] [--helo NAME] [--from ADDRESS] < LETTER"));
+		return complain(c, EXIT_USAGE, S("usage: waxwing test auth [--ip IP] [--helo NAME] [--from ADDRESS] [--hash-inputs] < LETTER"));
 	if (!scan_auth(link_to(ROLE_SCAN), &q, &r, c->a, &e))
 		return complain_err(c, &e);
 	if (c->is_json) {
@@ -83,6 +120,7 @@ SUSPENDS int run_test_auth(struct command *c)
 	} else {
 		print_text(&b, &r);
 		print_field(&b, r.field);
+		print_inputs(&b, &r);
 	}
 	say(c, buf_str(&b));
 	return r.is_good ? EXIT_DONE : EXIT_NO;

@@ -1,5 +1,6 @@
 /* commands.c — each command: ask, then say. */
 #include "role/control/control.h"
+#include "role/control/dkim_watch.h"
 
 #include <stdio.h>
 #include <sys/types.h>
@@ -168,7 +169,7 @@ struct figures {
 	bool has_queue, has_lanes, has_keys;
 };
 
-static void print_json(struct buf *b, const struct figures *f)
+SUSPENDS static void print_json(struct buf *b, const struct figures *f, struct arena *a)
 {
 	struct json j = json_to(b);
 
@@ -205,8 +206,12 @@ static void print_json(struct buf *b, const struct figures *f)
 		json_int(&j, "delivered", (int64_t)f->queue.delivered);
 		json_end_object(&j);
 	}
-	if (f->has_keys)
+	if (f->has_keys) {
 		json_str(&j, "certificates", f->keys.text);
+		json_array(&j, "dkim");
+		dkim_watch_status(a, b, &j);
+		json_end_array(&j);
+	}
 	json_end_object(&j);
 	buf_add_char(b, '\n');
 }
@@ -235,7 +240,7 @@ static void print_ways_out(struct buf *b, const struct queue_lanes_answer *r)
 	}
 }
 
-static void print_text(struct buf *b, const struct figures *f)
+SUSPENDS static void print_text(struct buf *b, const struct figures *f, struct arena *a)
 {
 	for (size_t i = 0; i < f->parent.processes.n; i++) {
 		const struct ipc_process *p = &f->parent.processes.p[i];
@@ -268,8 +273,10 @@ static void print_text(struct buf *b, const struct figures *f)
 	} else {
 		buf_addf(b, "queue: away\n");
 	}
-	if (f->has_keys)
+	if (f->has_keys) {
 		buf_add(b, f->keys.text);
+		dkim_watch_status(a, b, NULL);
+	}
 }
 
 SUSPENDS static int print_fibers(struct command *c)
@@ -316,9 +323,9 @@ SUSPENDS static int run_status(struct command *c)
 	f.has_lanes = f.has_queue && queue_lanes(link_to(ROLE_QUEUE), &(struct queue_lanes){ 0 }, &f.lanes, &lanes, &e);
 	f.has_keys = keys_status(link_to(ROLE_KEYS), &(struct keys_status){ 0 }, &f.keys, c->a, &e);
 	if (c->is_json)
-		print_json(&b, &f);
+		print_json(&b, &f, &lanes);
 	else
-		print_text(&b, &f);
+		print_text(&b, &f, &lanes);
 	say(c, buf_str(&b));
 	buf_end(&b);
 	return EXIT_DONE;

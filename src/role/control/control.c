@@ -7,6 +7,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "role/control/dkim_watch.h"
+#include "role/control/dns_facts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,8 +98,8 @@ static int64_t time_for(const struct verb *v)
 	if (v->run == run_test_clock)    /* it would run into its own deadline */
 		return INT64_MAX / 2;
 #endif
-	(void)v;
-	return MINUTE;
+	/* each check has its own, and --watch lasts */
+	return v->run == run_doctor ? INT64_MAX / 2 : MINUTE;
 }
 
 SUSPENDS static bool serve_command(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
@@ -176,13 +178,14 @@ static void take_listener(struct role_listener *l)
 SUSPENDS static bool prepare(struct err *e)
 {
 	(void)e;
+	dns_facts_prepare();
 	ipc_serve(IPC_control_command, serve_command);
 	return true;
 }
 
 SUSPENDS static bool run(struct err *e)
 {
-	if (!fiber_start(&self.fibers, "accept", accept_all, NULL))
+	if (!fiber_start(&self.fibers, "accept", accept_all, NULL) || !fiber_start(&self.fibers, "dkim", dkim_watch_run, NULL))
 		return fail(e, FAULT_TEMP, "no memory for a fiber");
 	role_wait_stop();
 	return true;

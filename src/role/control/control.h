@@ -84,6 +84,17 @@ SUSPENDS int status_lists(struct command *c);
 
 /* dns.c */
 SUSPENDS int run_dns_lookup(struct command *c);
+/* dns_records.c */
+SUSPENDS int run_dns_records(struct command *c);
+/* Of the configuration, or the one that was typed; false: complained with *ret_exit. */
+bool dns_domains(struct command *c, struct str typed, struct str **ret, size_t *ret_n, int *ret_exit);
+/* dns_check.c */
+SUSPENDS int run_dns_check(struct command *c);
+/* dkim_watch.c */
+SUSPENDS int run_dns_rotate_dkim(struct command *c);
+
+/* doctor.c */
+SUSPENDS int run_doctor(struct command *c);
 
 /* why.c */
 SUSPENDS int run_why(struct command *c);

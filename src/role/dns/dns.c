@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "role/dns/direct.h"
 #include "role/dns/resolver.h"
 
 #include <stdlib.h>
@@ -75,6 +76,16 @@ static void take_file(struct role_file *f)
 	*t = fresh;
 }
 
+static bool list_records(const struct resolver_answer *got, struct arena *a, struct ipc_text **ret, size_t *ret_n, struct err *e)
+{
+	*ret = got->n ? ARENA_ARRAY(a, struct ipc_text, got->n) : NULL;
+	if (got->n && !*ret)
+		return fail(e, FAULT_TEMP, "no memory for an answer");
+	for (*ret_n = 0; *ret_n < got->n; ++*ret_n)
+		(*ret)[*ret_n].text = got->p[*ret_n];
+	return true;
+}
+
 SUSPENDS static bool serve_question(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	struct dns_question *q = question;
@@ -87,12 +98,26 @@ SUSPENDS static bool serve_question(struct link *l, void *question, void *answer
 	*r = (struct dns_question_answer){ .outcome = (uint8_t)got.outcome, .is_secure = got.is_secure,
 					   .is_cached = got.is_cached, .ttl = got.ttl, .rcode = got.rcode,
 					   .canonical = got.canonical, .why = got.why };
-	r->records.p = got.n ? ARENA_ARRAY(a, struct ipc_text, got.n) : NULL;
-	if (got.n && !r->records.p)
-		return fail(e, FAULT_TEMP, "no memory for an answer");
-	for (; r->records.n < got.n; r->records.n++)
-		r->records.p[r->records.n].text = got.p[r->records.n];
-	return true;
+	return list_records(&got, a, &r->records.p, &r->records.n, e);
+}
+
+/* Like the resolver, it goes to networks that are no part of the world only where names are our own. */
+SUSPENDS static bool serve_ask_server(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	const struct conf_dns *conf = &conf_now()->dns;
+	bool is_own_world = conf->root_hints.text.n || conf->resolver.kind == CONF_RESOLVER_FORWARD;
+	struct dns_ask_server *q = question;
+	struct dns_ask_server_answer *r = answer;
+	struct resolver_answer got = { 0 };
+
+	(void)l;
+	if (conf->resolver.kind == CONF_RESOLVER_OFF)
+		return fail(e, FAULT_TEMP, "the resolver is off (dns { resolver off })");
+	if (!direct_ask(q->server, is_own_world, q->name, q->type, a, &got, e))
+		return false;
+	*r = (struct dns_ask_server_answer){ .outcome = (uint8_t)got.outcome, .ttl = got.ttl, .rcode = got.rcode,
+					     .canonical = got.canonical, .why = got.why };
+	return list_records(&got, a, &r->records.p, &r->records.n, e);
 }
 
 SUSPENDS static bool prepare(struct err *e)
@@ -100,6 +125,7 @@ SUSPENDS static bool prepare(struct err *e)
 	(void)e;
 	conf_in_use = conf_hold();
 	ipc_serve(IPC_dns_question, serve_question);
+	ipc_serve(IPC_dns_ask_server, serve_ask_server);
 	return true;
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "fiber/fiber.h"
 #include "role/dns/events.h"
+#include "role/dns/reasons.h"
 #include "role/dns/root_file.h"
 #include "wire/dns_packet.h"
 
@@ -310,6 +311,18 @@ static struct str reason_in(struct str line)
 	return at < line.n ? str_trim(str_from(line, at + 3)) : S("its name servers do not answer usefully");
 }
 
+/* What an answer that is none says of those who were asked. */
+static void set_silent(struct question *q)
+{
+	struct str name = str_from_z(q->text), why = words_n ? reason_in(str_of(words, words_n)) : reason_of(name, q->type);
+
+	if (words_n)
+		reason_keep(name, q->type, why);
+	set_temp(q, why.n ? why : S("its name servers do not answer usefully"));
+	if (str_find_str(why, S("got REFUSED")) < why.n)
+		q->ret->rcode = DNS_REFUSED;
+}
+
 /* libunbound's. */
 static void on_answer(void *arg, int rcode, void *packet, int packet_n, int security, char *why, int was_limited)
 {
@@ -330,7 +343,7 @@ static void on_answer(void *arg, int rcode, void *packet, int packet_n, int secu
 		read_packet(q, str_of(packet, (size_t)packet_n));
 		q->ret->is_secure = security == SECURE && q->ret->outcome != DNS_TEMP;
 	} else {
-		set_temp(q, words_n ? reason_in(str_of(words, words_n)) : S("its name servers do not answer usefully"));
+		set_silent(q);
 	}
 	words_n = 0;
 	wait_wake(&q->done);

@@ -38,6 +38,7 @@ struct pair {
 	struct certificate cert;         /* what is in force, if key is set */
 	struct evp_pkey_st *key;
 	uint32_t number;                 /* the key's */
+	struct certificate_look look;    /* how the file of cert looked */
 	bool is_waiting;                 /* for its other half, in a fiber */
 	char trouble[200];
 };
@@ -148,7 +149,8 @@ static struct evp_pkey_st *key_find(uint32_t number)
 }
 
 /* What came, and for the half that did not come the one in force; *key then stays NULL. */
-static bool load_pair(const struct pair *p, struct certificate *cert, struct evp_pkey_st **key, struct err *e)
+static bool load_pair(const struct pair *p, struct certificate *cert, struct certificate_look *look, struct evp_pkey_st **key,
+		      struct err *e)
 {
 	AUTO(buf_end) struct buf own = buf_on_heap(CERTIFICATE_PEM_MAX);
 	struct str chain = str_of(p->cert_pem.p, p->cert_pem.n);
@@ -159,8 +161,11 @@ static bool load_pair(const struct pair *p, struct certificate *cert, struct evp
 		chain = buf_str(&own);
 	if (p->key_pem.p && !private_key_load(str_of(p->key_pem.p, p->key_pem.n), key, e))
 		return fail_in(e, "the key");
-	if (certificate_load(chain, *key ? *key : p->key, cert, e))
+	if (certificate_load(chain, *key ? *key : p->key, cert, e)) {
+		if (!p->cert_pem.p || !certificate_look(chain, cert, look, e))
+			*look = p->look;
 		return true;
+	}
 	private_key_end(key);
 	return fail_in(e, "the certificate");
 }
@@ -203,18 +208,20 @@ static void try_pair(uint32_t i)
 {
 	struct pair *p = &pairs[i];
 	struct buf warning = buf_over(p->trouble, sizeof(p->trouble) - 1);
+	struct certificate_look look = { 0 };
 	struct certificate cert = { 0 };
 	struct evp_pkey_st *key = NULL;
 	struct err e = { 0 };
 
 	if (!p->key && (!p->cert_pem.p || !p->key_pem.p))
 		return;
-	if (!load_pair(p, &cert, &key, &e)) {
+	if (!load_pair(p, &cert, &look, &key, &e)) {
 		misfit(p, &e);
 		return;
 	}
 	certificate_end(&p->cert);
 	p->cert = cert;
+	p->look = look;
 	if (key) {
 		retire(&p->key, p->number);
 		p->key = key;
@@ -344,6 +351,71 @@ static bool serve_status(struct link *l, void *question, void *answer, struct ar
 	return true;
 }
 
+static struct str names_of(const struct certificate *c, struct arena *a)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(CERTIFICATE_PEM_MAX);
+
+	for (size_t i = 0; i < c->n_names; i++)
+		buf_addf(&b, "%s" STR_FMT, i ? " " : "", STR_ARG(c->names[i]));
+	return arena_str(a, buf_str(&b));
+}
+
+static bool serve_own_certificates(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct keys_own_certificates_answer *r = answer;
+
+	(void)l, (void)question;
+	r->certificates.p = ARENA_ARRAY(a, struct ipc_own_certificate, PAIRS_MAX);
+	if (!r->certificates.p)
+		return fail(e, FAULT_TEMP, "no memory for certificates");
+	for (size_t i = 0; i < PAIRS_MAX; i++) {
+		const struct pair *p = &pairs[i];
+
+		if (!p->key && !p->trouble[0])
+			continue;
+		r->certificates.p[r->certificates.n++] = (struct ipc_own_certificate){
+			.names = names_of(&p->cert, a), .begins = p->cert.not_before, .ends = p->cert.not_after,
+			.n = (uint32_t)p->look.n, .is_ordered = p->look.is_ordered, .has_root = p->look.has_root,
+			.has_stranger = p->look.has_stranger, .is_self_signed = p->look.is_self_signed,
+			.issuer = str_from_z(p->look.issuer), .trouble = str_from_z(p->trouble) };
+	}
+	return true;
+}
+
+static bool tell_key(const struct certificate *cert, struct arena *a, struct ipc_tls_key *ret)
+{
+	AUTO(buf_end) struct buf issuer = buf_on_heap(1024);
+	uint8_t digest[CERTIFICATE_KEY_DIGEST];
+
+	if (!certificate_key_digest(cert, digest))
+		return false;
+	certificate_issuer(cert, &issuer);
+	*ret = (struct ipc_tls_key){ .digest = arena_str(a, str_of(digest, sizeof(digest))), .issuer = arena_str(a, buf_str(&issuer)) };
+	return true;
+}
+
+/* Who asks for a name that no certificate has sees the first. */
+static bool serve_tls(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct keys_tls *q = question;
+	struct keys_tls_answer *r = answer;
+
+	(void)l;
+	r->keys.p = ARENA_ARRAY(a, struct ipc_tls_key, PAIRS_MAX);
+	if (!r->keys.p)
+		return fail(e, FAULT_TEMP, "no memory for a list of keys");
+	for (size_t i = 0; i < PAIRS_MAX; i++) {
+		const struct certificate *cert = &pairs[i].cert;
+		bool fits = certificate_has_name(cert, q->host) || certificate_has_wildcard_for(cert, q->host);
+
+		if (pairs[i].key && fits)
+			r->keys.n += tell_key(cert, a, &r->keys.p[r->keys.n]);
+	}
+	if (!r->keys.n && pairs[0].key)
+		r->keys.n += tell_key(&pairs[0].cert, a, &r->keys.p[0]);
+	return !a->full || fail(e, FAULT_TEMP, "no memory for a list of keys");
+}
+
 /* A pair that the configuration no longer names is not shown any more. */
 static void configured(void)
 {
@@ -370,6 +442,8 @@ SUSPENDS static bool prepare(struct err *e)
 	next_number = (uint32_t)rnd_u64();
 	ipc_serve(IPC_keys_sign, serve_sign);
 	ipc_serve(IPC_keys_status, serve_status);
+	ipc_serve(IPC_keys_own_certificates, serve_own_certificates);
+	ipc_serve(IPC_keys_tls, serve_tls);
 	dkim_serve();
 	return true;
 }

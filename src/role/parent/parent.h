@@ -3,7 +3,7 @@
  * The parent binds, opens, starts, restarts, grants and collects the log; it
  * parses nothing foreign.  serve.c tells the story; process.c keeps the roles
  * alive, config.c reads the configuration in a child without rights, listeners.c
- * binds, local.c takes what programs of this machine send, watch.c opens files and notices their replacement, mailboxes.c grants,
+ * binds, local.c takes what programs of this machine send, watch.c opens files and notices their replacement, machine.c looks at the machine, mailboxes.c grants,
  * logs.c collects, notify.c speaks with systemd. */
 #pragma once
 
@@ -87,6 +87,11 @@ void watch_send(struct process *p);              /* all files of this role, once
 /* `keys` wants files of `dkim keys` lines. */
 void watch_hear(void);
 SUSPENDS void watch_run(void *unused);
+/* The i-th watched file that holds a secret; false: there are no more. */
+bool watch_secret_at(size_t i, const char **ret_what, const char **ret_path);
+
+/* machine.c: what the doctor asks of this machine. */
+void machine_serve(void);
 
 /* mailboxes.c */
 void mailboxes_hear(void);
@@ -101,3 +106,6 @@ bool logs_start(int fd, const char *who);
 /* notify.c: sd_notify(3) and sd_listen_fds(3), spoken without libsystemd. */
 void notify(const char *state);
 int notify_listen_fds(int **ret);
+
+/* sources.c: says from which of our addresses the system would send. */
+void sources_serve(void);

@@ -478,7 +478,9 @@ int serve(const char *path, bool is_helper)
 	watch_configure(&parent.conf->c);
 	ipc_on_close(on_close);
 	ipc_serve(IPC_parent_status, serve_status);
+	sources_serve();
 	ipc_serve(IPC_parent_reload, serve_reload);
+	machine_serve();
 	process_hear();
 	watch_hear();
 	mailboxes_hear();

@@ -173,6 +173,22 @@ static int open_ours(const struct watched *w)
 	return fd;
 }
 
+static bool is_secret(const struct watched *w)
+{
+	return strcmp(w->what, "secret") == 0 || (w->role == ROLE_KEYS && strcmp(w->what, "certificate") != 0);
+}
+
+bool watch_secret_at(size_t i, const char **ret_what, const char **ret_path)
+{
+	for (size_t k = 0; k < n_watched; k++)
+		if (is_secret(&watched[k]) && i-- == 0) {
+			*ret_what = watched[k].what;
+			*ret_path = watched[k].path;
+			return true;
+		}
+	return false;
+}
+
 /* -1: it is not there, or not to be opened: then w->is_refused. */
 static int open_file(struct watched *w)
 {

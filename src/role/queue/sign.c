@@ -66,7 +66,7 @@ void sign_names_add(struct sign_names *s, struct str domain)
 
 struct str sign_names_print(const struct sign_names *s, struct arena *a)
 {
-	struct str all = S(" ");         /* nobody's: keys that sign for all do */
+	struct str all = S("");
 
 	for (size_t i = 0; i < s->n; i++)
 		all = arena_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(all), i ? " " : "", STR_ARG(s->domain[i]));

@@ -171,20 +171,33 @@ SUSPENDS static bool write_down(const struct job *j, struct str fields, const st
 
 /* -- one after the other --------------------------------------------------- */
 
-static void put_back(const struct job *j, const struct err *e)
+static void note_wait(struct step_ref ref, const struct err *e)
+{
+	struct queue_claim c;
+
+	if (n_waiting < WAITING_MAX)
+		waiting[n_waiting++] = ref;
+	if (queue_reclaim(queue, ref, &c) && c.step->rcpt < c.letter->n_rcpts)
+		why_keep(&(struct why_step_unsigned){
+			.head = why_ours(WHY_step_unsigned, ref.id), .rcpt = c.letter->rcpts[c.step->rcpt].address,
+			.tries = c.tries + 1, .why = str_from_z(e->text) }.head);
+}
+
+SUSPENDS static void put_back(const struct job *j, const struct err *e)
 {
 	AUTO(arena_end) struct arena a = { .limit = 1 << 20 };
-	struct remote_result r = { .n = j->n, .outcomes = ARENA_ARRAY(&a, struct remote_outcome, j->n) };
+	struct queue_report *reports = ARENA_ARRAY(&a, struct queue_report, j->n);
 	struct str text = arena_printf(&a, "451 4.7.5 it waits for its signature: %s", e->text);
+	struct err failed = { 0 };
 
-	must(r.outcomes, "out of memory for letters that wait");
+	must(reports && text.n, "out of memory for letters that wait");
 	for (size_t i = 0; i < j->n; i++) {
-		r.outcomes[i] = (struct remote_outcome){ .ref = j->refs[i], .outcome = OUTCOME_LATER, .again = time_now(),
-							 .is_mild = e->fault == FAULT_CANCEL, .text = text };
-		if (n_waiting < WAITING_MAX)
-			waiting[n_waiting++] = j->refs[i];
+		reports[i] = (struct queue_report){ .ref = j->refs[i], .outcome = OUTCOME_LATER, .text = text.p,
+						    .is_mild = e->fault == FAULT_CANCEL, .again = time_now() };
+		note_wait(j->refs[i], e);
 	}
-	remote_result_put(&r);
+	if (!queue_report(queue, reports, j->n, time_now(), &failed))
+		log_error("report", "msg=%s why=%s", ID_Z(j->refs[0].id), LOGQ(str_from_z(failed.text)));
 }
 
 static bool find_claim(const struct job *j, struct queue_claim *ret)

@@ -319,7 +319,7 @@ SUSPENDS static bool hello(struct peer *s, bool may_helo, struct err *e)
 	char line[300];
 	struct buf b = buf_over(line, sizeof(line));
 
-	buf_addf(&b, "EHLO " STR_FMT, STR_ARG(conf_now()->hostname));
+	buf_addf(&b, "EHLO " STR_FMT, STR_ARG(s->helo.n ? s->helo : conf_now()->hostname));
 	s->ext = (struct smtp_extensions){ 0 };
 	if (!peer_ask(s, buf_str(&b), WAIT_HELLO, e))
 		return false;
@@ -340,7 +340,7 @@ SUSPENDS static bool hello(struct peer *s, bool may_helo, struct err *e)
 	}
 	note_server(s, client_reply_text(s->r));
 	s->ext.name = (struct str){ 0 };         /* it pointed into the reply */
-	if (is_ourselves(s->server)) {
+	if (!s->may_be_us && is_ourselves(s->server)) {
 		s->permanent = 554;
 		return fail(e, FAULT_PERM, "this server is ourselves: a loop");
 	}
@@ -393,7 +393,7 @@ SUSPENDS bool peer_open(struct peer *s, const struct peer_call *c, struct err *e
 	const struct tls_want *w = c->tls;
 	struct peer_steps *steps = s->steps;
 
-	*s = (struct peer){ .c = { .fd = -1 }, .steps = steps };
+	*s = (struct peer){ .c = { .fd = -1 }, .steps = steps, .helo = c->helo, .may_be_us = c->may_be_us };
 	note_call(s, c);
 	s->r = calloc(1, sizeof(*s->r));
 	if (!s->r)

@@ -68,6 +68,8 @@ struct peer {
 	enum peer_stage stage;
 	unsigned permanent;              /* the code that ended it before a letter, if it was 5xx; else 0 */
 	unsigned letters;
+	struct str helo;                 /* of the call */
+	bool may_be_us;
 	struct peer_steps *steps;     /* NULL: nobody listens */
 };
 
@@ -80,6 +82,8 @@ struct peer_call {
 	const struct conf_net *source;   /* or NULL */
 	const struct tls_want *tls;
 	struct str user, password;       /* empty user: no AUTH */
+	struct str helo;                 /* how we greet; empty: by our host name */
+	bool may_be_us;                  /* to be greeted by ourselves is no loop */
 	/* Is this address of ours good enough to be seen?  NULL: any. */
 	SUSPENDS bool (*may_come_from)(const uint8_t ours[16]);
 };

@@ -219,6 +219,7 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_hear(IPC_relay_job, hear_job);
 	ipc_hear(IPC_relay_forget, hear_forget);
 	test_serve();
+	probe_serve();
 	web_serve();
 	return true;
 }

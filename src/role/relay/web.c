@@ -12,6 +12,7 @@
 #include "role/runtime.h"
 #include "wire/address.h"
 #include "wire/http_response.h"
+#include "wire/mail_date.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -86,6 +87,19 @@ static enum http_state body_of(struct str in, const struct http_head *h, bool is
 	return state;
 }
 
+/* What a web server says. */
+struct response {
+	struct str body;
+	int64_t date;            /* 0: it does not say what time it is */
+};
+
+static int64_t date_of(const struct http_head *h)
+{
+	struct mail_date d;
+
+	return h->date.n && mail_date_parse(h->date, &d) ? d.utc * SECOND : 0;
+}
+
 static bool head_is_good(const struct http_head *h, struct err *e)
 {
 	if (h->status != 200)
@@ -97,7 +111,7 @@ static bool head_is_good(const struct http_head *h, struct err *e)
 	return true;
 }
 
-SUSPENDS static bool read_response(struct conn *c, struct arena *a, struct str *ret, struct err *e)
+SUSPENDS static bool read_response(struct conn *c, struct arena *a, struct response *ret, struct err *e)
 {
 	struct buf all = buf_on_heap(RESPONSE_MAX);
 	enum http_state state = HTTP_MORE;
@@ -118,18 +132,20 @@ SUSPENDS static bool read_response(struct conn *c, struct arena *a, struct str *
 			ok = fail(e, FAULT_PEER, "the policy is too long");
 		if (ok && !head && http_head_parse(buf_str(&all), &h, &head) == HTTP_MALFORMED)
 			state = HTTP_MALFORMED;
-		if (ok && head && (ok = head_is_good(&h, e)))
-			state = body_of(str_from(buf_str(&all), head), &h, c->eof, a, ret);
+		if (ok && head && (ok = head_is_good(&h, e))) {
+			ret->date = date_of(&h);
+			state = body_of(str_from(buf_str(&all), head), &h, c->eof, a, &ret->body);
+		}
 		if (ok && !got && state == HTTP_MORE)
 			ok = fail(e, FAULT_PEER, "half a response");
 	}
 	buf_end(&all);
 	if (ok && state == HTTP_MALFORMED)
 		ok = fail(e, FAULT_PEER, "the response is malformed");
-	return ok && (ret->n <= MTASTS_POLICY_MAX || fail(e, FAULT_PEER, "the policy is longer than 64 KiB"));
+	return ok && (ret->body.n <= MTASTS_POLICY_MAX || fail(e, FAULT_PEER, "the policy is longer than 64 KiB"));
 }
 
-SUSPENDS static bool fetch_from(const struct dns_address *to, struct str host, struct arena *a, struct str *ret,
+SUSPENDS static bool fetch_from(const struct dns_address *to, struct str host, struct arena *a, struct response *ret,
 				struct err *e)
 {
 	AUTO(conn_end) struct conn c = { .fd = -1 };
@@ -143,7 +159,7 @@ SUSPENDS static bool fetch_from(const struct dns_address *to, struct str host, s
 
 /* -- the policy ---------------------------------------------------------------------- */
 
-SUSPENDS static bool fetch_all(struct str host, struct arena *a, struct str *ret, struct err *e)
+SUSPENDS static bool fetch_all(struct str host, struct arena *a, struct response *ret, struct err *e)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	const struct target_rules rules = relay_rules(conf_now());
@@ -171,7 +187,7 @@ SUSPENDS static bool fetch_all(struct str host, struct arena *a, struct str *ret
 	return false;
 }
 
-SUSPENDS static bool fetch(struct str host, struct arena *a, struct str *ret, struct err *e)
+SUSPENDS static bool fetch(struct str host, struct arena *a, struct response *ret, struct err *e)
 {
 	int64_t within = peer_patience(FETCH_WITHIN);    /* sooner, never later: the letters wait */
 	bool ok = false;
@@ -199,6 +215,7 @@ SUSPENDS static bool ask(struct str domain, struct str known, struct relay_polic
 {
 	struct str host = arena_printf(a, "mta-sts." STR_FMT, STR_ARG(domain));
 	struct mtasts_policy *p = ARENA_NEW(a, struct mtasts_policy);
+	struct response got = { 0 };
 	struct dns_texts found;
 	struct err why;
 
@@ -216,20 +233,21 @@ SUSPENDS static bool ask(struct str domain, struct str known, struct relay_polic
 		r->outcome = RELAY_POLICY_SAME;
 		return true;
 	}
-	if (!fetch(host, a, &r->policy, &why)) {
+	if (!fetch(host, a, &got, &why)) {
 		if (why.fault == FAULT_CANCEL) {
 			*e = why;
 			return false;
 		}
 		failed(r, a, why.text);
-	} else if (!mtasts_policy_parse(r->policy, p)) {
+	} else if (!mtasts_policy_parse(got.body, p)) {
 		failed(r, a, "what stands there is no policy");
 	} else {
 		r->outcome = RELAY_POLICY_NEW;
+		r->policy = got.body;
 		r->max_age = p->max_age;
+		r->date = got.date;
 	}
 	if (r->outcome == RELAY_POLICY_FAILED) {
-		r->policy = S("");
 		log_warn("mta-sts", "domain=%s why=%s", LOGQ(domain), LOGQ(r->why));
 	}
 	return true;

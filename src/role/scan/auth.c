@@ -203,7 +203,8 @@ SUSPENDS bool serve_auth(struct link *l, void *question, void *answer, struct ar
 	src = letter_in_file(q->letter, 0, (uint64_t)st.st_size);
 	scan_in_hand++;
 	ok = auth_check(&m, &c, buf_str(&head), &src, a, x, e) &&
-	     (tell(&c, x, answer, a) || fail(e, FAULT_TEMP, "the letter needs more memory than it may"));
+	     (tell(&c, x, answer, a) || fail(e, FAULT_TEMP, "the letter needs more memory than it may")) &&
+	     (!q->wants_inputs || hash_inputs_tell(x, &src, answer, a, e));
 	scan_in_hand--;
 	auth_end(x);
 	return ok;

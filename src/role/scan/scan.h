@@ -26,6 +26,10 @@ struct auth_means auth_means_of(const struct trust_dns *dns);
 bool auth_client_read(struct str peer, struct str helo, struct str mail_from, struct arena *a, struct auth_client *ret,
 		      struct err *e);
 
+/* hash_inputs.c: what its signatures and seals are about. */
+SUSPENDS bool hash_inputs_tell(const struct auth *x, const struct letter_src *src, struct scan_auth_answer *r, struct arena *a,
+			       struct err *e);
+
 /* stranger.c: who a stranger's letter is from, and what follows. */
 struct stranger {
 	bool is_looked_at;

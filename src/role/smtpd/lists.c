@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "dns/ask.h"
 #include "role/runtime.h"
+#include "wire/dns_packet.h"
 
 #include <stdlib.h>
 
@@ -84,11 +85,13 @@ static void note_answer(struct list *l, const struct dns_list_answer *r,
 
 	if (r->n)
 		dns_list_add_codes(&b, r);
+	else if (r->word == DNS_LIST_REFUSED)
+		buf_add(&b, S("refused"));
 	else
 		buf_add(&b, str_from_z(dns_outcome_name(said->outcome)));
 	l->last[b.n] = '\0';
 	l->last_at = time_now();
-	if (r->word == DNS_LIST_NO_ANSWER) {
+	if (!r->n && (r->word == DNS_LIST_NO_ANSWER || r->word == DNS_LIST_REFUSED)) {
 		b = buf_over(l->error, sizeof(l->error) - 1);
 		buf_add_printable(&b, said->why, sizeof(l->error) - 8);
 		l->error[b.n] = '\0';
@@ -115,6 +118,8 @@ SUSPENDS static bool ask_name(struct list *l, struct str name, struct dns_list_a
 		codes[n] = (uint32_t)r.p[n].addr[12] << 24 | (uint32_t)r.p[n].addr[13] << 16 |
 			   (uint32_t)r.p[n].addr[14] << 8 | r.p[n].addr[15];
 	*ret = dns_list_judge(r.said.outcome, codes, n);
+	if (ret->word == DNS_LIST_NO_ANSWER && r.said.rcode == DNS_REFUSED)
+		ret->word = DNS_LIST_REFUSED;
 	note_answer(l, ret, &r.said);
 	return true;
 }
@@ -135,7 +140,7 @@ SUSPENDS static bool test(struct list *l, struct err *e)
 	}
 	l->is_silent = at[POINT_LISTED].word == DNS_LIST_NO_ANSWER ||
 		       at[POINT_CLEAN].word == DNS_LIST_NO_ANSWER;
-	if (!l->is_silent)
+	if (!l->is_silent && (at[POINT_LISTED].n || at[POINT_LISTED].word != DNS_LIST_REFUSED))
 		l->error[0] = '\0';
 	set_health(l, dns_list_test(at));
 	return true;

@@ -1,16 +1,19 @@
-/* rehearse.c — waxwing test rcpt: what would become of a recipient, rule by rule.
+/* rehearse.c — waxwing test rcpt: what would become of a recipient, rule by rule, in the order in
+ * which a session comes to them: the ban before the greeting, then at RCPT whose address it is, blocks
+ * and exceptions, and the checks.
  *
- * The same rules as in a session decide (checks_decide(), user_rcpt); nothing is counted or kept.
- */
+ * The same rules as in a session decide (user_standing, user_rcpt, user_judge, checks_decide()); nothing
+ * is counted or kept. */
 #include "role/front.h"
 #include "role/smtpd/checks.h"
+#include "role/smtpd/standing.h"
 
 #include "spam/verdict.h"
 #include "user/rcpt_answer.h"
 #include "wire/dns_name.h"
 
 #define ALL_WITHIN (45 * SECOND)
-enum { RULES_MORE = 4 }; /* besides the checks */
+enum { RULES_MORE = 6 }; /* besides the checks */
 
 struct rehearsal {
 	struct smtpd_test_rcpt *q;
@@ -19,6 +22,7 @@ struct rehearsal {
 	const struct conf *conf;
 	uint8_t addr[16];
 	struct smtp_path from, to;
+	enum standing standing;
 };
 
 static struct ipc_rule *add_rule(struct rehearsal *h, struct str rule, const char *found)
@@ -38,21 +42,21 @@ static void set_reply(struct rehearsal *h, const struct reply *r)
 	h->r->text = r->text.n ? r->text : str_from_z(row->text);
 }
 
-/* Who is looked at at all?  As in session_is_trusted(), for a connection to a port for strangers.
- */
-static bool is_known(struct rehearsal *h)
+/* Who is looked at at all?  As in session_is_trusted(), for a connection to a port for strangers. */
+static bool is_friend(struct rehearsal *h)
 {
-	if (conf_nets_has(&h->conf->inbound.friends, h->addr)) {
-		add_rule(h, S("friends"), "found")->why =
-			S("the client is a friend: nothing is checked");
-		return true;
-	}
-	if (conf_network_of(&h->conf->submission.networks, h->addr)) {
-		add_rule(h, S("network"), "found")->why =
-			S("the client is in a network that sends without AUTH: nothing is checked");
-		return true;
-	}
-	return false;
+	if (!conf_nets_has(&h->conf->inbound.friends, h->addr))
+		return false;
+	add_rule(h, S("friends"), "found")->why = S("the client is a friend: nothing is checked");
+	return true;
+}
+
+static bool is_in_network(struct rehearsal *h)
+{
+	if (!conf_network_of(&h->conf->submission.networks, h->addr))
+		return false;
+	add_rule(h, S("network"), "found")->why = S("the client is in a network that sends without AUTH: nothing is checked");
+	return true;
 }
 
 static struct str follows_of(const struct finding *f, struct arena *a)
@@ -76,8 +80,6 @@ static void add_findings(struct rehearsal *h, const struct checks_result *found)
 	for (size_t i = 0; i < found->n; i++) {
 		const struct finding *f = &found->p[i];
 
-		if (conf_check_is_of_letter(f->check))
-			continue;
 		struct str name = conf_check_name(f->check->kind), zone = f->check->zone;
 		struct ipc_rule *at =
 			add_rule(h,
@@ -88,7 +90,8 @@ static void add_findings(struct rehearsal *h, const struct checks_result *found)
 		at->label = f->check->label;
 		at->follows = follows_of(f, h->a);
 		at->value = arena_str(h->a, f->value);
-		at->why = arena_str(h->a, f->why);
+		at->why = conf_check_is_of_letter(f->check) ? S("it is looked at when the letter is there")
+							    : arena_str(h->a, f->why);
 	}
 	if (found->let_in)
 		add_rule(h, S("exception"), "found")->why = str_from_z(found->let_in);
@@ -122,7 +125,48 @@ SUSPENDS static bool check(struct rehearsal *h, struct err *e)
 	return true;
 }
 
-/* Is it ours?  *ret_goes_on: no. */
+/* Would it hear a greeting? */
+SUSPENDS static bool ask_ban(struct rehearsal *h, bool *ret_goes_on, struct err *e)
+{
+	struct user_standing_answer r = { 0 };
+	struct ipc_rule *at;
+
+	if (!user_standing(link_to(ROLE_USER), &(struct user_standing){ .peer = h->q->ip }, &r, h->a, e))
+		return false;
+	at = add_rule(h, S("ban"), r.ban.n ? "found" : "nothing");
+	at->why = r.ban.n ? r.ban : r.spared.n ? arena_printf(h->a, "it is never banned for its conduct: " STR_FMT, STR_ARG(r.spared)) : S("");
+	*ret_goes_on = r.ban.n == 0;
+	if (*ret_goes_on)
+		return true;
+	at->follows = S("reject");
+	set_reply(h, &(struct reply){ REPLY_TOO_MANY_CONNECTIONS, S("your address is banned"), true });
+	return true;
+}
+
+/* Is there a block, or an exception?  What the letter itself says is not known. */
+SUSPENDS static bool ask_standing(struct rehearsal *h, struct err *e)
+{
+	struct user_judge q = { .peer = h->q->ip, .helo = h->q->helo, .from = h->from.text };
+	struct user_judge_answer r;
+	struct ipc_rule *at;
+
+	if (!standing_rehearse(&q, h->addr, &r, h->a, e))
+		return false;
+	h->standing = (enum standing)r.standing;
+	at = add_rule(h, h->standing == STANDING_EXEMPT ? S("allow") : S("block"),
+		      h->standing == STANDING_BLOCKED || h->standing == STANDING_EXEMPT ? "found" : "nothing");
+	at->why = r.why;
+	at->value = r.entry;
+	if (h->standing == STANDING_EXEMPT)
+		at->follows = S("pass");
+	if (h->standing != STANDING_BLOCKED)
+		return true;
+	at->follows = S("reject");
+	set_reply(h, &(struct reply){ .id = REPLY_BLOCKED });
+	return true;
+}
+
+/* Is it ours? */
 SUSPENDS static bool ask_user(struct rehearsal *h, bool *ret_is_ours, struct err *e)
 {
 	struct user_rcpt q = { .local = h->to.local, .domain = h->to.domain, .peer = h->q->ip };
@@ -158,11 +202,29 @@ static bool read_question(struct rehearsal *h, struct err *e)
 	return true;
 }
 
+/* In the order of a session. */
+SUSPENDS static bool go_through(struct rehearsal *h, struct err *e)
+{
+	bool goes_on = false;
+
+	if (!ask_ban(h, &goes_on, e))
+		return false;
+	if (!goes_on)
+		return true;
+	if (!ask_user(h, &goes_on, e))
+		return false;
+	if (!goes_on || is_in_network(h))
+		return true;
+	if (!ask_standing(h, e))
+		return false;
+	return h->standing == STANDING_BLOCKED || h->standing == STANDING_EXEMPT || is_friend(h) || check(h, e);
+}
+
 bool serve_test_rcpt(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
 {
 	AUTO(conf_release) struct conf_held *conf = conf_hold();
 	struct rehearsal h = { .q = question, .r = answer, .a = a, .conf = &conf->c };
-	bool ok = false, is_ours = false;
+	bool ok = false;
 
 	(void)l;
 	h.r->rules.p = ARENA_ARRAY(a, struct ipc_rule, conf->c.inbound.checks.n + RULES_MORE);
@@ -172,6 +234,6 @@ bool serve_test_rcpt(struct link *l, void *question, void *answer, struct arena 
 		return false;
 	set_reply(&h, &(struct reply){ .id = REPLY_RCPT_OK });
 	WITHIN(ALL_WITHIN)
-		ok = ask_user(&h, &is_ours, e) && (!is_ours || is_known(&h) || check(&h, e));
+		ok = go_through(&h, e);
 	return ok;
 }

@@ -63,3 +63,19 @@ bool standing_pass(struct session *s, struct reply *ret)
 	ret->text = arena_printf(s->a, "%s (%s)", reply_row(REPLY_BLOCKED)->text, ID_Z(t->id));
 	return false;
 }
+
+bool standing_rehearse(struct user_judge *q, const uint8_t addr[16], struct user_judge_answer *r, struct arena *a,
+		       struct err *e)
+{
+	bool is_confirmed = false;
+
+	*r = (struct user_judge_answer){ .standing = STANDING_NONE };
+	if (!flags)
+		return true;
+	if (flags & ENTRIES_HOST) {
+		q->host = host_find(addr, &is_confirmed, a);
+		q->is_confirmed = is_confirmed;
+	}
+	q->is_rehearsal = true;
+	return user_judge(link_to(ROLE_USER), q, r, a, e);
+}

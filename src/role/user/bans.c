@@ -84,7 +84,7 @@ static struct str until_of(const struct ban *b, struct arena *a)
 	return arena_printf(a, "%s" STR_FMT, until.n ? " until " : "", STR_ARG(buf_str(&until)));
 }
 
-bool bans_explain(const struct net_address *from, struct str *ret_why, struct arena *a)
+static bool explain(const struct net_address *from, struct str *ret_why, struct arena *a)
 {
 	const struct ban *b = ban_table_find(&bans, from, time_now());
 
@@ -185,6 +185,20 @@ void bans_judge(const struct net_address *from, struct str peer, const unsigned 
 		return;
 	conduct_print(&found, &reason);
 	bans_punish(&client, peer, buf_str(&reason));
+}
+
+static bool serve_standing(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
+{
+	struct user_standing *q = question;
+	struct user_standing_answer *r = answer;
+	struct net_address from;
+
+	(void)l;
+	if (!net_address_parse(q->peer, &from))
+		return fail(e, FAULT_PERM, "%s is no IP address", LOGQ(q->peer));
+	(void)explain(&from, &r->ban, a);
+	r->spared = str_from_z(bans_spare(&from));
+	return true;
 }
 
 /* -- by command ------------------------------------------------------------ */
@@ -443,6 +457,7 @@ bool bans_open(uint8_t ret_secret[ACCESS_SECRET], struct err *e)
 	ipc_serve(IPC_user_ban_add, serve_add);
 	ipc_serve(IPC_user_ban_remove, serve_remove);
 	ipc_serve(IPC_user_ban_list, serve_list);
+	ipc_serve(IPC_user_standing, serve_standing);
 	conduct = conduct_open(CONDUCT_ENTRIES_MAX);
 	if (!conduct)
 		return fail(e, FAULT_TEMP, "out of memory");

@@ -254,9 +254,10 @@ static bool serve_judge(struct link *l, void *question, void *answer, struct are
 		r->standing = STANDING_NONE;
 		return true;
 	}
-	count(f.entry);
+	if (!q->is_rehearsal)
+		count(f.entry);
 	describe(&f, r, a);
-	if (f.entry->kind == ENTRY_ALLOW)
+	if (f.entry->kind == ENTRY_ALLOW && !q->is_rehearsal)
 		note_exemption(q, &f, a);
 	return !a->full || fail(e, FAULT_TEMP, "no memory for an answer");
 }

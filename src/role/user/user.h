@@ -98,8 +98,6 @@ SUSPENDS void bans_tend(void *unused);
 SUSPENDS void bans_flush(void);
 /* Is this address banned?  The connection is counted; why is what it is told; is_told: the log has it already. */
 bool bans_refuse(const struct net_address *from, struct str *ret_why, bool *ret_is_told, struct arena *a);
-/* The same for a person who asks, and nothing is counted. */
-bool bans_explain(const struct net_address *from, struct str *ret_why, struct arena *a);
 /* Why it is never banned by the server, or NULL. */
 const char *bans_spare(const struct net_address *from);
 /* What it did in a session that is over, per enum conduct_kind (user/conduct.h); perhaps it is banned for it. */
