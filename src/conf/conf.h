@@ -143,6 +143,18 @@ struct conf_threshold {
 	int32_t score;                   /* hundredths */
 };
 
+struct conf_scanner {
+	bool is_set;
+	struct str path;                 /* of a unix socket; else: */
+	uint8_t addr[16];
+	bool is_v4;
+	uint16_t port;
+	struct str user;                 /* or empty */
+	uint64_t max_size;
+	int64_t within;
+	uint32_t at_once;
+};
+
 enum conf_ipv6 { CONF_IPV6_IF_PTR, CONF_IPV6_ON, CONF_IPV6_OFF };
 enum conf_backend_kind { CONF_BACKEND_INTERNAL, CONF_BACKEND_PAM };
 struct conf_backend {
@@ -229,6 +241,7 @@ struct conf_network {                    /* sends without AUTH */
 #define ONE_user_kind enum conf_user_kind
 #define ONE_on_off enum conf_on_off
 #define ONE_threshold struct conf_threshold
+#define ONE_scanner struct conf_scanner
 #define ONE_submission struct conf_submission
 #define ONE_auth struct conf_auth
 #define ONE_inbound struct conf_inbound
@@ -366,6 +379,8 @@ bool conf_is_satellite(const struct conf *c);
 size_t conf_others_number(const struct conf *c, size_t i);
 /* Is it an address inside one of these networks? */
 bool conf_nets_has(const struct conf_nets *nets, const uint8_t addr[16]);
+/* "127.0.0.1:783", "[::1]:783", "/run/spamd.sock" */
+void conf_scanner_print_address(const struct conf_scanner *s, struct buf *b);
 /* "rdns", "dnsbl" */
 struct str conf_check_name(enum conf_check_kind kind);
 /* "softfail" */

@@ -247,6 +247,20 @@ static const struct {
 	{ FIVE "inbound {\njunk at 5\nreject at 4\n}\n", "w.conf: reject at 4 leaves nothing for junk at 5" },
 	{ FIVE "dns {\nresolver off\n}\ninbound {\ncheck rdns fail tag\n}\n",
 	  "w.conf:7:1: this check asks the DNS, and \"dns\" says \"resolver off\"" },
+	/* scanner */
+	{ FIVE "scanner spamd 127.0.0.1:783 user debian-spamd max-size 1M within 1m at-once 10\n", "" },
+	{ FIVE "scanner spamd\n", "w.conf:3:9: behind this belongs more: scanner spamd ADDRESS:PORT|/PATH [user NAME] [max-size SIZE] [within DURATION] "
+	  "[at-once COUNT]|off" },
+	{ FIVE "scanner spamd localhost:783\n",
+	  "w.conf:3:15: \"localhost:783\" is not an address like 127.0.0.1:783 or [::1]:783, or the /PATH of a unix socket" },
+	{ FIVE "scanner spamd ::1:783\n",
+	  "w.conf:3:15: \"::1:783\" is not an address like 127.0.0.1:783 or [::1]:783, or the /PATH of a unix socket" },
+	{ FIVE "scanner spamd 127.0.0.1:0\n",
+	  "w.conf:3:15: \"127.0.0.1:0\" is not an address like 127.0.0.1:783 or [::1]:783, or the /PATH of a unix socket" },
+	{ FIVE "scanner spamd \"/a b\"\n", "w.conf:3:15: the path of a unix socket has at most 107 octets, and no spaces" },
+	{ FIVE "scanner spamd /s user \"a b\"\n", "w.conf:3:23: \"a b\" is not the name of a user of spamd" },
+	{ FIVE "scanner spamd /s usr x\n",
+	  "w.conf:3:18: \"usr\" is not one of user|max-size|within|at-once, did you mean \"user\"?" },
 	/* many errors at once */
 	{ "hostname -x\ndoman y\nlog q\n", "w.conf:1:10: \"-x\" is not a domain (letters, digits, \"-\" and dots; others as xn--…)\n"
 	  "w.conf:2:1: there is no directive \"doman\", did you mean \"domain\"?\nw.conf:3:5: \"q\" is not one of error|warn|info|debug" },
@@ -506,6 +520,8 @@ static const struct {
 	{ &conf_type_ipv6, "on" }, { &conf_type_ip, "192.0.2.7 ::1" }, { &conf_type_demand, "verify" },
 	{ &conf_type_check, "dnsbl l.example answer 127.0.0.2-11 0.0.0.4/0.0.0.4 untested hit reject \"no \\\"x\" label a.B-1" },
 	{ &conf_type_threshold, "at -2.5" },
+	{ &conf_type_scanner, "spamd [::1]:783 user a@b.example max-size 1M within 10s at-once 2" },
+	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 domain d.example t=y t=s" },
 	{ &conf_type_resolver, "forward 192.0.2.1:53 [2001:db8::1]:5353" },
 };
 

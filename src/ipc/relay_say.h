@@ -5,6 +5,7 @@
 
 enum {
 	RELAY_WEB = 1000,        /* the instance that fetches by HTTPS and knows no routes; the others carry letters */
+	RELAY_SCANNER = 1001,    /* … that shows letters to the outside scanner, and connects to nothing else */
 	RELAY_INLINE_MAX = 32 * 1024,    /* octets of a letter that stand in relay_job itself */
 	RELAY_TEXT_MAX = 1000,   /* octets of a reply in an outcome */
 };
@@ -54,7 +55,21 @@ enum relay_probe_stage {
 	RELAY_PROBE_STAGES
 };
 
+enum relay_scan_outcome {
+	RELAY_SCANNED,
+	RELAY_SCAN_FAILED,
+	RELAY_SCAN_COUNT
+};
+
 static inline bool relay_is_web(uint32_t instance)
 {
 	return instance == RELAY_WEB;
+}
+static inline bool relay_is_scanner(uint32_t instance)
+{
+	return instance == RELAY_SCANNER;
+}
+static inline bool relay_carries(uint32_t instance)
+{
+	return !relay_is_web(instance) && !relay_is_scanner(instance);
 }

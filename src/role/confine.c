@@ -153,7 +153,8 @@ static bool give_up_files(const struct confinement *c, struct confine_report *r,
 	if (row->calls & CALLS_LOOSE)
 		return true;
 	if (r->landlock_abi)
-		return landlock_apply(row->files == FILES_ANY, row->calls & CALLS_CONNECT, c->places, c->n_places, e);
+		return landlock_apply(row->files == FILES_ANY, (row->calls & CALLS_CONNECT) && !c->is_narrow, c->only_port,
+				      c->places, c->n_places, e);
 	warn(r, "this kernel has no Landlock: files are guarded by %s alone",
 	     c->change_user ? "uid and mode" : "system call lists");
 	return true;
@@ -204,6 +205,7 @@ static bool limits(const struct confinement *c, struct err *e)
 
 static bool give_up_calls(const struct confinement *c, struct confine_report *r, struct err *e)
 {
+	unsigned calls = role_row(c->role)->calls;
 	struct filter own = { 0 };
 	bool ok;
 
@@ -213,7 +215,9 @@ static bool give_up_calls(const struct confinement *c, struct confine_report *r,
 	}
 	if (c->filter)
 		return filter_install(c->filter, e);
-	ok = filter_build(c->role, &own, e) && filter_install(&own, e);
+	if (c->only_unix)
+		calls = (calls & ~(unsigned)CALLS_CONNECT) | CALLS_UNIX;
+	ok = filter_build(calls, &own, e) && filter_install(&own, e);
 	filter_end(&own);
 	return ok;
 }

@@ -30,6 +30,9 @@ struct confinement {
 	const char *empty_dir;           /* where it stands; and its root, if a kernel has no Landlock */
 	size_t connections;              /* room for these on top of the row's memory */
 	SUSPENDS void (*start_threads)(void); /* may be NULL */
+	bool is_narrow;                  /* of the sockets its row lets it have of its own: */
+	bool only_unix;                  /* … those of this machine, by path, alone */
+	uint16_t only_port;              /* … else TCP to that port alone, where the kernel can tell */
 	const struct filter *filter;     /* built before, by the zygote; NULL: built now */
 };
 

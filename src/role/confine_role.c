@@ -5,6 +5,7 @@
 #include "role/confine_role.h"
 
 #include "base/fd.h"
+#include "ipc/relay_say.h"
 #include "role/confine.h"
 #include "role/runtime.h"
 
@@ -38,7 +39,7 @@ bool confine_begin(struct err *e)
 
 bool confine_prepare_mailbox(struct err *e)
 {
-	return filter_build(ROLE_MAILBOX, &mailbox_filter, e);
+	return filter_build(role_row(ROLE_MAILBOX)->calls, &mailbox_filter, e);
 }
 
 void confine_home(int fd)
@@ -112,6 +113,20 @@ static size_t connections(void)
 	}
 }
 
+/* The instance of relay that asks an outside scanner reaches nothing else: a socket of this machine, and no TCP; or
+ * that port alone, where the kernel can tell ports apart. */
+static void confine_to_scanner(struct confinement *c)
+{
+	const struct conf_scanner *s;
+
+	if (self.role != ROLE_RELAY || !relay_is_scanner(self.instance))
+		return;
+	s = &conf_now()->scanner;        /* the zygote has no configuration */
+	c->is_narrow = true;
+	c->only_unix = s->path.n > 0;
+	c->only_port = s->port;
+}
+
 SUSPENDS bool confine_role(struct buf *warnings, struct err *e)
 {
 	const struct passwd *pw = own_user();
@@ -125,6 +140,7 @@ SUSPENDS bool confine_role(struct buf *warnings, struct err *e)
 				 .start_threads = has_threads(self.role) ? start_threads : NULL };
 	bool ok;
 
+	confine_to_scanner(&c);
 	/* back from confine_begin(): what follows needs the rights it gives up */
 	if (pw && (seteuid(0) || setegid(0)))
 		return fail_sys(e, FAULT_TEMP, errno, "become root again");

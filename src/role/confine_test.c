@@ -716,6 +716,50 @@ static bool mailbox_from_zygote(bool (*fn)(void))
 static bool zygote_delivers(void) { return mailbox_from_zygote(can_deliver); }
 static bool zygote_reads_other(void) { return mailbox_from_zygote(did_read_other); }
 
+/* The instance of relay that asks an outside scanner: what its row allows, and less. */
+static int narrow_trial(const struct confinement *c, bool (*fn)(void))
+{
+	pid_t pid = fork();
+	struct confine_report report;
+	struct err e;
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(confine(c, &report, &e) ? !fn() : BROKEN);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static bool can_unix(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM, 0) >= 0;
+}
+
+static bool can_tcp(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) >= 0;
+}
+
+static void test_narrow(void **state)
+{
+	uint16_t port = ntohs(listener_at.sin_port);
+	struct confinement any = { .role = ROLE_RELAY, .uid = NOBODY, .gid = NOBODY, .change_user = geteuid() == 0 };
+	struct confinement path = any, right = any, wrong = any;
+
+	(void)state;
+	path.is_narrow = path.only_unix = true;
+	right.is_narrow = wrong.is_narrow = true;
+	right.only_port = port;
+	wrong.only_port = (uint16_t)(port ^ 1);
+	assert_int_equal(narrow_trial(&path, can_unix), 0);
+	assert_int_not_equal(narrow_trial(&path, can_tcp), 0);
+	assert_int_not_equal(narrow_trial(&any, can_unix), 0);
+	assert_int_equal(narrow_trial(&right, can_connect), 0);
+	if (landlock_abi() >= 4)
+		assert_int_equal(narrow_trial(&wrong, can_connect), 1);
+}
+
 static void test_zygote(void **state)
 {
 	(void)state;
@@ -849,7 +893,7 @@ static int stage_up(void **state)
 		return -1;
 	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
 	for (enum role r = 0; r < ROLE_TOOL; r++)
-		if (!filter_build(r, &filters[r], &e)) {
+		if (!filter_build(role_row(r)->calls, &filters[r], &e)) {
 			fprintf(stderr, "# %s: %s\n", role_name(r), e.text);
 			return -1;
 		}
@@ -882,7 +926,7 @@ int main(void)
 {
 	static enum role roles[ROLE_TOOL];
 	static char row_names[2 * ROLE_TOOL][48];
-	static struct CMUnitTest tests[2 * ROLE_TOOL + 5];
+	static struct CMUnitTest tests[2 * ROLE_TOOL + 6];
 	size_t n = 0;
 
 	for (enum role r = 0; r < ROLE_TOOL; r++) {
@@ -896,6 +940,7 @@ int main(void)
 	}
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_reserved);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_zygote);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_narrow);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_strange);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_descriptors);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_table);

@@ -192,7 +192,10 @@ static int add_argument_rules(scmp_filter_ctx c, unsigned groups)
 		rc |= seccomp_rule_add(c, ok, SCMP_SYS(socket), 2,
 				       SCMP_A0(SCMP_CMP_MASKED_EQ, (uint32_t)~(AF_INET ^ AF_INET6), AF_INET & AF_INET6),
 				       SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_TYPES, SOCK_DGRAM));
-	if (!(groups & CALLS_CONNECT))
+	if (groups & CALLS_UNIX)
+		rc |= seccomp_rule_add(c, ok, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+				       SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_TYPES, SOCK_STREAM));
+	if (!(groups & (CALLS_CONNECT | CALLS_UNIX)))
 		rc |= add(c, kill_it, SCMP_SYS(socket), 0, none);
 	if (groups & CALLS_FILES)
 		rc |= add(c, ok, SCMP_SYS(utimensat), 1, is(1, 0));
@@ -245,10 +248,9 @@ static bool export(scmp_filter_ctx c, struct filter *ret, struct err *e)
 	return true;
 }
 
-bool filter_build(enum role r, struct filter *ret, struct err *e)
+bool filter_build(unsigned calls, struct filter *ret, struct err *e)
 {
-	unsigned groups = role_row(r)->calls;
-	scmp_filter_ctx c = seccomp_init(groups & CALLS_LOOSE ? SCMP_ACT_ALLOW : SCMP_ACT_TRAP);
+	scmp_filter_ctx c = seccomp_init(calls & CALLS_LOOSE ? SCMP_ACT_ALLOW : SCMP_ACT_TRAP);
 	bool ok;
 	int rc;
 
@@ -256,7 +258,7 @@ bool filter_build(enum role r, struct filter *ret, struct err *e)
 		return fail(e, FAULT_TEMP, "no system call filter: libseccomp has no memory");
 	rc = seccomp_attr_set(c, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	rc |= seccomp_attr_set(c, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	rc |= add_rules(c, groups);
+	rc |= add_rules(c, calls);
 	ok = rc ? fail(e, FAULT_TEMP, "libseccomp refuses the rules of a role") : export(c, ret, e);
 	seccomp_release(c);
 	return ok;

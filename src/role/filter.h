@@ -14,7 +14,8 @@ struct filter {
 	unsigned short n;
 };
 
-bool filter_build(enum role r, struct filter *ret, struct err *e);
+/* calls: enum call_group */
+bool filter_build(unsigned calls, struct filter *ret, struct err *e);
 /* For this process and all its threads; no_new_privs must be set. */
 bool filter_install(const struct filter *f, struct err *e);
 void filter_end(struct filter *f);

@@ -16,6 +16,7 @@
 #define FS_TRUNCATE (UINT64_C(1) << 14)          /* ABI 3 */
 #define FS_IOCTL_DEV (UINT64_C(1) << 15)         /* ABI 5 */
 #define NET_TCP (UINT64_C(1) << 0 | UINT64_C(1) << 1)    /* ABI 4: bind, connect */
+#define NET_CONNECT (UINT64_C(1) << 1)
 #define SCOPE_BOTH (UINT64_C(1) << 0 | UINT64_C(1) << 1) /* ABI 6: abstract sockets, signals */
 #define FS_ABI_1 (LANDLOCK_ACCESS_FS_REFER - 1)
 
@@ -25,6 +26,8 @@
 #define DIR_WRITE \
 	(DIR_READ | FILE_WRITE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
 	 LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER)
+
+enum { RULE_NET_PORT = 2 };
 
 struct ruleset {
 	uint64_t fs, net, scoped;
@@ -67,7 +70,18 @@ static bool add_place(int rules, uint64_t handled, const struct place *p, struct
 	return true;
 }
 
-bool landlock_apply(bool any_file, bool any_tcp, const struct place *places, size_t n, struct err *e)
+static bool add_port(int rules, uint16_t port, struct err *e)
+{
+	struct {
+		uint64_t allowed_access, port;
+	} a = { NET_CONNECT, port };
+
+	if (syscall(SYS_landlock_add_rule, rules, RULE_NET_PORT, &a, 0))
+		return fail_sys(e, FAULT_TEMP, errno, "a Landlock rule for a port");
+	return true;
+}
+
+bool landlock_apply(bool any_file, bool any_tcp, uint16_t tcp_port, const struct place *places, size_t n, struct err *e)
 {
 	int abi = landlock_abi();
 	/* every ruleset denies moving files between folders unless it says otherwise, and a layer of
@@ -93,6 +107,8 @@ bool landlock_apply(bool any_file, bool any_tcp, const struct place *places, siz
 		return fail_sys(e, FAULT_TEMP, errno, "a Landlock ruleset");
 	if (root >= 0 && syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &everywhere, 0))
 		return fail_sys(e, FAULT_TEMP, errno, "a Landlock rule");
+	if (r.net && tcp_port && !add_port(rules, tcp_port, e))
+		return false;
 	for (size_t i = 0; i < n && !any_file; i++)
 		if (!add_place(rules, r.fs, &places[i], e))
 			return false;

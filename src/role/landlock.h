@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum place_right {
 	PLACE_READ,
@@ -19,6 +20,6 @@ struct place {
 /* 0: this kernel has none. */
 int landlock_abi(void);
 /* From now on, for this thread and what it starts: files only at these places (unless
- * `any_file`), no TCP of its own (unless `any_tcp`), no signals to and no abstract sockets of outsiders, as far as
+ * `any_file`), no TCP of its own (unless `any_tcp`; to tcp_port, if it is not 0), no signals to and no abstract sockets of outsiders, as far as
  * the kernel knows these. */
-bool landlock_apply(bool any_file, bool any_tcp, const struct place *places, size_t n, struct err *e);
+bool landlock_apply(bool any_file, bool any_tcp, uint16_t tcp_port, const struct place *places, size_t n, struct err *e);

@@ -18,6 +18,7 @@ enum call_group {
 	CALLS_LOOSE = 1 << 10,   /* all but the deny list */
 	CALLS_CONNECT = 1 << 11, /* sockets of its own: TCP to anywhere */
 	CALLS_UDP = 1 << 12,     /* and UDP */
+	CALLS_UNIX = 1 << 13,    /* stream sockets of this machine, by path */
 };
 
 enum role_user { USER_OWN, USER_ROOT, USER_ACCOUNT };

@@ -351,29 +351,88 @@ static void test_fields(void **state)
 	} rows[] = {
 		{ 2,
 		  { true, 625 },
-		  "X-Spam-Flag: YES\r\nX-Spam-Score: 6.25\r\nX-Spam-Level: ******\r\n"
+		  "X-Spam-Flag: YES\r\nX-Spam-Score: 6.25\r\nX-Spam-Bar: ++++++\r\nX-Spam-Level: ******\r\n"
 		  "X-Spam-Status: Yes, score=6.25 "
 		  "required=6.25\r\n\ttests=DNSBL_A=6.5,HELO=-0.25\r\n" },
 		{ 2,
 		  { true, 626 },
-		  "X-Spam-Score: 6.25\r\nX-Spam-Level: ******\r\n"
+		  "X-Spam-Score: 6.25\r\nX-Spam-Bar: ++++++\r\nX-Spam-Level: ******\r\n"
 		  "X-Spam-Status: No, score=6.25 "
 		  "required=6.26\r\n\ttests=DNSBL_A=6.5,HELO=-0.25\r\n" },
 		{ 0,
 		  { true, 500 },
-		  "X-Spam-Score: 0\r\nX-Spam-Status: No, score=0 required=5\r\n\ttests=none\r\n" },
+		  "X-Spam-Score: 0\r\nX-Spam-Bar: /\r\nX-Spam-Status: No, score=0 required=5\r\n\ttests=none\r\n" },
 		{ 0,
 		  { false, 0 },
-		  "X-Spam-Score: 0\r\nX-Spam-Status: No, score=0\r\n\ttests=none\r\n" },
+		  "X-Spam-Score: 0\r\nX-Spam-Bar: /\r\nX-Spam-Status: No, score=0\r\n\ttests=none\r\n" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		AUTO(buf_end) struct buf b = buf_on_heap(4096);
 
-		spam_fields_add(&b, two, rows[i].n, &rows[i].junk);
+		spam_fields_add(&b, two, rows[i].n, NULL, &rows[i].junk);
 		buf_add_char(&b, '\0');
 		assert_string_equal(b.p, rows[i].text);
+	}
+}
+
+/* What an outside scanner gave, with and without findings of ours. */
+static void test_scanned(void **state)
+{
+	static const struct ipc_signal one[] = { { S("DNSBL_A"), 650 } };
+	static const struct ipc_spam_field ham[] = {
+		{ S("X-Spam-Checker-Version"), S(" SpamAssassin 4.0.1 (2024-03-25) on mail") },
+		{ S("X-Spam-Level"), S(" ***") },
+		{ S("X-Spam-Status"), S(" No, score=3.7 required=5.0 tests=MSGID_SHORT,RCVD_ILLEGAL_IP,\r\n\tRDNS_NONE "
+					"autolearn=no autolearn_force=no version=4.0.1") },
+		{ S("X-Spam-Report"), S(" \r\n\t*  0.7 MSGID_SHORT It is short\r\n\t*      [letter]\r\n") },
+	};
+	static const struct ipc_spam_field bent[] = {
+		{ S("X-Spam-Status"), S(" Yes, mytests=Z tests=A\r\nBcc: x@example.org, B") },
+		{ S("X-Spam-Bent"), S(" a\rX-Evil: b\nBcc: c\n\n\033[2J\0\xc3\xa4") },
+		{ S("X-Spam-Flag"), S("NO") },
+		{ S("Bcc"), S("y@example.org") },
+		{ S("X-Spam-A\r\nBcc"), S("y@example.org") },
+		{ S("X-Spam-"), S("y") },
+		{ S("X-Spam-Empty"), S("") },
+	};
+	static const struct {
+		size_t n;
+		struct spam_scanned by;
+		struct conf_threshold junk;
+		const char *text, *rules;
+	} rows[] = {
+		{ 0, { false, 370, 500, ham, 4 }, { false, 0 },
+		  "X-Spam-Score: 3.7\r\nX-Spam-Bar: +++\r\nX-Spam-Level: ***\r\n"
+		  "X-Spam-Status: No, score=3.7 required=5\r\n\ttests=MSGID_SHORT,RCVD_ILLEGAL_IP,RDNS_NONE autolearn=no\r\n"
+		  "\tautolearn_force=no version=4.0.1\r\n"
+		  "X-Spam-Checker-Version: SpamAssassin 4.0.1 (2024-03-25) on mail\r\n"
+		  "X-Spam-Report:\r\n\t*  0.7 MSGID_SHORT It is short\r\n\t*      [letter]\r\n",
+		  "MSGID_SHORT,RCVD_ILLEGAL_IP,RDNS_NONE" },
+		{ 1, { false, -150, 500, ham, 1 }, { true, 450 },
+		  "X-Spam-Flag: YES\r\nX-Spam-Score: 5\r\nX-Spam-Bar: +++++\r\nX-Spam-Level: *****\r\n"
+		  "X-Spam-Status: Yes, score=5 required=4.5\r\n\ttests=DNSBL_A=6.5\r\n"
+		  "X-Spam-Checker-Version: SpamAssassin 4.0.1 (2024-03-25) on mail\r\n",
+		  "" },
+		{ 0, { true, -220, 500, bent, 7 }, { false, 0 },
+		  "X-Spam-Flag: YES\r\nX-Spam-Score: -2.2\r\nX-Spam-Bar: --\r\n"
+		  "X-Spam-Status: Yes, score=-2.2 required=5\r\n\ttests=A\r\n"
+		  "X-Spam-Bent: a?X-Evil: b\r\n\tBcc: c\r\n\t?[2J???\r\nX-Spam-Empty:\r\n",
+		  "A" },
+		{ 0, { false, INT64_MAX, INT64_MAX, NULL, 0 }, { true, 500 }, NULL, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(buf_end) struct buf b = buf_on_heap(4096), rules = buf_on_heap(4096);
+
+		spam_fields_add(&b, one, rows[i].n, &rows[i].by, &rows[i].junk);
+		buf_add_char(&b, '\0');
+		if (rows[i].text)
+			assert_string_equal(b.p, rows[i].text);
+		spam_rules_add(&rules, &rows[i].by);
+		assert_true(str_eq(buf_str(&rules), str_from_z(rows[i].rules)));
 	}
 }
 
@@ -383,6 +442,7 @@ static void test_long_fields(void **state)
 	AUTO(buf_end) struct buf b = buf_on_heap(65536);
 	struct ipc_signal many[SPAM_SIGNALS_MAX];
 	struct str rest, line;
+	static char text[3000];
 	char name[SPAM_SYMBOL_MAX];
 
 	(void)state;
@@ -390,11 +450,37 @@ static void test_long_fields(void **state)
 	for (size_t i = 0; i < SPAM_SIGNALS_MAX; i++)
 		many[i] = (struct ipc_signal){ str_of(name, sizeof(name)), SPAM_SCORE_MAX };
 	assert_true(spam_signals_are_good(many, SPAM_SIGNALS_MAX));
-	spam_fields_add(&b, many, SPAM_SIGNALS_MAX, &(struct conf_threshold){ true, 500 });
+	spam_fields_add(&b, many, SPAM_SIGNALS_MAX, NULL, &(struct conf_threshold){ true, 500 });
+	memset(text, 'y', sizeof(text));
+	spam_fields_add(&b, many, 1,
+			&(struct spam_scanned){ .fields = (struct ipc_spam_field[]){
+							{ S("X-Spam-Long"), str_of(text, sizeof(text)) } },
+						.n_fields = 1 },
+			&(struct conf_threshold){ true, 500 });
 	for (rest = buf_str(&b); rest.n;) {
 		line = str_cut(rest, '\n', &rest);
-		assert_true(line.n <= 998);
+		assert_true(line.n > 1 && line.n <= 998);
 	}
+	assert_false(b.full);
+}
+
+/* Whatever a scanner says, its fields have room in front of a letter (64 KiB with all else that stands there). */
+static void test_most(void **state)
+{
+	AUTO(buf_end) struct buf b = buf_on_heap(1 << 20), value = buf_on_heap(1 << 20), rules = buf_on_heap(1 << 20);
+	struct ipc_spam_field fields[2];
+
+	(void)state;
+	buf_add(&rules, S(" Yes, tests="));
+	while (rules.n < 12 * 1024)
+		buf_add(&rules, S("A,"));
+	while (value.n < 12 * 1024)
+		buf_add(&value, S("a\n"));
+	fields[0] = (struct ipc_spam_field){ S("X-Spam-Report"), buf_str(&value) };
+	fields[1] = (struct ipc_spam_field){ S("X-Spam-Status"), buf_str(&rules) };
+	spam_fields_add(&b, NULL, 0, &(struct spam_scanned){ .fields = fields, .n_fields = 2 },
+			&(struct conf_threshold){ false, 0 });
+	assert_true(b.n < 40 * 1024);
 }
 
 static void test_signals(void **state)
@@ -443,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_helo),    cmocka_unit_test(test_verdict),
 		cmocka_unit_test(test_symbols), cmocka_unit_test(test_patience),
 		cmocka_unit_test(test_fields),  cmocka_unit_test(test_long_fields),
+		cmocka_unit_test(test_scanned), cmocka_unit_test(test_most),
 		cmocka_unit_test(test_signals), cmocka_unit_test(test_forged_fields),
 	};
 

@@ -21,7 +21,7 @@ enum {
 	SPAMC_FIELDS_MAX = 32,
 	SPAMC_NAME_MAX = 64,             /* octets of a field's name */
 	SPAMC_VALUE_MAX = 8 * 1024,      /* … of its value, folded */
-	SPAMC_VALUES_MAX = 16 * 1024,    /* … of all values */
+	SPAMC_VALUES_MAX = 12 * 1024,    /* … of all values: they stand in front of the letter */
 };
 
 /* The question's head; `user` may be empty. */

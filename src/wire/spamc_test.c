@@ -181,7 +181,8 @@ static void test_limits(void **state)
 {
 	(void)state;
 	assert_int_equal(taken(40, 10), SPAMC_FIELDS_MAX);
-	assert_int_equal(taken(3, SPAMC_VALUE_MAX), 2);
+	assert_int_equal(taken(3, SPAMC_VALUE_MAX), 1);
+	assert_int_equal(taken(4, SPAMC_VALUES_MAX / 3), 3);
 	assert_int_equal(taken(1, SPAMC_VALUE_MAX + 1), 0);
 }
 

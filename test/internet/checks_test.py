@@ -220,7 +220,7 @@ def junk():
     raw = open(path, "rb").read()
     head = raw.split(b"\r\n\r\n" if b"\r\n\r\n" in raw else b"\n\n")[0].decode().replace("\r", "")
     equal(re.findall(r"(?mi)^x-spam-[a-z]*:.*", head),
-          ["X-Spam-Flag: YES", "X-Spam-Score: 6", "X-Spam-Level: ******", "X-Spam-Status: Yes, score=6 required=5"])
+          ["X-Spam-Flag: YES", "X-Spam-Score: 6", "X-Spam-Bar: ++++++", "X-Spam-Level: ******", "X-Spam-Status: Yes, score=6 required=5"])
     check("\ttests=dynamic=6" in head, head)
     check("-100" not in head, head)
     s.log_wait(r'scored .*score=600 checks="dynamic=6" folder="Junk"')

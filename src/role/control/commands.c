@@ -166,7 +166,8 @@ struct figures {
 	struct queue_figures_answer queue;
 	struct queue_lanes_answer lanes;
 	struct keys_status_answer keys;
-	bool has_queue, has_lanes, has_keys;
+	struct relay_scanner_answer scanner;
+	bool has_queue, has_lanes, has_keys, has_scanner;
 };
 
 SUSPENDS static void print_json(struct buf *b, const struct figures *f, struct arena *a)
@@ -212,6 +213,8 @@ SUSPENDS static void print_json(struct buf *b, const struct figures *f, struct a
 		dkim_watch_status(a, b, &j);
 		json_end_array(&j);
 	}
+	if (f->has_scanner)
+		json_scanner(&j, &f->scanner);
 	json_end_object(&j);
 	buf_add_char(b, '\n');
 }
@@ -277,6 +280,8 @@ SUSPENDS static void print_text(struct buf *b, const struct figures *f, struct a
 		buf_add(b, f->keys.text);
 		dkim_watch_status(a, b, NULL);
 	}
+	if (f->has_scanner)
+		print_scanner(b, &f->scanner);
 }
 
 SUSPENDS static int print_fibers(struct command *c)
@@ -322,6 +327,7 @@ SUSPENDS static int run_status(struct command *c)
 	f.has_queue = queue_figures(link_to(ROLE_QUEUE), &(struct queue_figures){ 0 }, &f.queue, c->a, &e);
 	f.has_lanes = f.has_queue && queue_lanes(link_to(ROLE_QUEUE), &(struct queue_lanes){ 0 }, &f.lanes, &lanes, &e);
 	f.has_keys = keys_status(link_to(ROLE_KEYS), &(struct keys_status){ 0 }, &f.keys, c->a, &e);
+	f.has_scanner = scanner_status(&f.scanner, c->a);
 	if (c->is_json)
 		print_json(&b, &f, &lanes);
 	else

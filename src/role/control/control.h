@@ -82,6 +82,11 @@ SUSPENDS int run_test_auth(struct command *c);
 SUSPENDS int run_test_rcpt(struct command *c);
 SUSPENDS int status_lists(struct command *c);
 
+/* scanner.c: false: there is none. */
+SUSPENDS bool scanner_status(struct relay_scanner_answer *ret, struct arena *a);
+void print_scanner(struct buf *b, const struct relay_scanner_answer *r);
+void json_scanner(struct json *j, const struct relay_scanner_answer *r);
+
 /* dns.c */
 SUSPENDS int run_dns_lookup(struct command *c);
 /* dns_records.c */

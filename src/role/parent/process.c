@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/relay_say.h"
 #include "role/hooks.h"
 #include "role/roles.h"
 
@@ -170,6 +171,8 @@ static bool are_acquainted(const struct process *a, const struct process *b)
 {
 	if (a->role == ROLE_MAILBOX || b->role == ROLE_MAILBOX || a->role == ROLE_ZYGOTE || b->role == ROLE_ZYGOTE)
 		return false;            /* those are granted one by one */
+	if ((a->role == ROLE_RELAY && relay_is_scanner(a->instance)) || (b->role == ROLE_RELAY && relay_is_scanner(b->instance)))
+		return a->role == ROLE_QUEUE || b->role == ROLE_QUEUE || a->role == ROLE_CONTROL || b->role == ROLE_CONTROL;
 	return role_may_call(a->role, b->role) || role_may_call(b->role, a->role);
 }
 

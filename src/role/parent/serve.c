@@ -162,6 +162,47 @@ static bool all_ready(bool *ret_failed)
 	return all;
 }
 
+/* The instance of relay that asks the outside scanner is there while there is one.  Its sandbox is made for the address:
+ * with another one it begins anew. */
+SUSPENDS static void keep_scanner(void *arg)
+{
+	struct process *p = arg;
+
+	do {
+		p->is_ending = false;
+		process_keep(p);
+	} while (!parent.is_stopping && parent.is_ready && parent.conf->c.scanner.is_set);
+	if (!parent.is_stopping && parent.is_ready)
+		process_remove(p);
+}
+
+static bool scanner_follow(struct err *e)
+{
+	static char address[128];        /* that it was started for */
+	char mem[sizeof(address)];
+	struct buf b = buf_over(mem, sizeof(mem) - 1);
+	struct process *p = parent.processes;
+	const struct conf_scanner *s = &parent.conf->c.scanner;
+	bool is_other;
+
+	while (p && (p->role != ROLE_RELAY || !relay_is_scanner(p->instance)))
+		p = p->next;
+	if (s->is_set)
+		conf_scanner_print_address(s, &b);
+	mem[b.n] = '\0';
+	is_other = strcmp(mem, address) != 0;
+	memcpy(address, mem, b.n + 1);
+	if (!p && s->is_set && !parent.is_helper)
+		return fiber_start(&parent.fibers, "scanner", keep_scanner, process_add(ROLE_RELAY, RELAY_SCANNER)) ||
+		       fail(e, FAULT_TEMP, "no memory for a fiber");
+	if (p && is_other) {
+		p->is_ending = !s->is_set;
+		if (p->link)
+			role_stop(p->link, &(struct role_stop){ 0 });
+	}
+	return true;
+}
+
 SUSPENDS static bool start_roles(struct err *e)
 {
 	static const enum role order[] = { ROLE_ZYGOTE, ROLE_KEYS, ROLE_SIGN, ROLE_PAM, ROLE_DNS, ROLE_USER, ROLE_SCAN,
@@ -175,6 +216,8 @@ SUSPENDS static bool start_roles(struct err *e)
 	if (!parent.is_helper &&
 	    !fiber_start(&parent.fibers, "relay", process_keep, process_add(ROLE_RELAY, RELAY_WEB)))
 		return fail(e, FAULT_TEMP, "no memory for a fiber");
+	if (!scanner_follow(e))
+		return false;
 	WITHIN(60 * SECOND)
 		while (!all_ready(&failed)) {
 			if (failed)
@@ -295,6 +338,8 @@ SUSPENDS static bool reload_now(struct buf *text, struct err *e)
 		conf_release(&parent.conf);
 		parent.conf = fresh;
 		watch_configure(&parent.conf->c);
+		if (!scanner_follow(e))
+			log_error("scanner", "why=%s", LOGQ(str_from_z(e->text)));
 		for (struct process *p = parent.processes; p; p = p->next)
 			if (p->link)
 				watch_send(p);

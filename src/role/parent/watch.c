@@ -218,11 +218,12 @@ static void send_file(struct process *p, const struct watched *w, int fd)
 						.domain = str_from_z(w->domain), .index = w->index, .file = fd });
 }
 
-/* Passwords of routes are not for the instance that fetches by HTTPS. */
+/* Passwords of routes are not for the instance that fetches by HTTPS; that of the scanner speaks no TLS. */
 static bool is_for(const struct watched *w, const struct process *p)
 {
-	return p->role == w->role &&
-	       !(p->role == ROLE_RELAY && relay_is_web(p->instance) && strcmp(w->what, "secret") == 0);
+	if (p->role == ROLE_RELAY && !relay_carries(p->instance))
+		return w->role == ROLE_RELAY && relay_is_web(p->instance) && strcmp(w->what, "secret") != 0;
+	return p->role == w->role;
 }
 
 void watch_send(struct process *p)

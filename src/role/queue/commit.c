@@ -7,7 +7,9 @@
  * and the letter are on stable storage, and not before. */
 #include "role/queue/refused.h"
 #include "role/queue/scanned.h"
+#include "role/queue/scanner.h"
 #include "role/queue/sign.h"
+#include "role/queue/spans.h"
 
 #include "base/fd.h"
 #include "base/id.h"
@@ -29,12 +31,6 @@
 enum { SCAN_DEATHS_MAX = 3 };
 #define DECIDE_WITHIN (AUTH_WITHIN + 20 * SECOND)
 
-/* Cuts of a view. */
-struct spans {
-	struct letter_span *p;
-	uint32_t n;
-};
-
 /* What is being decided. */
 struct decision {
 	struct queue_commit *q;
@@ -48,6 +44,8 @@ struct decision {
 	struct scan_letter_answer scan;
 	struct sign_outcome signing;
 	struct letter_record record;
+	bool is_shown, is_exempt;        /* to the outside scanner; from it */
+	struct scanner_said scanner;
 	int letter;              /* read-only descriptor of the bytes */
 	bool is_deadly;          /* a scan died while it judged this letter */
 	char *bytes;             /* a small letter's, malloc()ed */
@@ -148,21 +146,6 @@ static bool is_planned(const struct decision *d, const struct ipc_target *t)
 	return false;
 }
 
-/* Two sorted lists become one. */
-static bool merge_cuts(const struct ipc_cut *x, size_t n_x, const struct ipc_cut *y, size_t n_y, struct spans *ret,
-		       struct arena *a)
-{
-	ret->p = ARENA_ARRAY(a, struct letter_span, n_x + n_y ? n_x + n_y : 1);
-	if (!ret->p)
-		return false;
-	while (n_x || n_y) {
-		const struct ipc_cut *c = !n_y || (n_x && x->at < y->at) ? (n_x--, x++) : (n_y--, y++);
-
-		ret->p[ret->n++] = (struct letter_span){ c->at, c->n };
-	}
-	return true;
-}
-
 static bool make_plan(struct decision *d, struct err *e)
 {
 	size_t n = d->routes.targets.n;
@@ -171,8 +154,8 @@ static bool make_plan(struct decision *d, struct err *e)
 	struct spans cuts = { 0 }, whole = { 0 };
 
 	if (!steps || !numbers ||
-	    !merge_cuts(d->scan.cuts.p, d->scan.cuts.n, d->scan.blind.p, d->scan.blind.n, &cuts, d->a) ||
-	    !merge_cuts(d->scan.cuts.p, d->scan.cuts.n, NULL, 0, &whole, d->a))
+	    !spans_merge(d->scan.cuts.p, d->scan.cuts.n, d->scan.blind.p, d->scan.blind.n, &cuts, d->a) ||
+	    !spans_merge(d->scan.cuts.p, d->scan.cuts.n, NULL, 0, &whole, d->a))
 		return fail(e, FAULT_TEMP, "the plan needs too much memory");
 	d->record.steps = steps;
 	for (size_t i = 0; i < n; i++) {
@@ -260,9 +243,20 @@ static bool explain_score(struct decision *d, struct why head, struct err *e)
 		buf_addf(&checks, "%s" STR_FMT "=", i ? "," : "", STR_ARG(d->scan.signals.p[i].symbol));
 		conf_score_print(d->scan.signals.p[i].score, &checks);
 	}
+	scanner_add_score(&d->scanner, &checks);
 	w.head.kind = WHY_letter_scored;
 	w.checks = str_head(arena_str(d->a, buf_str(&checks)), 4000);
 	buf_end(&checks);
+	why_log(&w.head);
+	return add_why(d, &w.head, e);
+}
+
+static bool explain_scanner(struct decision *d, struct why head, struct err *e)
+{
+	union scanner_why w;
+
+	if (!scanner_explain(&d->scanner, d->q, head, &w, d->a))
+		return true;
 	why_log(&w.head);
 	return add_why(d, &w.head, e);
 }
@@ -290,7 +284,7 @@ static bool explain(struct decision *d, struct err *e)
 	if (!add_why(d, &d->accepted.head, e))
 		return false;
 	sign_note(&d->signing, q->mail_from, &d->why, head);
-	if (d->scan.is_scored && !explain_score(d, head, e))
+	if (!explain_scanner(d, head, e) || (d->scan.is_scored && !explain_score(d, head, e)))
 		return false;
 	if (scanned_why_authenticated(q, &d->scan, &head, &w)) {
 		why_log(&w.head);
@@ -446,6 +440,8 @@ SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 	struct scanned_question s = { .q = d->q, .letter = d->letter, .is_exempt = d->is_released || d->q->is_exempt,
 				      .sender = (uint8_t)(d->is_ours ? d->sender.kind : SENDER_STRANGER) };
 
+	d->is_shown = scanner_wants(d->q) && !d->is_released;
+	s.is_shown = d->is_shown;
 	return scanned_ask(&s, &d->scan, &d->is_deadly, d->a, e);
 }
 
@@ -454,12 +450,15 @@ SUSPENDS static bool judge_scanned(struct decision *d, struct queue_commit_answe
 {
 	struct str blocked = { 0 };
 
-	if (!d->is_ours && !scanned_judge(d->q, &d->scan, &blocked, d->a, e))
+	if (!d->is_ours && !scanned_judge(d->q, &d->scan, &blocked, &d->is_exempt, d->a, e))
 		return false;
 	if (d->is_released)
 		d->scan.verdict = VERDICT_ACCEPT;
 	else if (blocked.n)
 		return answer(r, REPLY_BLOCKED, S(""), "") && (r->why = blocked, true);
+	if (d->is_shown && d->scan.verdict != VERDICT_REFUSE &&
+	    !scanner_show(d->q, d->letter, d->is_exempt, &d->scan, &d->scanner, d->a, e))
+		return fail_in(e, "scanner");
 	if (d->scan.verdict == VERDICT_REFUSE)
 		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
 			      "") && (r->why = d->scan.why, true);
@@ -562,7 +561,7 @@ bool serve_commit(struct link *l, void *question, void *ret, struct arena *a, st
 	d.in->is_committing = true;
 	if (!queue_has_room(queue))
 		answer(r, REPLY_NO_STORAGE, S(""), "the journal is full");
-	else WITHIN(DECIDE_WITHIN)
+	else WITHIN(DECIDE_WITHIN + scanner_patience())
 		ok = envelope_is_good(q, e) && decide(&d, r, e);
 	/* what was decided is written down to its end, whatever the caller does */
 	if (ok && r->reply == REPLY_NONE) {

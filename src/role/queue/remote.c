@@ -136,7 +136,7 @@ static struct link *relay_of(const struct remote_line *l)
 	size_t n = 0;
 
 	for (struct link *k = link_next(NULL); k && n < ARRAY_LEN(found); k = link_next(k))
-		if (k->peer == ROLE_RELAY && !relay_is_web(k->instance))
+		if (k->peer == ROLE_RELAY && relay_carries(k->instance))
 			found[n++] = k;
 	for (size_t i = 0; i < n; i++)
 		if (found[i]->instance % n == l->instance % n)

@@ -65,7 +65,7 @@ bool scanned_ask(const struct scanned_question *x, struct scan_letter_answer *re
 				 .received = q->received, .peer = q->peer, .helo = q->helo, .protocol = q->protocol,
 				 .tls = q->tls, .smtputf8 = q->smtputf8, .is_friend = q->is_friend,
 				 .wants_authors = q->judge_authors && !is_ours, .sender = x->sender,
-				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S(""), .is_exempt = x->is_exempt,
+				 .rcpt = q->rcpts.n == 1 ? q->rcpts.p[0].address : S(""), .is_exempt = x->is_exempt, .is_shown = x->is_shown,
 				 .is_patient = !is_ours && patience_is_over(&patience, key, time_now()),
 				 .signals = { q->signals.p, q->signals.n } };
 
@@ -78,8 +78,8 @@ bool scanned_ask(const struct scanned_question *x, struct scan_letter_answer *re
 
 /* -- blocks and exceptions ---------------------------------------------------- */
 
-bool scanned_judge(const struct queue_commit *q, struct scan_letter_answer *scan, struct str *ret_why, struct arena *a,
-		   struct err *e)
+bool scanned_judge(const struct queue_commit *q, struct scan_letter_answer *scan, struct str *ret_why,
+		   bool *ret_is_exempt, struct arena *a, struct err *e)
 {
 	struct user_judge ask = { .id = q->id, .is_again = true, .peer = q->peer, .host = q->host,
 				  .is_confirmed = q->host_confirmed, .helo = q->helo, .from = q->mail_from,
@@ -91,6 +91,7 @@ bool scanned_judge(const struct queue_commit *q, struct scan_letter_answer *scan
 		return true;
 	if (!user_judge(link_to(ROLE_USER), &ask, &verdict, a, e))
 		return fail_in(e, "blocks");
+	*ret_is_exempt = verdict.standing == STANDING_EXEMPT;
 	if (verdict.standing == STANDING_BLOCKED)
 		*ret_why = verdict.why;
 	else if (verdict.standing == STANDING_EXEMPT && (scan->is_check || scan->verdict == VERDICT_JUNK))

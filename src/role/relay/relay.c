@@ -1,7 +1,8 @@
 /* relay.c — letters to other servers: who asks, and what every job needs.
  *
  * A role that faces the network: it has sockets of its own and nothing else.  One
- * instance (RELAY_WEB) knows no routes and fetches MTA-STS policies by HTTPS. */
+ * instance (RELAY_WEB) knows no routes and fetches MTA-STS policies by HTTPS; another
+ * (RELAY_SCANNER) shows letters to the outside scanner and does nothing else. */
 #include "role/relay/relay.h"
 
 #include "base/fd.h"
@@ -151,7 +152,7 @@ static void hear_job(struct link *l, void *tell)
 	struct job *j;
 
 	(void)l;
-	if (relay_is_web(self.instance) || !t->rcpts.n || map_get(&jobs, key_of(&t->job)) || jobs.n >= JOBS_MAX || !tls) {
+	if (!relay_carries(self.instance) || !t->rcpts.n || map_get(&jobs, key_of(&t->job)) || jobs.n >= JOBS_MAX || !tls) {
 		refuse(t, RELAY_FINE, S("451 4.3.2 the relay takes no such job now"));
 		return;
 	}
@@ -211,6 +212,10 @@ static void unlinked(struct link *l)
 
 SUSPENDS static bool prepare(struct err *e)
 {
+	if (relay_is_scanner(self.instance)) {
+		scanner_serve();
+		return true;
+	}
 	if (!tls)
 		tls = tls_client_open(e);
 	if (!tls)
@@ -224,6 +229,12 @@ SUSPENDS static bool prepare(struct err *e)
 	return true;
 }
 
+static void configured(void)
+{
+	if (relay_is_scanner(self.instance))
+		scanner_configured();
+}
+
 SUSPENDS static bool run(struct err *e)
 {
 	(void)e;
@@ -232,5 +243,5 @@ SUSPENDS static bool run(struct err *e)
 	return true;
 }
 
-const struct role_def role_relay = { .role = ROLE_RELAY, .prepare = prepare, .run = run, .file = take_file,
+const struct role_def role_relay = { .role = ROLE_RELAY, .prepare = prepare, .run = run, .file = take_file, .configured = configured,
 				     .unlinked = unlinked };

@@ -88,7 +88,9 @@ bool our_address(const uint8_t addr[16], uint16_t port);
 void our_addresses_note(void);
 SUSPENDS bool our_address_has_name(const uint8_t ours[16]);
 
-/* test.c, probe.c, web.c */
+/* test.c, probe.c, web.c, scanner.c */
 void test_serve(void);
 void probe_serve(void);
 void web_serve(void);
+void scanner_serve(void);
+void scanner_configured(void);

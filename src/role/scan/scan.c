@@ -127,10 +127,8 @@ static void refuse_for_score(struct scan_letter_answer *r, const struct conf_thr
 
 	refuse(r, REPLY_SPAM, a, "");
 	r->is_check = true;
-	conf_score_print(r->score, &b);
-	buf_add(&b, S(", reject at "));
-	conf_score_print(limit->score, &b);
-	r->why = arena_printf(a, "its score is " STR_FMT, STR_ARG(buf_str(&b)));
+	spam_refusal_add(&b, r->score, limit);
+	r->why = arena_str(a, buf_str(&b));
 }
 
 /* What the checks found is summed, and stands in front of it. */
@@ -138,10 +136,11 @@ static bool score(const struct scan_letter *q, struct str head, struct letter_fa
 		  struct scan_letter_answer *r, struct arena *a)
 {
 	const struct conf_inbound *c = &conf_now()->inbound;
+	bool is_scored = r->signals.n || c->junk.is_set || c->reject.is_set;
 	struct cut *theirs;
 	size_t n;
 
-	if (q->is_friend || (r->signals.n == 0 && !c->junk.is_set && !c->reject.is_set))
+	if (q->is_friend || (!is_scored && !conf_now()->scanner.is_set))
 		return true;
 	if (!spam_fields_find(head, a, &theirs, &n) || !join_cuts(f, theirs, n, a))
 		return false;
@@ -150,15 +149,16 @@ static bool score(const struct scan_letter *q, struct str head, struct letter_fa
 		f->n_cuts = 0;
 		return true;
 	}
-	r->score = spam_score(r->signals.p, r->signals.n);
+	if (q->is_shown || !is_scored)
+		return true;
+	r->score = spam_score(r->signals.p, r->signals.n, NULL);
 	r->is_scored = true;
-	spam_fields_add(b, r->signals.p, r->signals.n, &c->junk);
+	spam_fields_add(b, r->signals.p, r->signals.n, NULL, &c->junk);
 	if (q->is_exempt || r->verdict != VERDICT_ACCEPT)
 		return true;
-	if (c->reject.is_set && r->score >= c->reject.score)
+	r->verdict = (uint8_t)spam_verdict_at(r->score, &c->reject, &c->junk);
+	if (r->verdict == VERDICT_REFUSE)
 		refuse_for_score(r, &c->reject, a);
-	else if (c->junk.is_set && r->score >= c->junk.score)
-		r->verdict = VERDICT_JUNK;
 	return true;
 }
 

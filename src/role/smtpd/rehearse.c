@@ -13,7 +13,7 @@
 #include "wire/dns_name.h"
 
 #define ALL_WITHIN (45 * SECOND)
-enum { RULES_MORE = 6 }; /* besides the checks */
+enum { RULES_MORE = 7 }; /* besides the checks */
 
 struct rehearsal {
 	struct smtpd_test_rcpt *q;
@@ -96,6 +96,19 @@ static void add_findings(struct rehearsal *h, const struct checks_result *found)
 	if (found->let_in)
 		add_rule(h, S("exception"), "found")->why = str_from_z(found->let_in);
 	h->r->score = found->verdict.score;
+}
+
+/* What the outside scanner makes of a letter nobody knows before there is one. */
+static void add_scanner(struct rehearsal *h)
+{
+	char mem[128];
+	struct buf address = buf_over(mem, sizeof(mem));
+
+	if (!h->conf->scanner.is_set || h->r->code != reply_row(REPLY_RCPT_OK)->code)
+		return;
+	conf_scanner_print_address(&h->conf->scanner, &address);
+	add_rule(h, S("scanner"), "not asked")->why = arena_printf(
+		h->a, "the letter would be shown to spamd at " STR_FMT ", whose score is added", STR_ARG(buf_str(&address)));
 }
 
 SUSPENDS static bool check(struct rehearsal *h, struct err *e)
@@ -217,7 +230,8 @@ SUSPENDS static bool go_through(struct rehearsal *h, struct err *e)
 		return true;
 	if (!ask_standing(h, e))
 		return false;
-	return h->standing == STANDING_BLOCKED || h->standing == STANDING_EXEMPT || is_friend(h) || check(h, e);
+	return h->standing == STANDING_BLOCKED || h->standing == STANDING_EXEMPT || is_friend(h) ||
+	       (check(h, e) && (add_scanner(h), true));
 }
 
 bool serve_test_rcpt(struct link *l, void *question, void *answer, struct arena *a, struct err *e)
