@@ -308,6 +308,8 @@ static void on_start(void *arg, const XML_Char *z, const XML_Char **attributes)
 	enum element in = r->depth ? r->stack[r->depth - 1] : EL_ROOT, is = EL_OTHER;
 
 	(void)attributes;
+	if (r->has_failed)
+		return;
 	if (r->depth == DMARC_REPORT_DEPTH_MAX) {
 		wrong(r, "its elements are nested more than %d deep", DMARC_REPORT_DEPTH_MAX);
 		return;
@@ -333,9 +335,12 @@ static void on_start(void *arg, const XML_Char *z, const XML_Char **attributes)
 static void on_end(void *arg, const XML_Char *z)
 {
 	struct dmarc_reader *r = arg;
-	enum element is = r->stack[--r->depth];
+	enum element is;
 
 	(void)z;
+	if (r->has_failed)               /* expat tells the end of <x/> even if it was stopped at its beginning */
+		return;
+	is = r->stack[--r->depth];
 	if (r->wants_text)
 		take_text(r, is);
 	r->wants_text = false;

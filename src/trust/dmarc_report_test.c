@@ -127,7 +127,7 @@ static void test_habits(void **state)
 static void test_refused_K7(void **state)
 {
 	static const struct { const char *xml, *word; } rows[] = {
-		{ "", "no XML" }, { "hello", "no XML" }, { "<html></html>", "no DMARC report" }, { "<feedback>", "no XML" },
+		{ "", "no XML" }, { "hello", "no XML" }, { "<html></html>", "no DMARC report" }, { "<html/>", "no DMARC report" }, { "<feedback>", "no XML" },
 		{ "<feedback></feedback>", "who made it" }, { "<feedback>" META "</feedback>", "which domain" },
 		{ REPORT(RECORD(ROW("192.0.2.300", "1", "none", "pass", "pass"), "")), "no IP address" },
 		{ REPORT(RECORD(ROW("", "1", "none", "pass", "pass"), "")), "no IP address" },
@@ -144,6 +144,7 @@ static void test_refused_K7(void **state)
 		{ "<!DOCTYPE f SYSTEM \"http://192.0.2.1/x.dtd\"><feedback/>", "DOCTYPE" },
 		{ "<feedback>&unknown;</feedback>", "no XML" },
 		{ "<feedback>" DEEP8 DEEP8 DEEP8 DEEP8, "nested" },
+		{ "<feedback>" DEEP8 DEEP8 DEEP8 "<a><a><a><a><a><a><a><b/>", "nested" },
 		{ "<feedback><report_metadata><org_name>\xff\xfe</org_name>", "no XML" },
 		{ "<?xml version=\"1.0\" encoding=\"x-unheard-of\"?><feedback/>", "no XML" },
 	};
