@@ -532,7 +532,7 @@ static const struct {
 	{ &conf_type_check, "dnsbl l.example answer 127.0.0.2-11 0.0.0.4/0.0.0.4 untested hit reject \"no \\\"x\" label a.B-1" },
 	{ &conf_type_threshold, "at -2.5" },
 	{ &conf_type_scanner, "spamd [::1]:783 user a@b.example max-size 1M within 10s at-once 2" },
-	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 domain d.example t=y t=s" },
+	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 t=y t=s" },
 	{ &conf_type_resolver, "forward 192.0.2.1:53 [2001:db8::1]:5353" },
 };
 
