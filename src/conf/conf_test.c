@@ -544,6 +544,8 @@ static const char *sample_of(const struct conf_row *row, char *mem, size_t size)
 		snprintf(mem, size, "%ld", n < row->max ? n + 1 : n > row->min ? n - 1 : n);
 		return mem;
 	}
+	if (row->type == &conf_type_duration && row->min > 6 * MINUTE)
+		return "30d";
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++)
 		if (samples[i].type == row->type)
 			return samples[i].words;

@@ -100,6 +100,46 @@ static void test_chain(void **state)
 	}
 }
 
+/* How the file was put together, whatever was made of it. */
+static void test_look(void **state)
+{
+	static const struct {
+		const char *in;
+		size_t n;
+		bool is_ordered, has_root, has_stranger, is_self_signed;
+		const char *issuer;
+	} rows[] = {
+		{ "l", 1, true, false, false, false, "Middle" },
+		{ "lm", 2, true, false, false, false, "Root" },
+		{ "Klm", 2, true, false, false, false, "Root" },
+		{ "ml", 2, false, false, false, false, "Root" },
+		{ "lmr", 3, true, true, false, false, "Root" },
+		{ "lrm", 3, false, true, false, false, "Root" },
+		{ "lmo", 3, true, false, true, false, "Root" },
+		{ "olm", 3, false, false, true, false, "Root" },
+		{ "llm", 3, false, false, false, false, "Root" },
+		{ "o", 1, true, false, false, true, "other" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(certificate_end) struct certificate c = { 0 };
+		AUTO(buf_end) struct buf in = buf_on_heap(1 << 20);
+		const struct issued *leaf = &certs[strchr(rows[i].in, 'l') ? LEAF : OTHER];
+		struct certificate_look l;
+		struct err e = { 0 };
+
+		text(&in, rows[i].in);
+		assert_true(certificate_load(buf_str(&in), leaf->key, &c, &e));
+		assert_true(certificate_look(buf_str(&in), &c, &l, &e));
+		if (l.n != rows[i].n || l.is_ordered != rows[i].is_ordered || l.has_root != rows[i].has_root ||
+		    l.has_stranger != rows[i].has_stranger || l.is_self_signed != rows[i].is_self_signed ||
+		    !strstr(l.issuer, rows[i].issuer))
+			fail_msg("'%s': %zu %d %d %d %d %s", rows[i].in, l.n, l.is_ordered, l.has_root, l.has_stranger,
+				 l.is_self_signed, l.issuer);
+	}
+}
+
 /* A file that is being written: every beginning of it is refused or a whole certificate. */
 static void test_every_truncation(void **state)
 {
@@ -360,7 +400,7 @@ static void test_sign(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_chain), cmocka_unit_test(test_look),
 		cmocka_unit_test(test_every_truncation),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_names),

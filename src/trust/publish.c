@@ -287,10 +287,10 @@ static void wish_tlsrpt(struct wishes *w)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(NOTE_MAX);
 
-	if (!w->f->takes_mail || !w->f->takes_domain || !w->f->reports.n)
+	if (!w->f->takes_mail || !w->f->takes_domain || !w->f->tls_reports.n)
 		return;
 	buf_add(&b, S("v=TLSRPTv1; rua="));
-	add_mailto(&b, w->f->reports);
+	add_mailto(&b, w->f->tls_reports);
 	add_txt(w, PUBLISH_TLSRPT, arena_printf(w->a, "_smtp._tls." STR_FMT, STR_ARG(w->f->domain)), arena_str(w->a, buf_str(&b)));
 }
 

@@ -66,8 +66,9 @@ struct publish_facts {
 	size_t n_tls_keys;
 	struct str authority;    /* the CAA name of who issued the certificate ("letsencrypt.org"); empty: nobody known */
 	uint16_t ports[PUBLISH_SERVICES];        /* 0: not served */
-	struct str reports;      /* the address for DMARC and TLS reports: local@domain; empty: none are asked for */
+	struct str reports;      /* the address for DMARC reports: local@domain; empty: none are asked for */
 	bool owns_reports;       /* its domain is one of ours */
+	struct str tls_reports;  /* the same for TLS reports (RFC 8460), which people read */
 	const struct psl_ctx_st *suffixes;       /* NULL: every domain is an organisation of its own */
 };
 

@@ -34,7 +34,7 @@ static const struct str smart[] = { S("smart.isp.example"), S("198.51.100.7") };
 #define WHO .domain = S("example.net"), .host = S("mx.example.net")
 #define FULL WHO, .takes_mail = true, .takes_domain = true, .addresses = both, .n_addresses = 2, .sends_directly = true, \
 	.keys = keys, .n_keys = 2, .tls_keys = tls_keys, .n_tls_keys = 1, .authority = S("ca.example"), \
-	.ports = { 465, 587, 993, 143, 995, 110 }, .reports = S("reports@example.net")
+	.ports = { 465, 587, 993, 143, 995, 110 }, .reports = S("reports@example.net"), .tls_reports = S("tls@example.org")
 
 static struct str print(const struct publish_facts *f, enum publish_format format, struct arena *a)
 {
@@ -80,7 +80,7 @@ static void test_zone(void **state)
 		  "_dmarc.example.net. 3600 IN TXT \"v=DMARC1; p=none; rua=mailto:reports@example.net\"\n"
 		  /* the CRC-32C of the policy, by another program */
 		  "_mta-sts.example.net. 3600 IN TXT \"v=STSv1; id=c24ef14f\"\n"
-		  "_smtp._tls.example.net. 3600 IN TXT \"v=TLSRPTv1; rua=mailto:reports@example.net\"\n"
+		  "_smtp._tls.example.net. 3600 IN TXT \"v=TLSRPTv1; rua=mailto:tls@example.org\"\n"
 		  "_25._tcp.mx.example.net. 3600 IN TLSA 3 1 1 " HEX "\n"
 		  "_submissions._tcp.example.net. 3600 IN SRV 0 1 465 mx.example.net.\n"
 		  "_submission._tcp.example.net. 3600 IN SRV 10 1 587 mx.example.net.\n"

@@ -57,6 +57,18 @@ static void test_heads(void **state)
 	}
 }
 
+static void test_date(void **state)
+{
+	struct http_head h;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(http_head_parse(S(OK "date:  Sun, 06 Nov 1994 08:49:37 GMT \r\nX: y\r\n\r\n"), &h, &n), HTTP_DONE);
+	assert_true(str_eq(h.date, S("Sun, 06 Nov 1994 08:49:37 GMT")));
+	assert_int_equal(http_head_parse(S(OK "\r\n"), &h, &n), HTTP_DONE);
+	assert_int_equal(h.date.n, 0);
+}
+
 static void test_endless(void **state)
 {
 	char *big = malloc(HTTP_HEAD_MAX);
@@ -104,7 +116,7 @@ static void test_chunks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_heads),
+		cmocka_unit_test(test_heads), cmocka_unit_test(test_date),
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_chunks),
 	};

@@ -17,7 +17,6 @@ from tap import cases, check, equal, eventually, test
 from world import World, once
 
 DOMAIN, HOST, IP = "ours.test", "mx.ours.test", "127.9.0.1"
-NEVER = "127.9.0.9"
 LISTEN = ["smtp %s:25" % IP, "submission %s:465 tls" % IP, "imap %s:993 tls" % IP, "pop3 off"]
 
 
@@ -269,6 +268,64 @@ def nsupdate():
     finally:
         named.terminate()
         named.wait()
+
+
+def zone_of(w):
+    """What a server would publish whose configuration names no address."""
+    s = w.waxwing(DOMAIN, listen=["smtp *:2525"])
+    s.write_conf(re.sub(r"\nsource \S+", "", s.text))
+    with s:
+        out = s.command("dns", "records", DOMAIN)[1]
+    w.living.remove(s)
+    return out
+
+
+@cases([
+    ("all by a smarthost", "route * via smtp://smart.isp.test",
+     r'^ours\.test\. 3600 IN TXT "v=spf1 a:smart\.isp\.test ~all"$', "all letters leave by smart.isp.test"),
+    ("one domain by a relay", "route big.test via smtp://smart.isp.test",
+     r'^ours\.test\. 3600 IN TXT "v=spf1 ip4:127\.9\.0\.1 a:smart\.isp\.test ~all"$', "some letters leave by"),
+    ("a domain to its own server", "route big.test via smtp://mx.big.test",
+     r'^ours\.test\. 3600 IN TXT "v=spf1 ip4:127\.9\.0\.1 -all"$', ""),
+    ("a domain of others' letters", "route * from other.test via smtp://smart.isp.test",
+     r'^ours\.test\. 3600 IN TXT "v=spf1 ip4:127\.9\.0\.1 -all"$', ""),
+], name="SPF: {0}")
+def ways_out(route, line, note):
+    w = world()
+    w.s.reload(w.s.text.replace("outbound {", "outbound {\n" + route))
+    out = w.records()
+    w.s.reload(w.s.text)
+    check(re.search(line, out, re.M) and note in out, out)
+
+
+@test("addresses: without a word about them the one from which the system sends; behind NAT what the DNS says")
+def addresses():
+    w = world()
+    all_published(w)
+    out = zone_of(w)
+    check("mx.ours.test. 3600 IN A 127.9.0.1\n" in out and "private addresses only" in out, out)
+    run = lambda *a: subprocess.run(["ip"] + list(a), check=True)
+    for ip in ("11.22.33.44", "10.22.33.44"):
+        run("addr", "add", ip + "/32", "dev", "lo")
+    try:
+        run("route", "add", "default", "dev", "lo", "src", "11.22.33.44")
+        out = zone_of(w)
+        check("mx.ours.test. 3600 IN A 11.22.33.44\n" in out and '"v=spf1 ip4:11.22.33.44 -all"' in out, out)
+        check("127.9.0.1" not in out, out)
+        run("route", "replace", "default", "dev", "lo", "src", "10.22.33.44")
+        out = zone_of(w)
+        check("mx.ours.test. 3600 IN A 127.9.0.1\n" in out and "private addresses only" in out, out)
+    finally:
+        run("route", "del", "default")
+
+
+@test("names that are none, and domains that are not ours")
+def usage():
+    w = world()
+    for args, code in ((["a b"], 2), (["localhost"], 2), (["-x"], 2), (["x" * 64 + ".test"], 2), ([DOMAIN, "--format", "xml"], 2),
+                       (["other.test"], 0), ([DOMAIN + "."], 0)):
+        got, out, err = w.s.command("dns", "records", *args)
+        equal(got, code, "%s: %s%s" % (args, out, err))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pty
 import re
 import shutil
 import socket
@@ -350,10 +351,23 @@ def told():
     equal(code, 1, out + err)
     for line in ("ok      mx right.test: The MX records lead to us", "FAIL    mx nomx.test: The MX records lead to us",
                  "          ! nomx.test has no MX record", "        remedy: Publish  nomx.test. MX 10 mx.right.test.",
-                 "        more: docs/fix/mx.md"):
+                 "        remedy: Publish  _dmarc.nodmarc.test. TXT \"v=DMARC1;", "        more: docs/fix/mx.md"):
         check(line in out, "%s in %s" % (line, out[:3000]))
     check(re.search(r"^\d+ ok, 1 warnings, \d+ failed, \d+ skipped$", out, re.M), out[-200:])
     equal(err, "", "nobody watches the progress")
+
+
+@test("on a terminal it says how far it is", limit=60)
+def progress():
+    ours, theirs = pty.openpty()
+    p = subprocess.Popen([world().server.binary, "-c", world().server.conf, "doctor", "right.test"], stdout=subprocess.PIPE, stderr=theirs)
+    out, _ = p.communicate(timeout=60)
+    os.close(theirs)
+    said = os.read(ours, 65536).decode()
+    os.close(ours)
+    check(re.search(r"\r\x1b\[K\d+ of 20 checks, waiting for [\w-]+", said), repr(said))
+    check(said.endswith("\r\x1b[K"), "and wipes it away: " + repr(said[-40:]))
+    check(b"20 ok, 0 warnings, 0 failed, 0 skipped" in out, out[-200:])
 
 
 @test("--watch prints what has changed, and ends with its reader", limit=90)

@@ -149,7 +149,7 @@ class DoctorWorld:
         """The servers begin with an empty cache: their file of root servers has another comment."""
         self.wait_zones()
         for s in self.servers:
-            self.is_cached(s)
+            tap.eventually(lambda s=s: self.is_cached(s), 20 * SLOW, what="something in the cache")
         self.n_flushed += 1
         with open(self.net.hints) as f:
             text = re.sub(r"\n; .*", "", f.read().rstrip("\n"))

@@ -55,6 +55,8 @@ SUSPENDS int run_block_remove(struct command *c);
 SUSPENDS int run_allow_add(struct command *c);
 SUSPENDS int run_allow_list(struct command *c);
 SUSPENDS int run_allow_remove(struct command *c);
+/* As block, allow and ban list it. */
+void json_entry(struct json *j, const struct ipc_entry *x);
 /* From the argument `at` on: --reason, and --expires where there is one.  false: something else stands there. */
 bool entry_options(struct command *c, size_t at, struct str *reason, int64_t *expires);
 
@@ -63,6 +65,12 @@ SUSPENDS int run_refused_list(struct command *c);
 SUSPENDS int run_refused_show(struct command *c);
 SUSPENDS int run_refused_release(struct command *c);
 SUSPENDS int run_refused_allow(struct command *c);
+
+/* doctor_mail.c */
+SUSPENDS int run_doctor_mail(struct command *c);
+
+/* report.c */
+SUSPENDS int run_report_dmarc(struct command *c);
 
 /* relay.c */
 SUSPENDS int run_test_smtp(struct command *c);

@@ -178,6 +178,15 @@ static void print_line(struct buf *b, const char *before, struct str text)
 	buf_add_char(b, '\n');
 }
 
+/* What is to be copied keeps its quotes; it is our own text, and names. */
+static void print_as_is(struct buf *b, const char *before, struct str text)
+{
+	buf_addf(b, "%s", before);
+	for (size_t i = 0; i < text.n; i++)
+		buf_add_char(b, str_at(text, i) < ' ' || str_at(text, i) == 0x7F ? '?' : text.p[i]);
+	buf_add_char(b, '\n');
+}
+
 static void print_exam(struct buf *b, const struct exam *x)
 {
 	static const char *const words[] = { "skipped", "ok", "WARN", "FAIL" };
@@ -189,9 +198,9 @@ static void print_exam(struct buf *b, const struct exam *x)
 	for (size_t i = 0; i < f->n; i++)
 		print_line(b, marks[f->note_grade[i]], f->note[i]);
 	for (struct str rest = f->remedy; rest.n;)
-		print_line(b, "        remedy: ", str_cut(rest, '\n', &rest));
+		print_as_is(b, "        remedy: ", str_cut(rest, '\n', &rest));
 	for (struct str rest = f->ticket; rest.n;)
-		print_line(b, "        to write: ", str_cut(rest, '\n', &rest));
+		print_as_is(b, "        to write: ", str_cut(rest, '\n', &rest));
 	if (f->grade >= GRADE_WARN)
 		buf_addf(b, "        more: docs/fix/" STR_FMT ".md\n", STR_ARG(x->row->id));
 }

@@ -40,6 +40,7 @@ struct patient {
 	struct str hostname;
 	struct our_address sends[DOCTOR_ADDRESSES_MAX];
 	size_t n_sends;
+	struct str smarthost;            /* all letters leave by it; or empty */
 	bool is_behind_nat;              /* the addresses are those of the host name: the machine has private ones */
 	const struct ipc_text *machine;  /* all addresses of the machine */
 	size_t n_machine;
@@ -74,6 +75,8 @@ bool address_of_text(struct str text, struct our_address *ret, struct arena *a);
 bool is_same_address(const uint8_t x[16], const uint8_t y[16]);
 /* Is it one from which we send, or of this machine? */
 bool patient_has(const struct patient *p, const uint8_t addr[16]);
+/* Is it another's address that others see?  Then that is noted. */
+bool leaves_by_another(struct patient *p);
 /* "1.2.3.4, 2001:db8::1" */
 struct str patient_sends_text(const struct patient *p);
 /* Addresses of a name, of both kinds.  *outcome: of IPv4, unless only IPv6 has some. */

@@ -278,6 +278,8 @@ SUSPENDS static void judge_listed(struct asking *q)
 
 SUSPENDS bool doctor_block_lists(struct patient *p, struct err *e)
 {
+	if (leaves_by_another(p))
+		return true;
 	if (!p->n_sends) {
 		note(p, GRADE_SKIPPED, "we have no public address that is known here");
 		return true;

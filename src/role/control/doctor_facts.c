@@ -1,8 +1,8 @@
 /* doctor_facts.c — what all checks share: by which addresses does the world know us? */
 #include "role/control/doctor.h"
 
+#include "dns/ask.h"
 #include "role/control/dns_facts.h"
-#include "role/dns_for_trust.h"
 #include "role/relay/targets.h"
 
 #include <arpa/inet.h>
@@ -44,6 +44,13 @@ bool patient_has(const struct patient *p, const uint8_t addr[16])
 		if (dns_address_read(p->machine[i].text, own) && is_same_address(own, addr))
 			return true;
 	return false;
+}
+
+bool leaves_by_another(struct patient *p)
+{
+	if (p->smarthost.n)
+		note(p, GRADE_SKIPPED, "all letters leave by " STR_FMT ": others see its address, not ours", STR_ARG(p->smarthost));
+	return p->smarthost.n;
 }
 
 struct str patient_sends_text(const struct patient *p)
@@ -100,6 +107,28 @@ static bool has_kind(const struct patient *p, bool is_v4)
 	return false;
 }
 
+/* Who mends something wants to see that at once: nothing is kept here, as dns_for_trust() does. */
+SUSPENDS static bool ask_dns(void *unused, struct str name, uint16_t type, struct arena *a, struct trust_answer *ret,
+			     struct err *e)
+{
+	struct dns_records r;
+
+	(void)unused;
+	if (!dns_raw(name, type, a, &r, e))
+		return false;
+	*ret = (struct trust_answer){ .outcome = r.said.outcome, .is_secure = r.said.is_secure, .p = r.p,
+				      .n = r.said.outcome == DNS_FOUND ? r.n : 0 };
+	return true;
+}
+
+static struct str smarthost_of(const struct conf_outbound *out)
+{
+	for (size_t i = 0; i < out->routes.n; i++)
+		if (str_eq(out->routes.p[i].destination, S("*")) && !out->routes.p[i].from.n)
+			return out->routes.p[i].is_mx ? S("") : out->routes.p[i].host;
+	return S("");
+}
+
 /* What the configuration names, else what the system takes; a private one is hidden behind another, which the host
  * name should lead to. */
 SUSPENDS bool patient_examine(struct patient *p, struct err *e)
@@ -108,8 +137,9 @@ SUSPENDS bool patient_examine(struct patient *p, struct err *e)
 	struct our_address one;
 	struct addresses by_name;
 
-	p->dns = dns_for_trust();
+	p->dns = (struct trust_dns){ .ask = ask_dns };
 	p->hostname = conf_now()->hostname;
+	p->smarthost = smarthost_of(out);
 	p->has_facts = parent_machine(self.parent, &(struct parent_machine){ 0 }, &p->facts, p->a, e);
 	if (!p->has_facts && e->fault == FAULT_CANCEL)
 		return false;

@@ -13,7 +13,7 @@ const char *grade_name(enum grade g)
 	return names[g];
 }
 
-static struct str sentence(struct arena *a, const char *fmt, va_list ap)
+PRINTF_LIKE(2, 0) static struct str sentence(struct arena *a, const char *fmt, va_list ap)
 {
 	char mem[SENTENCE_MAX];
 	int n = vsnprintf(mem, sizeof(mem), fmt, ap);

@@ -120,18 +120,12 @@ SUSPENDS static bool try_domain(struct patient *p, struct str domain, unsigned *
 
 SUSPENDS bool doctor_port25_out(struct patient *p, struct err *e)
 {
-	const struct conf_route *all = NULL;
 	struct str ours = patient_sends_text(p);
 	unsigned tried = 0;
 	bool good = false;
 
-	for (size_t i = 0; i < conf_now()->outbound.routes.n; i++)
-		if (str_eq(conf_now()->outbound.routes.p[i].destination, S("*")) && !conf_now()->outbound.routes.p[i].from.n)
-			all = all ? all : &conf_now()->outbound.routes.p[i];
-	if (all && !all->is_mx) {
-		note(p, GRADE_SKIPPED, "all letters leave by " STR_FMT, STR_ARG(all->host));
+	if (leaves_by_another(p))
 		return true;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(big_domains) && !good; i++)
 		if (!try_domain(p, big_domains[i], &tried, &good, e))
 			return false;

@@ -109,17 +109,19 @@ SUSPENDS bool doctor_spf(struct patient *p, struct err *e)
 			record = found.p[i];
 			n++;
 		}
-	if (n != 1) {
-		note(p, GRADE_FAIL, n ? STR_FMT " has %zu SPF records: then none of them counts" : STR_FMT " has no SPF record", STR_ARG(p->domain), n);
-		if (n)
-			remedy(p, "Make one record of them: all mechanisms behind one v=spf1, one \"all\" at the end.");
-		else
-			ask_for_spf(p);
+	if (n == 0) {
+		note(p, GRADE_FAIL, STR_FMT " has no SPF record", STR_ARG(p->domain));
+		ask_for_spf(p);
+		return true;
+	}
+	if (n > 1) {
+		note(p, GRADE_FAIL, STR_FMT " has %zu SPF records: then none of them counts", STR_ARG(p->domain), n);
+		remedy(p, "Make one record of them: all mechanisms behind one v=spf1, one \"all\" at the end.");
 		return true;
 	}
 	if (!judge_everybody(p, record, e))
 		return false;
-	if (p->f->grade == GRADE_FAIL)
+	if (p->f->grade == GRADE_FAIL || leaves_by_another(p))
 		return true;
 	for (size_t i = 0; i < p->n_sends; i++)
 		if (!judge_sender(p, &p->sends[i], e))

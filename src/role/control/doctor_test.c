@@ -171,6 +171,35 @@ static void test_names(void **state)
 	psl_list_close(list);
 }
 
+/* Who sends by another's server is not judged by his own address. */
+static void test_smarthost(void **state)
+{
+	static const struct {
+		SUSPENDS bool (*look)(struct patient *p, struct err *e);
+		enum grade grade;
+	} looks[] = {
+		{ doctor_ptr, GRADE_SKIPPED }, { doctor_helo, GRADE_SKIPPED }, { doctor_ipv6, GRADE_SKIPPED },
+		{ doctor_block_lists, GRADE_SKIPPED }, { doctor_port25_out, GRADE_SKIPPED }, { doctor_spf, GRADE_OK },
+	};
+	AUTO(arena_end) struct arena forever = { 0 };
+	struct trust_dns_table table;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_true(trust_dns_table_read(str_from_z(zone), &forever, &table, &e));
+	for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+		AUTO(arena_end) struct arena a = { 0 };
+		struct finding f = { 0 };
+		struct patient p = { .dns = trust_dns_of_table(&table), .hostname = S("mail.local"), .domain = S("half.test"),
+				     .smarthost = S("smtp.example.net"), .a = &a, .f = &f };
+
+		add_sender(&p, "192.0.2.9");
+		assert_true(looks[i].look(&p, &e));
+		assert_int_equal(f.grade, looks[i].grade);
+		assert_true(has(f.note[f.n - 1], "leave by smtp.example.net"));
+	}
+}
+
 /* -- the machine -------------------------------------------------------------------- */
 
 static void test_disk(void **state)
@@ -261,7 +290,7 @@ static void test_notes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names), cmocka_unit_test(test_disk), cmocka_unit_test(test_permissions),
+		cmocka_unit_test(test_names), cmocka_unit_test(test_smarthost), cmocka_unit_test(test_disk), cmocka_unit_test(test_permissions),
 		cmocka_unit_test(test_notes),
 	};
 
