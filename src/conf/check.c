@@ -76,7 +76,7 @@ static void check_dkim(struct check *k)
 	for (size_t i = 0; i < c->domains.n; i++)
 		check_dkim_lines(k, &c->domains.p[i].dkim, &c->domains.p[i]);
 	if (c->dkim_expiry <= c->outbound.retry.give_up)
-		conf_error(k->notes, k->top, "dkim-expiry is not longer than letters wait (outbound: retry … give-up)");
+		conf_warn(k->notes, k->top, "dkim-expiry is not longer than letters wait (outbound: retry … give-up)");
 }
 
 static void unknown_domain(struct check *k, const struct conf_user *user, struct str domain)
