@@ -118,6 +118,17 @@ static const struct {
 	{ FIVE "contact root\n", "w.conf:3:9: \"root\" is not an address like name@example.org" },
 	{ FIVE "contact a..b@example.org\n", "w.conf:3:9: \"a..b@example.org\" is not an address like name@example.org" },
 	{ FIVE "quota 1G\nquota 2G for x.example\nquota 3G\n", "w.conf:5:1: the quota of all stands in line 3 already" },
+	{ FIVE "dkim own t=y t=s\n", "" },
+	{ FIVE "dkim keys /k/%d.pem selector x2019 t=s\ndkim keys /k/one selector s.t domain fixed.example\n", "" },
+	{ FIVE "domain x.example {\ndkim keys /k/one selector k\n}\ndomain y.example {\ndkim off\n}\n", "" },
+	{ FIVE "dkim keys /k/one selector k\n",
+	  "w.conf:3:1: %d is missing in the path: each domain has a key of its own, or write \"domain NAME\"" },
+	{ FIVE "dkim keys /k/%d\n", "w.conf:3:11: \"selector NAME\" is missing behind the path" },
+	{ FIVE "dkim off\ndkim keys /k/%d selector k\n",
+	  "w.conf:3:1: dkim own and dkim off stand alone, without other lines dkim" },
+	{ FIVE "domain x.example {\ndkim keys /k/one selector k domain y.example\n}\n",
+	  "w.conf:4:1: \"domain\" stands in a line dkim outside of the domains alone: it is for all letters" },
+	{ FIVE "dkim-expiry 4d\n", "w.conf: dkim-expiry is not longer than letters wait (outbound: retry … give-up)" },
 	{ FIVE "quota 1G 5\n", "w.conf:3:10: \"letters\" is missing behind the number" },
 	{ FIVE "quota 0\n", "w.conf:3:7: quota is at least 1" },
 	{ FIVE "quota 1G for a b\n", "w.conf:3:16: \"b\" has no place here: quota SIZE|off [COUNT letters] [for NAME|DOMAIN]" },
@@ -521,7 +532,7 @@ static const struct {
 	{ &conf_type_check, "dnsbl l.example answer 127.0.0.2-11 0.0.0.4/0.0.0.4 untested hit reject \"no \\\"x\" label a.B-1" },
 	{ &conf_type_threshold, "at -2.5" },
 	{ &conf_type_scanner, "spamd [::1]:783 user a@b.example max-size 1M within 10s at-once 2" },
-	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 domain d.example t=y t=s" },
+	{ &conf_type_dkim, "keys \"/k k/%d.pem\" selector s1 t=y t=s" },
 	{ &conf_type_resolver, "forward 192.0.2.1:53 [2001:db8::1]:5353" },
 };
 
@@ -533,6 +544,8 @@ static const char *sample_of(const struct conf_row *row, char *mem, size_t size)
 		snprintf(mem, size, "%ld", n < row->max ? n + 1 : n > row->min ? n - 1 : n);
 		return mem;
 	}
+	if (row->type == &conf_type_duration && row->min > 6 * MINUTE)
+		return "30d";
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++)
 		if (samples[i].type == row->type)
 			return samples[i].words;

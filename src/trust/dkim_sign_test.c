@@ -50,7 +50,8 @@ static void test_field(void **state)
 					"\td=example.net; s=r;\r\n"
 					"\tt=1795000000; x=1795001000;\r\n"
 					"\th=From:From:Reply-To:To:To:Cc:Subject:Subject:Date:Date:MIME-Version\r\n"
-					"\t:Content-Type:Content-Type:Content-Transfer-Encoding:Message-ID;\r\n"
+					"\t:Content-Type:Content-Type:Content-Transfer-Encoding:Message-ID\r\n"
+					"\t:Message-ID;\r\n"
 					"\tbh=")));
 	assert_true(str_ends(field, S("\r\n")));
 	for (struct str rest = field; rest.n;) {

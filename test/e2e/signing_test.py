@@ -228,21 +228,6 @@ def killed(role):
                 equal(verify(undotted(l), records), "pass pass", "dkimpy")
 
 
-@test("a letter that is passed on gets a seal, which dkimpy verifies")
-def sealed():
-    needs_dkimpy()
-    with Sink() as sink, world(sink) as s:
-        tok, _ = away.give(s, "away@example.org")
-        got = out(sink, tok)
-        names = [l.split(b":")[0] for l in got.split(b"\r\n\r\n")[0].split(b"\r\n") if not l.startswith((b" ", b"\t"))]
-        equal(names[:3], [b"ARC-Seal", b"ARC-Message-Signature", b"ARC-Authentication-Results"], "fields")
-        equal(tags(got), [], "no signature of ours")
-        records = published(s)
-        equal(verify(got, records, "arc"), "pass 1", "dkimpy")
-        check(b"i=1; mail.example.org;" in got, got[:2000])
-        equal(verify(got.replace(b"Good day", b"Bad day"), records, "arc").split()[0], "fail", "changed")
-
-
 @test("a letter in 7 bits is signed anew, a report is signed when it leaves")
 def anew():
     needs_dkimpy()

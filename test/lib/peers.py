@@ -264,7 +264,7 @@ class Postfix:
 PACKAGES = {"postfix": ["postfix"], "exim": ["exim4-daemon-light"],
             "dovecot": ["dovecot-core", "dovecot-imapd", "dovecot-pop3d"],
             "dns": ["nsd", "ldnsutils"], "msmtp": ["msmtp"], "php8.2-cli": ["php8.2-cli"],
-            "opensmtpd": ["opensmtpd"], "opendkim": ["opendkim"]}
+            "opensmtpd": ["opensmtpd"], "opendkim": ["opendkim"], "opendmarc": ["opendmarc"]}
 
 
 if __name__ == "__main__":

@@ -229,8 +229,10 @@ class PostfixMain(PostfixPeer):
 
 
 class EximPeer(Peer):
-    """more are further lines of the transport that goes out; share: folders that it sees."""
+    """more are further lines of the transport that goes out; share: folders that it sees.  main: lines of the main
+    part, whose own ACLs come first."""
     name = "Exim"
+    main = "begin acl\n"
     sendmail = ("/usr/sbin/exim4",)
 
     def __init__(self, world, domain, more="", share=()):
@@ -242,7 +244,8 @@ class EximPeer(Peer):
         self.root.write("/etc/resolv.conf", world.resolv)
         self.root.sh(EXIM_USER % self.words())
         self.root.write("/etc/exim4/exim4.conf",
-                        (EXIM % self.words()).replace("driver = smtp\n", "driver = smtp\n" + self.more))
+                        (EXIM % self.words()).replace("driver = smtp\n", "driver = smtp\n" + self.more)
+                        .replace("begin acl\n", self.main))
         self.daemon = self.root.spawn("/usr/sbin/exim4", "-bdf", "-q1m")
 
     def log(self):

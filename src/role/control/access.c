@@ -3,7 +3,7 @@
 
 #include "user/login_result.h"
 
-enum { TABLE_BYTES = 4 << 20 };
+enum { TABLE_BYTES = 4 << 20, BANS_BYTES = 64 << 20 };
 
 /* -- app passwords --------------------------------------------------------- */
 
@@ -104,16 +104,9 @@ SUSPENDS int run_test_login(struct command *c)
 static void print_ban(struct buf *b, struct json *j, const struct ipc_ban *x)
 {
 	if (j) {
-		json_object(j, NULL);
-		json_int(j, "id", (int64_t)x->id);
-		json_str(j, "what", x->what);
-		json_time(j, "added", x->added);
-		json_str(j, "by", x->by);
-		json_str(j, "reason", x->reason);
-		json_time(j, "expires", x->expires);
-		json_int(j, "hits", (int64_t)x->hits);
-		json_time(j, "last_hit", x->last_hit);
-		json_end_object(j);
+		json_entry(j, &(struct ipc_entry){ .id = x->id, .what = x->what, .added = x->added, .by = x->by,
+						   .reason = x->reason, .expires = x->expires, .hits = x->hits,
+						   .last_hit = x->last_hit });
 		return;
 	}
 	buf_addf(b, "%llu  " STR_FMT "  ", (unsigned long long)x->id, STR_ARG(x->what));
@@ -126,17 +119,20 @@ static void print_ban(struct buf *b, struct json *j, const struct ipc_ban *x)
 
 SUSPENDS int run_ban_list(struct command *c)
 {
-	struct user_ban_list_answer r = { .bans = { .n = 1 } };
-	struct buf b = buf_on_heap(TABLE_BYTES);
+	struct buf b = buf_on_heap(BANS_BYTES);
 	struct json j = json_to(&b);
 	uint64_t after = 0;
 	struct err e = { 0 };
-	bool ok = true;
+	bool ok = true, more = true;
 
 	if (c->is_json)
 		json_array(&j, NULL);
-	while (ok && r.bans.n) {
-		ok = user_ban_list(link_to(ROLE_USER), &(struct user_ban_list){ .after = after }, &r, c->a, &e);
+	while (ok && more) {
+		AUTO(arena_end) struct arena a = { 0 };
+		struct user_ban_list_answer r = { 0 };
+
+		ok = user_ban_list(link_to(ROLE_USER), &(struct user_ban_list){ .after = after }, &r, &a, &e);
+		more = r.bans.n;
 		for (size_t i = 0; ok && i < r.bans.n; i++) {
 			print_ban(&b, c->is_json ? &j : NULL, &r.bans.p[i]);
 			after = r.bans.p[i].id;

@@ -55,6 +55,8 @@ SUSPENDS int run_block_remove(struct command *c);
 SUSPENDS int run_allow_add(struct command *c);
 SUSPENDS int run_allow_list(struct command *c);
 SUSPENDS int run_allow_remove(struct command *c);
+/* As block, allow and ban list it. */
+void json_entry(struct json *j, const struct ipc_entry *x);
 /* From the argument `at` on: --reason, and --expires where there is one.  false: something else stands there. */
 bool entry_options(struct command *c, size_t at, struct str *reason, int64_t *expires);
 

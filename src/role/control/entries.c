@@ -5,19 +5,24 @@
 
 enum { TABLE_BYTES = 64 << 20 };
 
+void json_entry(struct json *j, const struct ipc_entry *x)
+{
+	json_object(j, NULL);
+	json_int(j, "id", (int64_t)x->id);
+	json_str(j, "what", x->what);
+	json_time(j, "added", x->added);
+	json_str(j, "by", x->by);
+	json_str(j, "reason", x->reason);
+	json_time(j, "expires", x->expires);
+	json_int(j, "hits", (int64_t)x->hits);
+	json_time(j, "last_hit", x->last_hit);
+	json_end_object(j);
+}
+
 static void print_entry(struct buf *b, struct json *j, const struct ipc_entry *x)
 {
 	if (j) {
-		json_object(j, NULL);
-		json_int(j, "id", (int64_t)x->id);
-		json_str(j, "what", x->what);
-		json_time(j, "added", x->added);
-		json_str(j, "by", x->by);
-		json_str(j, "reason", x->reason);
-		json_time(j, "expires", x->expires);
-		json_int(j, "hits", (int64_t)x->hits);
-		json_time(j, "last_hit", x->last_hit);
-		json_end_object(j);
+		json_entry(j, x);
 		return;
 	}
 	if (x->id)
