@@ -147,20 +147,26 @@ static bool read_password(struct asking *q)
 
 /* -- letters --------------------------------------------------------------- */
 
-static bool tests_letter(const struct ctl *c)
+/* The file with the letter that the command is about, "-" for standard input; NULL: there is none. */
+static const char *letter_of(const struct ctl *c)
 {
-	return c->n_args >= 2 && strcmp(c->args[0], "test") == 0 && strcmp(c->args[1], "auth") == 0;
+	if (c->n_args >= 2 && strcmp(c->args[0], "test") == 0 && strcmp(c->args[1], "auth") == 0)
+		return "-";
+	return c->n_args >= 3 && strcmp(c->args[0], "doctor") == 0 && strcmp(c->args[1], "mail") == 0 ? c->args[2] : NULL;
 }
 
 /* As it was on the wire: at rest its lines end in LF. */
 static bool read_letter(struct asking *q)
 {
 	AUTO(buf_end) struct buf b = buf_on_heap(LETTER_MAX);
+	const char *path = letter_of(q->c);
+	AUTO(fd_end) int file = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	char *p = NULL;
 	size_t n = 0;
 	struct err e;
-	bool ok = fd_slurp(STDIN_FILENO, LETTER_MAX, &p, &n, &e);
+	bool ok = strcmp(path, "-") == 0 || file >= 0 || fail_sys(&e, FAULT_PERM, errno, "%s", path);
 
+	ok = ok && fd_slurp(file < 0 ? STDIN_FILENO : file, LETTER_MAX, &p, &n, &e);
 	if (ok)
 		lf_restore(str_of(p, n), &b);
 	free(p);
@@ -236,7 +242,7 @@ int ctl_ask(const struct ctl *c)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	if (((wants_password(c) || tries_password(c)) && !read_password(&q)) || (tests_letter(c) && !read_letter(&q))) {
+	if (((wants_password(c) || tries_password(c)) && !read_password(&q)) || (letter_of(c) && !read_letter(&q))) {
 		q.code = 1;
 	} else {
 		q.fd = ctl_reach(c, conf.run, &helper);

@@ -17,6 +17,7 @@ struct visit {
 	const struct route_step *step;
 	size_t depth;
 	bool skip_lines;         /* a line named itself: its account is meant */
+	bool takes_reports;      /* it is the address of DMARC reports */
 };
 
 struct walk {
@@ -217,7 +218,8 @@ static void add_visit(struct walk *k, const struct visit *from, struct str local
 	if (!v)
 		return;
 	*v = (struct visit){ .local = folded, .domain = domain, .key = key, .from = from, .step = step,
-			     .depth = from ? from->depth + 1 : 0, .skip_lines = skip_lines };
+			     .depth = from ? from->depth + 1 : 0, .skip_lines = skip_lines,
+			     .takes_reports = route_takes_reports(k->w, folded, domain) };
 	map_put(&k->seen, key, v);
 	if (k->last)
 		k->last->next = v;
@@ -345,6 +347,8 @@ static const struct address_line *find_in_users(struct walk *k, const struct vis
 		line = find_line(k, f, plain, v->domain, is_own);
 	if (line)
 		return line;
+	if (v->takes_reports)
+		return NULL;
 	line = find_line(k, f, S("*"), v->domain, false);
 	if (!line && m->is_declared && !m->alias_of) {
 		line = address_file_find(f, S("*"));
@@ -512,6 +516,9 @@ static void look_at(struct walk *k, const struct visit *v)
 {
 	struct realm m = realm_of(k->w, v->domain);
 
+	if (v->takes_reports)
+		add_target(k, &(struct route_target){ .kind = ROUTE_DMARC_REPORTS, .last = add_step(k, v, arena_printf(
+			k->a, STR_FMT ": the DMARC reports in it are read", STR_ARG(v->key))) });
 	if (!v->skip_lines && try_users(k, v, &m))
 		return;
 	if (try_alias_domain(k, v, &m))
@@ -520,7 +527,7 @@ static void look_at(struct walk *k, const struct visit *v)
 		return;
 	if (try_accounts(k, v, &m))
 		return;
-	if (try_contact(k, v, &m))
+	if (try_contact(k, v, &m) || v->takes_reports)
 		return;
 	if (try_catch_all(k, v, &m))
 		return;

@@ -12,6 +12,8 @@
  *   5. An internal account, a Linux account (system domains only), each also without "+x".
  *   6. root, postmaster, abuse, on a satellite all Linux accounts: the contact; if that is such a name of ours and
  *      leads nowhere itself, the first account.
+ *      The address of DMARC reports (a block's dmarc-reports, else dmarc-reports@ any domain of ours) goes to whoever
+ *      reads them and, by the steps so far but no wildcard, to whom it leads besides.
  *   7. catch-all of the block.
  *   8. others of the block: at another server.
  *   9. 550 5.1.1
@@ -51,6 +53,7 @@ struct route_domain {
 	size_t n_alias_domains;
 	const struct address_file *domains_file; /* further alias domains, or NULL */
 	const struct address_file *users_file; /* its own, or NULL; keys may be bare local parts */
+	struct str dmarc_reports;                /* the address, folded; empty: dmarc-reports@ it */
 	struct str catch_all;                    /* one or more targets, or empty */
 	bool has_linux_accounts;
 	bool has_others;                         /* who is nobody here is somebody at another server */
@@ -82,6 +85,7 @@ enum route_kind {
 	ROUTE_FILE,
 	ROUTE_INCLUDE,
 	ROUTE_BLACKHOLE,
+	ROUTE_DMARC_REPORTS,     /* what is in it is read and kept */
 	ROUTE_FAIL,              /* refused for good; text is public */
 	ROUTE_DEFER,             /* refused for now; text is public */
 };
@@ -126,6 +130,9 @@ bool route_domain_is_ours(const struct route_world *w, struct str domain);
 /* In whose name a letter by somebody of that folded domain is signed: the domain of ours, other than the host, that it
  * is or lies in; of those that a file names only together (*.example.net) the highest.  Empty: none. */
 struct str route_signer(const struct route_world *w, struct str domain);
+
+/* Are DMARC reports sent to it?  Both folded. */
+bool route_takes_reports(const struct route_world *w, struct str local, struct str domain);
 
 /* Each target with the steps that led there, for `waxwing test address`. */
 void route_print(const struct route *r, struct buf *out);

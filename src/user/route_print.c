@@ -9,6 +9,7 @@ static const char *const kind_names[] = {
 	[ROUTE_FILE] = "file",
 	[ROUTE_INCLUDE] = "include",
 	[ROUTE_BLACKHOLE] = "blackhole",
+	[ROUTE_DMARC_REPORTS] = "DMARC reports",
 	[ROUTE_FAIL] = "refused",
 	[ROUTE_DEFER] = "deferred",
 };

@@ -133,6 +133,7 @@ static void describe(const struct route *r, struct buf *b)
 		[ROUTE_ACCOUNT] = "account", [ROUTE_LINUX] = "linux", [ROUTE_REMOTE] = "remote",
 		[ROUTE_PIPE] = "pipe", [ROUTE_FILE] = "file", [ROUTE_INCLUDE] = "include",
 		[ROUTE_BLACKHOLE] = "blackhole", [ROUTE_FAIL] = "fail", [ROUTE_DEFER] = "defer",
+		[ROUTE_DMARC_REPORTS] = "reports",
 	};
 
 	buf_addf(b, "%d %s", r->code, r->status);
@@ -234,6 +235,32 @@ static void test_table(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		expect(&x.w, str_from_z(rows[i].local), str_from_z(rows[i].domain), rows[i].want);
+	end_world(&x);
+}
+
+/* Reports are read whoever else gets them; by no wildcard, and by no catch-all, anybody does. */
+static void test_reports(void **state)
+{
+	struct world x = make_world();
+
+	(void)state;
+	expect(&x.w, S("DMARC-Reports"), S("example.org"), "250 2.1.5 reports");
+	expect(&x.w, S("dmarc-reports+google"), S("example.com"), "250 2.1.5 reports");
+	expect(&x.w, S("dmarc-reports"), S("catch.example"), "250 2.1.5 reports");
+	expect(&x.w, S("dmarc-reports"), S("strict.example"), "250 2.1.5 reports");
+	expect(&x.w, S("dmarc-reports"), S("office.example"), "250 2.1.5 reports");
+	expect(&x.w, S("dmarc-reports"), S("mx.example.org"), "250 2.1.5 reports");
+	expect(&x.w, S("dmarc-reports"), S("remote.example"), "550 5.7.1");
+	x.w.users_file = x.star;
+	expect(&x.w, S("dmarc-reports"), S("strict.example"), "250 2.1.5 reports");
+	x.w.users_file = x.users;
+	blocks[0].dmarc_reports = S("bob@example.org");
+	expect(&x.w, S("bob"), S("example.org"), "250 2.1.5 reports account:bob@example.org");
+	expect(&x.w, S("dmarc-reports"), S("example.org"), "550 5.1.1 fail");
+	expect(&x.w, S("dmarc-reports"), S("catch.example"), "250 2.1.5 reports");
+	blocks[0].dmarc_reports = S("postmaster@example.org");
+	expect(&x.w, S("postmaster"), S("example.org"), "250 2.1.5 reports account:bob@example.org");
+	blocks[0].dmarc_reports = S("");
 	end_world(&x);
 }
 
@@ -450,7 +477,7 @@ static void test_print(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table), cmocka_unit_test(test_relay), cmocka_unit_test(test_lone_star),
+		cmocka_unit_test(test_table), cmocka_unit_test(test_reports), cmocka_unit_test(test_relay), cmocka_unit_test(test_lone_star),
 		cmocka_unit_test(test_contact), cmocka_unit_test(test_satellite), cmocka_unit_test(test_limits), cmocka_unit_test(test_print),
 	};
 

@@ -66,6 +66,12 @@ SUSPENDS int run_refused_show(struct command *c);
 SUSPENDS int run_refused_release(struct command *c);
 SUSPENDS int run_refused_allow(struct command *c);
 
+/* doctor_mail.c */
+SUSPENDS int run_doctor_mail(struct command *c);
+
+/* report.c */
+SUSPENDS int run_report_dmarc(struct command *c);
+
 /* relay.c */
 SUSPENDS int run_test_smtp(struct command *c);
 /* An address that is not ours: which servers take its mail, by what TLS. */

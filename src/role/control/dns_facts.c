@@ -286,6 +286,9 @@ static void add_reports(struct gather *g)
 
 	g->f->reports = arena_printf(g->a, "dmarc-reports@" STR_FMT, STR_ARG(g->f->domain));
 	g->f->tls_reports = g->c->contact.n ? arena_str(g->a, g->c->contact) : arena_printf(g->a, "postmaster@" STR_FMT, STR_ARG(g->f->domain));
+	for (size_t i = 0; i < g->c->domains.n; i++)
+		if (g->c->domains.p[i].dmarc_reports.n && str_eq_nocase(g->c->domains.p[i].name, g->f->domain))
+			g->f->reports = arena_str(g->a, g->c->domains.p[i].dmarc_reports);
 	at = str_from(g->f->reports, str_rfind(g->f->reports, '@') + 1);
 	ours = dns_facts_domains(g->a, &n);
 	for (size_t i = 0; ours && i < n; i++)

@@ -258,6 +258,8 @@ SUSPENDS static bool prepare(struct err *e)
 	ipc_serve(IPC_scan_letter, serve_scan);
 	ipc_serve(IPC_scan_auth, serve_auth);
 	ipc_serve(IPC_scan_seven_bit, serve_seven_bit);
+	ipc_serve(IPC_scan_report, serve_report);
+	ipc_serve(IPC_scan_mail, serve_mail);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #include "user/account_dir.h"
 #include "user/domain_name.h"
 #include "user/rcpt_answer.h"
+#include "user/report_account.h"
 #include "wire/address.h"
 
 #include <errno.h>
@@ -321,6 +322,8 @@ static struct ipc_target target_of(const struct route_target *t, struct arena *a
 		return account_target(t, a);
 	case ROUTE_REMOTE:
 		return (struct ipc_target){ .kind = TARGET_REMOTE };
+	case ROUTE_DMARC_REPORTS:
+		return (struct ipc_target){ .kind = TARGET_ACCOUNT, .account = S(REPORTS_ACCOUNT) };
 	case ROUTE_BLACKHOLE:
 		return (struct ipc_target){ .kind = TARGET_NOTHING };
 	case ROUTE_FAIL:

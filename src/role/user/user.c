@@ -15,6 +15,7 @@ SUSPENDS static bool prepare(struct err *e)
 		  app_passwords_open(e) && logins_open(secret, e);
 
 	rights_open();
+	reports_open();
 	explicit_bzero(secret, sizeof(secret));
 	return ok;
 }

@@ -140,6 +140,10 @@ void logins_unlinked(struct link *l);
 /* Its password changed, or it may not log in any more. */
 void logins_changed(struct str account);
 
+/* -- reports.c: DMARC reports */
+
+void reports_open(void);
+
 /* -- login_why.c: `account` is what was named, whether there is one or not */
 
 void why_login_accepted(const struct user_login *q, struct str account, struct str app);

@@ -163,6 +163,21 @@ static const struct address_file *find_aliases(struct world *x, const struct con
 	return paths ? find_files(x, "aliases", S(""), paths, n) : NULL;
 }
 
+/* "local@domain", folded. */
+static bool fold_address(struct world *x, struct str from, struct str *ret, struct err *e)
+{
+	size_t at = str_rfind(from, '@');
+	struct str local = local_fold(str_head(from, at), &x->a), domain;
+
+	*ret = S("");
+	if (!from.n)
+		return true;
+	if (!domain_fold(str_from(from, at + 1), &x->a, &domain, e))
+		return false;
+	*ret = arena_printf(&x->a, STR_FMT "@" STR_FMT, STR_ARG(local), STR_ARG(domain));
+	return true;
+}
+
 static bool add_domain(struct world *x, const struct conf_domain *from, struct route_domain *to, struct err *e)
 {
 	struct str *also = ARENA_ARRAY(&x->a, struct str, from->alias_domains.n + 1);
@@ -178,6 +193,8 @@ static bool add_domain(struct world *x, const struct conf_domain *from, struct r
 	to->n_alias_domains = from->alias_domains.n;
 	to->users_file = find_named(x, "users", from->name, &from->user_files);
 	to->domains_file = find_named(x, "domains", from->name, &from->domain_files);
+	if (!fold_address(x, from->dmarc_reports, &to->dmarc_reports, e))
+		return false;
 	to->catch_all = arena_str(&x->a, from->catch_all);
 	to->has_linux_accounts = from->accounts == CONF_ACCOUNTS_LINUX;
 	to->has_others = from->others.host.n > 0;
