@@ -6,7 +6,14 @@
 #include "role/control/dns_facts.h"
 #include "wire/address.h"
 
-enum { EXAMS_MAX = 400, ONLY_MAX = 20, EXAM_MEMORY = 1 << 20, VISIT_MEMORY = 4 << 20, OUT_MAX = 4 << 20 };
+enum {
+	DOMAINS_MAX = 2000,
+	AT_ONCE = 100,           /* checks under way */
+	ONLY_MAX = 20,
+	EXAM_MEMORY = 1 << 20,
+	VISIT_MEMORY = 64 << 20,
+	OUT_MAX = 64 << 20,
+};
 #define INTERVAL_DEFAULT (5 * MINUTE)
 #define INTERVAL_LEAST (5 * SECOND)
 #define TOOL_LOOKED_AFTER SECOND
@@ -69,21 +76,27 @@ static void add_exam(struct visit *v, const struct row *r, struct str domain)
 	x->p.domain = domain;
 }
 
-static void add_exams(struct visit *v, const struct wishes *w)
+static bool add_exams(struct visit *v, const struct wishes *w, struct err *e)
 {
 	struct str typed = w->domain, *domains = &typed;
 	size_t n = 1;
 
 	if (!w->domain.n)
 		domains = dns_facts_domains(&v->a, &n);
-	for (size_t i = 0; domains && i < ARRAY_LEN(rows); i++) {
+	if (n > DOMAINS_MAX)
+		return fail(e, FAULT_PERM, "that many domains are not looked at together; name one: waxwing doctor DOMAIN");
+	v->exams = ARENA_ARRAY(&v->a, struct exam, ARRAY_LEN(rows) * (n + 1));
+	if (!domains || !v->exams)
+		return fail(e, FAULT_TEMP, "no memory for checks");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (!is_wanted(w, &rows[i]))
 			continue;
 		if (rows[i].scope == SERVER)
 			add_exam(v, &rows[i], S(""));
-		for (size_t k = 0; rows[i].scope == DOMAIN && k < n && v->n < EXAMS_MAX - ARRAY_LEN(rows); k++)
+		for (size_t k = 0; rows[i].scope == DOMAIN && k < n; k++)
 			add_exam(v, &rows[i], domains[k]);
 	}
+	return true;
 }
 
 SUSPENDS static void examine(void *exam)
@@ -123,26 +136,23 @@ static void say_progress(struct command *c, const struct visit *v)
 	for (size_t i = 0; i < v->n && !waits; i++)
 		waits = v->exams[i].is_done ? NULL : &v->exams[i];
 	tool_output(c->tool, &(struct tool_output){ .is_error = 1, .text = arena_printf(c->a, "\r\033[K%zu of %zu checks%s" STR_FMT,
-		count_done(v), v->n, waits ? ", waiting for " : "", STR_ARG(waits ? waits->row->id : S(""))) });
+		v->done, v->n, waits ? ", waiting for " : "", STR_ARG(waits ? waits->row->id : S(""))) });
 }
 
 SUSPENDS static bool visit_make(struct command *c, const struct wishes *w, struct visit *v, struct err *e)
 {
 	AUTO(nursery_end) struct nursery kids = { 0 };
+	size_t begun = 0;
 	bool ok = true;
 
 	*v = (struct visit){ .a = { .limit = VISIT_MEMORY }, .common = { .suffixes = dns_facts_suffixes() } };
-	v->exams = ARENA_ARRAY(&v->a, struct exam, EXAMS_MAX);
 	v->common.a = &v->a;
-	if (!v->exams)
-		return fail(e, FAULT_TEMP, "no memory for checks");
-	if (!patient_examine(&v->common, e))
+	if (!patient_examine(&v->common, e) || !add_exams(v, w, e))
 		return false;
-	add_exams(v, w);
-	for (size_t i = 0; i < v->n; i++)
-		if (!fiber_start(&kids, "doctor", examine, &v->exams[i]))
-			return fail(e, FAULT_TEMP, "no memory for a fiber");
-	while (ok && count_done(v) < v->n) {
+	while (ok && (v->done = count_done(v)) < v->n) {
+		for (; begun < v->n && begun < v->done + AT_ONCE; begun++)
+			if (!fiber_start(&kids, "doctor", examine, &v->exams[begun]))
+				return fail(e, FAULT_TEMP, "no memory for a fiber");
 		if (w->wants_progress)
 			say_progress(c, v);
 		ok = wait_on(&v->changed, "checks", e);
