@@ -50,12 +50,7 @@ def server():
     return SERVER
 
 
-@tap.AT_END.append
-def end():
-    if SERVER:
-        SERVER.end()
-    if NET:
-        NET.end()
+tap.ends(lambda: (SERVER, NET))
 
 
 def signed(body=b"Hello.\r\n", header=b"From: Ann <ann@good.test>\r\nSubject: hello\r\n"):

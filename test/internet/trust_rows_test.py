@@ -26,12 +26,7 @@ def server():
     return SERVER
 
 
-@tap.AT_END.append
-def end():
-    if SERVER:
-        SERVER.end()
-    if NET:
-        NET.end()
+tap.ends(lambda: (SERVER, NET))
 
 
 def letter(author, headers=b""):

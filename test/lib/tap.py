@@ -80,6 +80,11 @@ def rows_of(name):
     return out
 
 
+def ends(get):
+    """What get() then gives is ended with the tests, in that order; None is passed over."""
+    AT_END.append(lambda: [x.end() for x in get() if x])
+
+
 def eventually(fn, limit=5.0, step=0.02, what="condition"):
     """Waits until fn() is true and returns its value."""
     end = time.monotonic() + limit
