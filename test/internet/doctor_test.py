@@ -46,7 +46,7 @@ DOMAINS = {
     "oddmarc.test": ({"dmarc": '"v=DMARC1; p=perhaps"'}, "dmarc", "fail", "cannot be used", r"Publish  _dmarc\.oddmarc\.test\."),
     "foreign.test": ({"dmarc": '"v=DMARC1; p=none; rua=mailto:d@outside.test"'}, "dmarc", "fail", "has not said that it wants",
                      r"publishes  foreign\.test\._report\._dmarc\.outside\.test\. TXT \"v=DMARC1\""),
-    "quiet.test": ({"dmarc": '"v=DMARC1; p=none"'}, "dmarc", "warn", "asks for no reports", "rua=mailto:postmaster@quiet.test"),
+    "quiet.test": ({"dmarc": '"v=DMARC1; p=none"'}, "dmarc", "warn", "asks for no reports", "rua=mailto:dmarc-reports@quiet.test"),
     "nosts.test": ({"sts": ""}, "mta-sts", "fail", "cannot be had", r"Serve it at https://mta-sts\.nosts\.test/"),
     "narrowsts.test": ({"sts": "version: STSv1\nmode: enforce\nmx: mail.narrowsts.test\nmax_age: 86400\n"}, "mta-sts", "fail",
                        "does not name the MX mx.right.test", "mx: mx.right.test"),

@@ -105,7 +105,7 @@ SUSPENDS static void ask_for_dmarc(struct patient *p)
 {
 	if (remedy_publish(p, PUBLISH_DMARC, S("")))
 		return;
-	remedy(p, "Publish  _dmarc." STR_FMT ". TXT \"v=DMARC1; p=none; rua=mailto:postmaster@" STR_FMT "\"  and, when the reports show that "
+	remedy(p, "Publish  _dmarc." STR_FMT ". TXT \"v=DMARC1; p=none; rua=mailto:dmarc-reports@" STR_FMT "\"  and, when the reports show that "
 		  "all is well, p=quarantine or p=reject.", STR_ARG(p->domain), STR_ARG(p->domain));
 }
 
@@ -165,7 +165,7 @@ SUSPENDS static bool judge_uris(struct patient *p, const struct dmarc_answer *r,
 	}
 	if (n == 0) {
 		note(p, GRADE_WARN, "the record asks for no reports: nobody sees what is sent in the name of " STR_FMT, STR_ARG(p->domain));
-		remedy(p, "Add  rua=mailto:postmaster@" STR_FMT "  to the record.", STR_ARG(p->domain));
+		remedy(p, "Add  rua=mailto:dmarc-reports@" STR_FMT "  to the record.", STR_ARG(p->domain));
 	}
 	return true;
 }
