@@ -195,23 +195,27 @@ bool dkim_public_verify(const struct dkim_public *k, const uint8_t hash[DKIM_HAS
 
 struct dkim_kept {
 	struct dkim_public public;
+	struct dkim_key key;             /* its p= stands behind the record */
 	size_t n;
-	char der[];              /* p= as it was published */
+	char record[];
 };
 
-/* By its end: all RSA keys begin alike.  Who makes two that meet in one slot has the first one forgotten. */
-static size_t slot_of(const struct dkim_key *k)
+/* By its end: records begin alike.  Who makes two that meet in one slot has the first one forgotten. */
+static size_t slot_of(struct str record)
 {
-	size_t n = k->key.n < 64 ? k->key.n : 64;
+	size_t n = record.n < 64 ? record.n : 64;
 
-	return hash_keyed(str_from(k->key, k->key.n - n)) % DKIM_KEYS_KEPT;
+	return hash_keyed(str_from(record, record.n - n)) % DKIM_KEYS_KEPT;
 }
 
-const struct dkim_public *dkim_keyring_find(const struct dkim_keyring *r, const struct dkim_key *k)
+const struct dkim_public *dkim_keyring_find(const struct dkim_keyring *r, struct str record, struct dkim_key *ret)
 {
-	const struct dkim_kept *found = r->slots[slot_of(k)];
+	const struct dkim_kept *found = r->slots[slot_of(record)];
 
-	return found && found->public.kind == k->kind && str_eq(str_of(found->der, found->n), k->key) ? &found->public : NULL;
+	if (!found || !str_eq(str_of(found->record, found->n), record))
+		return NULL;
+	*ret = found->key;
+	return &found->public;
 }
 
 static void kept_end(struct dkim_kept **k)
@@ -222,15 +226,18 @@ static void kept_end(struct dkim_kept **k)
 	*k = NULL;
 }
 
-const struct dkim_public *dkim_keyring_keep(struct dkim_keyring *r, const struct dkim_key *k, struct dkim_public *p)
+const struct dkim_public *dkim_keyring_keep(struct dkim_keyring *r, struct str record, const struct dkim_key *k,
+					    struct dkim_public *p)
 {
-	struct dkim_kept **slot = &r->slots[slot_of(k)], *new = malloc(sizeof(*new) + k->key.n);
+	struct dkim_kept **slot = &r->slots[slot_of(record)], *new = malloc(sizeof(*new) + record.n + k->key.n);
 
 	if (!new)
 		return p;
 	kept_end(slot);
-	*new = (struct dkim_kept){ .public = *p, .n = k->key.n };
-	memcpy(new->der, k->key.p, k->key.n);
+	*new = (struct dkim_kept){ .public = *p, .key = *k, .n = record.n };
+	memcpy(new->record, record.p, record.n);
+	memcpy(new->record + record.n, k->key.p, k->key.n);
+	new->key.key.p = new->record + record.n;
 	*p = (struct dkim_public){ 0 };
 	*slot = new;
 	return &new->public;

@@ -26,14 +26,15 @@ bool dkim_public_open(const struct dkim_key *k, struct dkim_public *ret, struct 
 void dkim_public_close(struct dkim_public *k);
 bool dkim_public_verify(const struct dkim_public *k, const uint8_t hash[DKIM_HASH], struct str signature);
 
-/* Keys that were loaded before: most letters are signed by few domains, and to load a key takes half as long as to
- * verify with it.  The DNS is asked anew each time.  Zero is an empty one. */
+/* Keys that were loaded before, by the records they stood in: most letters are signed by few domains, and to load a key
+ * takes half as long as to verify with it.  The DNS is asked anew each time.  Zero is an empty one. */
 struct dkim_keyring {
 	struct dkim_kept *slots[DKIM_KEYS_KEPT];
 };
 
-/* NULL: it is not there.  Holds until the next dkim_keyring_keep(). */
-const struct dkim_public *dkim_keyring_find(const struct dkim_keyring *r, const struct dkim_key *k);
-/* *p goes over to the ring, unless there is no memory; where it is now. */
-const struct dkim_public *dkim_keyring_keep(struct dkim_keyring *r, const struct dkim_key *k, struct dkim_public *p);
+/* NULL: it is not there.  Both hold until the next dkim_keyring_keep(). */
+const struct dkim_public *dkim_keyring_find(const struct dkim_keyring *r, struct str record, struct dkim_key *ret);
+/* *p, the key k of the record, goes over to the ring, unless there is no memory; where it is now. */
+const struct dkim_public *dkim_keyring_keep(struct dkim_keyring *r, struct str record, const struct dkim_key *k,
+					    struct dkim_public *p);
 void dkim_keyring_end(struct dkim_keyring *r);

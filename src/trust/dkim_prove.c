@@ -116,48 +116,60 @@ static struct dkim_outcome try_key(const struct proof *p, const struct dkim_publ
 	return o;
 }
 
-/* The key, out of the ring or into it; NULL and *e: it cannot be used, own->bits says how large it is. */
-static const struct dkim_public *public_get(const struct proof *p, const struct dkim_key *key, struct dkim_public *own,
-					    struct err *e)
-{
-	const struct dkim_public *found = p->ring ? dkim_keyring_find(p->ring, key) : NULL;
+/* What a key record says.  public NULL: it cannot be used, and why; own.bits says how large it is. */
+struct record {
+	struct dkim_key key;
+	const struct dkim_public *public;
+	struct dkim_public own;
+	const char *no;
+	struct err why;
+};
 
-	if (found)
-		return found;
-	if (!dkim_public_open(key, own, e))
-		return NULL;
-	return p->ring ? dkim_keyring_keep(p->ring, key, own) : own;
+static void record_close(struct record *r)
+{
+	dkim_public_close(&r->own);
 }
 
-static struct dkim_outcome try_record(const struct proof *p, struct str record)
+/* False: it is no key record. */
+static bool record_open(const struct proof *p, struct str text, struct record *r, struct err *e)
 {
-	AUTO(dkim_public_close) struct dkim_public own = { 0 };
-	const struct dkim_public *public;
-	struct dkim_outcome o;
-	struct dkim_key key;
-	struct err e = { 0 };
-	const char *no;
+	const struct dkim_public *found = p->ring ? dkim_keyring_find(p->ring, text, &r->key) : NULL;
 
-	if (!dkim_key_parse(record, p->a, &key, &e)) {
+	if (!found && !dkim_key_parse(text, p->a, &r->key, e))
+		return false;
+	r->no = key_objection(p->s, &r->key);
+	if (r->no)
+		return true;
+	if (!found && dkim_public_open(&r->key, &r->own, &r->why))
+		found = p->ring ? dkim_keyring_keep(p->ring, text, &r->key, &r->own) : &r->own;
+	r->public = found;
+	return true;
+}
+
+static struct dkim_outcome try_record(const struct proof *p, struct str text)
+{
+	AUTO(record_close) struct record r = { 0 };
+	struct dkim_outcome o;
+	struct err e = { 0 };
+
+	if (!record_open(p, text, &r, &e)) {
 		fail_in(&e, "key record");
 		if (e.fault == FAULT_PEER)
 			e.fault = FAULT_PERM;
 		return dkim_outcome_of(&e, p->a);
 	}
-	no = key_objection(p->s, &key);
-	public = no ? NULL : public_get(p, &key, &own, &e);
-	if (no) {
-		o = outcome(DKIM_PERMERROR, str_from_z(no));
-	} else if (!public) {
+	if (r.no) {
+		o = outcome(DKIM_PERMERROR, str_from_z(r.no));
+	} else if (!r.public) {
 		/* a size that is not believed is our choice, all else the record's fault */
-		o = dkim_outcome_of(&e, p->a);
-		if (e.fault != FAULT_TEMP)
-			o.result = e.fault == FAULT_PERM && own.bits ? DKIM_POLICY : DKIM_PERMERROR;
+		o = dkim_outcome_of(&r.why, p->a);
+		if (r.why.fault != FAULT_TEMP)
+			o.result = r.why.fault == FAULT_PERM && r.own.bits ? DKIM_POLICY : DKIM_PERMERROR;
 	} else {
-		o = try_key(p, public);
+		o = try_key(p, r.public);
 	}
-	o.bits = public ? public->bits : own.bits;
-	o.is_testing = key.is_testing;
+	o.bits = r.public ? r.public->bits : r.own.bits;
+	o.is_testing = r.key.is_testing;
 	return o;
 }
 
