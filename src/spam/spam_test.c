@@ -1,8 +1,9 @@
 /* spam_test.c — the rules about strangers as tables: lists (RFC 5782), greetings, what follows,
- * patience. */
+ * patience, signatures that come again. */
 #include "spam/dns_list.h"
 #include "spam/helo.h"
 #include "spam/patience.h"
+#include "spam/replay.h"
 #include "spam/spam_fields.h"
 #include "spam/verdict.h"
 #include "wire/dns_name.h"
@@ -341,6 +342,40 @@ static void test_patience(void **state)
 	free(p);
 }
 
+static void test_replay(void **state)
+{
+	struct replay *r = calloc(1, sizeof(*r));
+	int64_t t = 1000 * DAY;
+
+	(void)state;
+	assert_non_null(r);
+	assert_int_equal(replay_count(r, 7, HOUR, t), 0);
+	assert_int_equal(replay_count(r, 0, HOUR, t), 0);
+	replay_add(r, 7, 3, HOUR, t);
+	replay_add(r, 7, 2, HOUR, t + HOUR - 1);
+	replay_add(r, 7, 0, HOUR, t + HOUR - 1);                  /* put off */
+	replay_add(r, 0, 1, HOUR, t);
+	assert_int_equal(replay_count(r, 7, HOUR, t + HOUR - 1), 5);
+	assert_int_equal(replay_count(r, 7 + REPLAY_SLOTS, HOUR, t), 0);  /* its neighbour */
+	assert_int_equal(replay_count(r, 0, HOUR, t), 1);
+	assert_int_equal(replay_count(r, 7, HOUR, t + HOUR), 0);  /* the time is over */
+	assert_int_equal(replay_count(r, 7, 2 * HOUR, t + HOUR), 5);
+	assert_int_equal(replay_count(r, 7, HOUR, t - 1), 0);     /* the clock went back */
+	replay_add(r, 7, 1, HOUR, t + HOUR);
+	assert_int_equal(replay_count(r, 7, HOUR, t + HOUR), 1);
+	t += DAY;
+	for (uint64_t k = 0; k < 20 * REPLAY_SLOTS; k++) {        /* other signatures without end */
+		uint64_t other = (k + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+		if (k % (REPLAY_SLOTS / 16) == 0)
+			replay_add(r, UINT64_MAX - 5, 1, HOUR, t + (int64_t)k);
+		replay_add(r, other ^ other >> 29, 1, HOUR, t + (int64_t)k);
+	}
+	assert_int_equal(replay_count(r, UINT64_MAX - 5, HOUR, t + 20 * REPLAY_SLOTS), 20 * 16);   /* comes all the time */
+	assert_int_equal(replay_count(r, 7, 2 * DAY, t), 0);      /* gave way */
+	free(r);
+}
+
 static void test_fields(void **state)
 {
 	static const struct ipc_signal two[] = { { S("DNSBL_A"), 650 }, { S("HELO"), -25 } };
@@ -531,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_fields),  cmocka_unit_test(test_long_fields),
 		cmocka_unit_test(test_scanned), cmocka_unit_test(test_most),
 		cmocka_unit_test(test_signals), cmocka_unit_test(test_forged_fields),
+		{ "J3 signatures that come again", test_replay, NULL, NULL, NULL },
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -448,7 +448,7 @@ SUSPENDS static bool ask_scan(struct decision *d, struct err *e)
 /* Refused, by a check or for who wrote or signed it. */
 SUSPENDS static bool judge_scanned(struct decision *d, struct queue_commit_answer *r, struct err *e)
 {
-	struct str blocked = { 0 };
+	struct str blocked = { 0 }, replayed = { 0 };
 
 	if (!d->is_ours && !scanned_judge(d->q, &d->scan, &blocked, &d->is_exempt, d->a, e))
 		return false;
@@ -462,6 +462,8 @@ SUSPENDS static bool judge_scanned(struct decision *d, struct queue_commit_answe
 	if (d->scan.verdict == VERDICT_REFUSE)
 		return answer(r, d->scan.reply < REPLY_COUNT ? (enum reply_id)d->scan.reply : REPLY_REFUSED, d->scan.text,
 			      "") && (r->why = d->scan.why, true);
+	if (!d->is_ours && !d->is_exempt && scanned_is_replayed(d->q, &d->scan, &replayed, d->a))
+		return answer(r, REPLY_REPLAYED, S(""), "") && (r->why = replayed, true);
 	return judge_sender(d, r, e);
 }
 

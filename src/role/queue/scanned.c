@@ -7,6 +7,7 @@
 #include "ipc/verdict.h"
 #include "ipc/why.h"
 #include "spam/patience.h"
+#include "spam/replay.h"
 #include "wire/dns_name.h"
 #include "wire/smtp_reply.h"
 
@@ -16,6 +17,7 @@ enum { SCAN_TRIES = 3 };
 #define SCAN_PAUSE (50 * MILLISECOND)
 
 static struct patience patience;
+static struct replay replay;
 
 /* -- patience --------------------------------------------------------------- */
 
@@ -97,6 +99,44 @@ bool scanned_judge(const struct queue_commit *q, struct scan_letter_answer *scan
 	else if (verdict.standing == STANDING_EXEMPT && (scan->is_check || scan->verdict == VERDICT_JUNK))
 		scan->verdict = VERDICT_ACCEPT;
 	return true;
+}
+
+/* -- the same letter again ----------------------------------------------------- */
+
+/* With the signer: anybody can make a key by which another's signature is one of his letter, too. */
+static uint64_t signature_key(struct str signer, struct str signature)
+{
+	char mem[1024];          /* a name, and DKIM_BITS_MAX */
+	struct buf b = buf_over(mem, sizeof(mem));
+
+	buf_add(&b, signer);
+	buf_add_char(&b, '\0');
+	buf_add(&b, signature);
+	return hash_keyed(buf_str(&b));
+}
+
+bool scanned_is_replayed(const struct queue_commit *q, const struct scan_letter_answer *scan, struct str *ret_why,
+			 struct arena *a)
+{
+	const struct conf_rate *most = &conf_now()->inbound.replay_limit;
+	size_t n = scan->signatures.n < scan->signers.n ? scan->signatures.n : scan->signers.n;
+	int64_t now = time_now();
+	bool is_over = false;
+
+	for (size_t i = 0; most->n && i < n && !is_over; i++) {
+		struct str signer = scan->signers.p[i].text;
+		uint64_t count = replay_count(&replay, signature_key(signer, scan->signatures.p[i].text), most->per, now);
+
+		is_over = count >= most->n;
+		if (is_over)
+			*ret_why = arena_printf(a, "replay-limit: letters with this signature of " STR_FMT " came to %llu recipients",
+						STR_ARG(signer), (unsigned long long)count);
+	}
+	/* one that is put off keeps its place */
+	for (size_t i = 0; most->n && i < n; i++)
+		replay_add(&replay, signature_key(scan->signers.p[i].text, scan->signatures.p[i].text),
+			   is_over ? 0 : q->rcpts.n, most->per, now);
+	return is_over;
 }
 
 /* -- why ----------------------------------------------------------------------- */

@@ -23,6 +23,11 @@ SUSPENDS bool scanned_ask(const struct scanned_question *s, struct scan_letter_a
 SUSPENDS bool scanned_judge(const struct queue_commit *q, struct scan_letter_answer *scan, struct str *ret_why,
 			    bool *ret_is_exempt, struct arena *a, struct err *e);
 
+/* Has one of the letter's signatures been to as many recipients as one may?  Then *ret_why says so; else it is noted that it
+ * comes to these. */
+bool scanned_is_replayed(const struct queue_commit *q, const struct scan_letter_answer *scan, struct str *ret_why,
+			 struct arena *a);
+
 /* What was found out about who it is from; false: nothing was looked for. */
 struct why_letter_authenticated;
 bool scanned_why_authenticated(const struct queue_commit *q, const struct scan_letter_answer *scan, const struct why *head,

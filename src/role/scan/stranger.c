@@ -340,13 +340,23 @@ static bool tell_signals(const struct stranger *s, const struct scan_letter *q, 
 	return true;
 }
 
-static bool tell_signers(const struct stranger *s, struct scan_letter_answer *r, struct arena *a)
+/* Signatures are counted of who is judged: decoded, for white space in b= is anybody's. */
+static bool tell_signers(const struct stranger *s, const struct scan_letter *q, struct scan_letter_answer *r, struct arena *a)
 {
+	bool is_judged = !q->is_exempt && !s->client.is_handed_on;
+
 	r->signers.p = ARENA_ARRAY(a, struct ipc_text, DKIM_SIGNATURES_MAX);
-	for (size_t i = 0; r->signers.p && i < s->auth->dkim.n; i++)
-		if (s->auth->dkim.p[i].outcome.result == DKIM_PASS)
-			r->signers.p[r->signers.n++].text = s->auth->dkim.p[i].signature.domain;
-	return r->signers.p;
+	r->signatures.p = ARENA_ARRAY(a, struct ipc_text, DKIM_SIGNATURES_MAX);
+	for (size_t i = 0; r->signers.p && r->signatures.p && i < s->auth->dkim.n; i++) {
+		const struct dkim_signature *x = &s->auth->dkim.p[i].signature;
+
+		if (s->auth->dkim.p[i].outcome.result != DKIM_PASS)
+			continue;
+		r->signers.p[r->signers.n++].text = x->domain;
+		if (is_judged)
+			r->signatures.p[r->signatures.n++].text = x->b;
+	}
+	return r->signers.p && r->signatures.p;
 }
 
 /* Each finding that something follows from: "SPF_SOFTFAIL score 2: …". */
@@ -387,5 +397,5 @@ bool stranger_tell(const struct stranger *s, const struct scan_letter *q, struct
 	r->results = arena_str(a, buf_str(&results));
 	r->findings = findings.n ? arena_str(a, buf_str(&findings)) : s->client.is_handed_on ? S("handed on, so nothing") : S("nothing");
 	r->is_temporary = s->is_temporary;
-	return tell_signers(s, r, a) && !a->full;
+	return tell_signers(s, q, r, a) && !a->full;
 }
