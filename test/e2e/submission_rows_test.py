@@ -413,7 +413,7 @@ def full_log():
 # P6
 
 @cases([("P6 kill -9 %s while letters are submitted and sent: none is lost, none doubled but at the break" % r, r)
-        for r in ("queue", "relay", "parent")], limit=150)
+        for r in ("queue", "relay", "parent")], limit=360)
 def killed(role):
     s, acked, kills, done = Way(), [], 0, threading.Event()
     s.expect_crash = True
@@ -440,7 +440,7 @@ def killed(role):
             t.start()
         for _ in range(3):
             n = len(acked)
-            eventually(lambda: len(acked) > n + 5, 20 * SLOW, what="letters taken")
+            eventually(lambda: len(acked) > n + 5, 60 * SLOW, what=lambda: "letters taken\n" + s.log()[-8000:])
             if role == "parent":
                 s.kill_all()
                 s.start()
@@ -448,7 +448,7 @@ def killed(role):
                 s.kill_role(role)
             kills += 1
         n = len(acked)
-        eventually(lambda: len(acked) > n + 5, 20 * SLOW, what="letters taken at the end")
+        eventually(lambda: len(acked) > n + 5, 60 * SLOW, what=lambda: "letters taken at the end\n" + s.log()[-8000:])
         done.set()
         for t in ts:
             t.join()

@@ -33,6 +33,7 @@ def routes():
         with Server(few) as s:
             with open(os.path.join(s.dir, "users"), "w") as f:
                 f.write("away@example.org: x@two.test\n")
+            s.log_wait(r'path="[^"]*/users" lines=1')
             base, toks, done = s.text, [], threading.Event()
 
             def send():
