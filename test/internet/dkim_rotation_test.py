@@ -4,10 +4,13 @@ published for a week, its removal is asked for and noticed.  The clock is moved 
 import json
 import os
 import re
+import subprocess
 
 import certs
 import tap
+from letters import token
 from server import SLOW, is_for_tests
+from signatures import tags
 from tap import check, equal, eventually, test
 from world import World, once
 
@@ -44,6 +47,16 @@ class Ours(World):
     def status(self):
         return {k["selector"]: k["state"] for k in json.loads(self.run("status", "--json"))["dkim"]}
 
+    def signers(self):
+        """The selectors on a letter of ours."""
+        tok, path = token(), self.s.dir + "/sendmail"
+        if not os.path.exists(path):
+            os.symlink(self.s.binary, path)
+        subprocess.run([path, "-C", self.s.conf, "-f", "alice@" + DOMAIN, "alice@" + DOMAIN], check=True, timeout=30 * SLOW,
+                       input=("From: alice@%s\nTo: alice@%s\nSubject: %s\n\nGood day.\n" % (DOMAIN, DOMAIN, tok)).encode())
+        raw = self.s.wait(tok, "alice").raw
+        return sorted(t["s"] for t in tags(raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")))
+
     def clock(self, move):
         self.run("test", "clock", move)
 
@@ -60,6 +73,7 @@ def first():
     w.first = sorted(w.keys())
     equal(len(w.first), 2, "a pair")
     equal(w.status(), {k: "in-use" for k in w.first}, "status")
+    equal(w.signers(), w.first, "what signs")
     check("never seen in the DNS" in w.run("status"), "status says so")
     w.publish(*w.first)
     w.clock("+1h")
@@ -79,6 +93,7 @@ def waits():
     w.clock("+1h")
     w.clock("+1h")
     equal(w.status(), {k: "new" for k in w.second}, "nobody has seen it")
+    equal(w.signers(), w.first, "what signs")
     check(re.search(r"no such domain", w.run("dns", "rotate-dkim", "other.test", code=1)), "another's domain")
 
 
@@ -88,6 +103,8 @@ def half():
     w.publish(*w.first, w.second[0])
     w.clock("+1h")
     w.becomes({w.second[1]: "new"}, "the other half waits")
+    # selectors end in e (Ed25519) or r (RSA), the second pair's in e2, r2: the half of the one gives way to that of the other
+    equal(w.signers(), sorted([w.second[0]] + [k for k in w.first if k[8] != w.second[0][8]]), "what signs")
 
 
 @test("what is seen signs from then on; the old pair stays published for a week")
@@ -96,6 +113,7 @@ def seen():
     w.publish(*w.first, *w.second)
     w.clock("+1h")
     w.becomes({}, "all are seen")
+    equal(w.signers(), w.second, "what signs")
     keys = w.keys()
     equal(sorted(keys), sorted(w.first + w.second), "all are to be published")
     for k in w.first:
