@@ -22,8 +22,9 @@ ON = """
     check arc   fail score 0.5
     junk at 5
     reject at 12
+    replay-limit off
 """
-OFF = "check from fail off\n"
+OFF = "check from fail off\nreplay-limit off\n"
 POINTS = """@ TXT list
 2.0.0.127 A 127.0.0.2
 2.0.0.0.0.0.f.7.f.f.f.f%s A 127.0.0.2
