@@ -156,16 +156,17 @@ static bool is_ours(const struct watched *w)
 	return strcmp(w->what, "self-signed") == 0 || strcmp(w->what, "dkim-book") == 0;
 }
 
-/* A role that may not sync writes through; a name that is new is made to last. */
+/* A role that may not sync writes through.  Before anything is in the file its name is made to last: also if whoever made
+ * it died before. */
 static int open_ours(const struct watched *w)
 {
-	int fd = open(w->path, O_RDWR | O_DSYNC | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(w->path, O_RDWR | O_DSYNC | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct stat st;
 	struct err e;
 
-	if (fd >= 0 || errno != ENOENT)
+	if (fd < 0 || (fstat(fd, &st) == 0 && st.st_size > 0))
 		return fd;
-	fd = open(w->path, O_RDWR | O_DSYNC | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0 && !fd_sync_dir_at(parent.storage_fd, "keys", &e)) {
+	if (!fd_sync_dir_at(parent.storage_fd, "keys", &e)) {
 		log_error("file", "what=%s path=%s why=%s", w->what, LOGQ(str_from_z(w->path)), LOGQ(str_from_z(e.text)));
 		fd_end(&fd);
 		errno = EIO;
